@@ -1,0 +1,56 @@
+"""The whole of the difference between sync and async: two loops that run a program against its ports."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeVar
+
+    from valetkey.effects import AnyEffect, Op
+
+    T = TypeVar("T")
+
+
+GeneratorType = type(_ for _ in ())
+
+
+def drive(op: Op[T], answer: Callable[[AnyEffect], object]) -> T:
+    """The program's result, each effect answered at once; an answer that is itself a program is run too.
+
+    A failure of a port is raised inside the program, at its own `yield from`.
+    """
+    reply: object = None
+    failure: Exception | None = None
+    while True:
+        try:
+            effect = op.send(reply) if failure is None else op.throw(failure)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        reply, failure = None, None
+        try:
+            reply = answer(effect)
+            if type(reply) is GeneratorType:
+                reply = drive(reply, answer)
+        except Exception as error:  # noqa: BLE001 - thrown into the program
+            failure = error
+
+
+async def drive_async(op: Op[T], answer: Callable[[AnyEffect], object]) -> T:
+    """The same with awaited ports: an answer may be a value, an awaitable or a program."""
+    reply: object = None
+    failure: Exception | None = None
+    while True:
+        try:
+            effect = op.send(reply) if failure is None else op.throw(failure)
+        except StopIteration as done:
+            return done.value  # type: ignore[no-any-return]
+        reply, failure = None, None
+        try:
+            reply = answer(effect)
+            if type(reply) is GeneratorType:
+                reply = await drive_async(reply, answer)
+            elif hasattr(reply, "__await__"):
+                reply = await reply
+        except Exception as error:  # noqa: BLE001 - thrown into the program
+            failure = error

@@ -1,0 +1,223 @@
+"""The closed vocabulary of effects: what a program may ask of the world.
+
+A program is a plain generator that asks with `yield from` and gets a typed answer: `row = yield from Load(key)`.
+`drivers` run it with blocking or awaited ports, `testing` runs it in a world in memory where it can be killed at every
+effect. The one rule: a new effect needs a note in `docs/architecture.md`, and no program knows who performs it.
+Not here: who performs them (`drivers`), and what they are used for.
+"""
+
+from __future__ import annotations
+
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+    from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
+
+    from valetkey.http import Request, Response  # noqa: F401 - named by a string below
+    from valetkey.secret import Secret
+
+    T = TypeVar("T")
+
+    class Effect(Generic[T]):
+        """A question to the world; `yield from` it gives the answer."""
+
+        __slots__ = ()
+
+        def __iter__(self) -> Generator[Self, Any, T]:
+            return cast(T, (yield self))  # noqa: TC006 - the only cast of the core
+
+    Reach: TypeAlias = Literal["public", "configured", "platform"]
+    Outcome: TypeAlias = Literal["won", "lost", "unknown"]
+    SignatureAlgorithm: TypeAlias = Literal["RS1", "RS256", "RS512", "PS256", "ES256"]
+    Clear: TypeAlias = Mapping[str, str | int]
+else:
+
+    class Effect:
+        """A question to the world; `yield from` it gives the answer."""
+
+        __slots__ = ()
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+        def __iter__(self) -> object:
+            return (yield self)
+
+
+PUBLIC: Reach = "public"  # https only, every resolved address must be public
+CONFIGURED: Reach = "configured"  # what the operator configured; http only on loopback
+PLATFORM: Reach = "platform"  # the fixed metadata addresses of the clouds
+
+WON: Outcome = "won"
+LOST: Outcome = "lost"
+UNKNOWN: Outcome = "unknown"
+
+
+@value
+class Key:
+    """Where a row stands. partition: hex digits that spread rows; name: which row in it. At most 1,000 characters."""
+
+    partition: str
+    name: str
+
+
+@value
+class Row:
+    """What a store keeps under a key.
+
+    version: 16 random bytes drawn at every write, so nothing is mistaken for an earlier state.
+    clear: columns that operations need without a sealing key; no secrets. Strings and integers only.
+    sealed: the sealed blob, `b""` where there is none.
+    expires_at: Unix seconds after which the store may drop the row; 0 keeps it.
+    """
+
+    key: Key
+    version: bytes
+    clear: Clear
+    sealed: bytes = b""
+    expires_at: int = 0
+
+
+@value
+class Page:
+    """A page of a listing; cursor is empty on the last one."""
+
+    rows: tuple[Row, ...]
+    cursor: str = ""
+
+
+@value
+class Place:
+    """What a sealed value is bound to: it opens nowhere else (the associated data of the AEAD).
+
+    purpose: `connection`, `flow`, `done`, `claim`, `link` or `rescue`.
+    owner_key: the row's key, or a cookie's context and flow id, as separate fields.
+    """
+
+    purpose: str
+    fields: tuple[str, ...]
+
+
+@value
+class PrivateKey:
+    """A signing key: PEM text here, or the name of one that never leaves a key service."""
+
+    pem: Secret
+    key_id: str = ""
+
+
+@value
+class Event:
+    """An audit event: a name of the closed set and fields that hold no secrets by type."""
+
+    name: str
+    registration: str
+    fields: Clear
+
+
+@value
+class Now(Effect[float]):
+    """Unix seconds. The only wall clock."""
+
+
+@value
+class Remaining(Effect[float]):
+    """Seconds that are left of the invocation; 30 where nobody said."""
+
+
+@value
+class Random(Effect[bytes]):
+    """That many random octets."""
+
+    octets: int
+
+
+@value
+class Sleep(Effect[None]):
+    """Wait."""
+
+    seconds: float
+
+
+@value
+class Send(Effect["Response"]):
+    """Send a request, get a response; never follows a redirect.
+
+    not_after: Unix seconds; checked before the first byte and for the whole exchange.
+    kept: whether a kept-alive connection may be used. Code, token and revocation requests never do.
+    Raises TransportError.
+    """
+
+    request: Request
+    reach: Reach
+    not_after: float
+    kept: bool = False
+
+
+@value
+class Sign(Effect[bytes]):
+    """A signature by a private key. Raises ConfigurationError where the key is unusable."""
+
+    key: PrivateKey
+    algorithm: SignatureAlgorithm
+    message: bytes
+
+
+@value
+class Load(Effect["Row | None"]):
+    """The row under the key, strongly consistent. Raises StoreError."""
+
+    key: Key
+
+
+@value
+class Swap(Effect["Outcome"]):
+    """Compare-and-swap, the only write: `new` replaces the row that has version `expected`.
+
+    expected None creates; new None deletes. `unknown` is settled by reading whether one's own version is there.
+    Raises StoreError only where it is certain that nothing was written.
+    """
+
+    key: Key
+    expected: bytes | None
+    new: Row | None
+
+
+@value
+class List(Effect["Page"]):
+    """A page of rows: of one partition, or of all (for sweeps only). Order is by key."""
+
+    partition: str | None = None
+    cursor: str = ""
+
+
+@value
+class Seal(Effect[bytes]):
+    """The plaintext, sealed for one place by the first key of the ring. The answer starts with the key's id."""
+
+    place: Place
+    plaintext: bytes
+
+
+@value
+class Open(Effect[bytes]):
+    """The plaintext of what was sealed for this place. Raises KeyUnavailable, SealBroken."""
+
+    place: Place
+    sealed: bytes
+
+
+@value
+class Emit(Effect[None]):
+    """Tell whoever listens. Never fails."""
+
+    event: Event
+
+
+if TYPE_CHECKING:
+    WireEffect: TypeAlias = Now | Remaining | Random | Sleep | Send | Sign
+    AnyEffect: TypeAlias = WireEffect | Load | Swap | List | Seal | Open | Emit
+    WireOp: TypeAlias = Generator[WireEffect, Any, T]
+    Op: TypeAlias = Generator[AnyEffect, Any, T]

@@ -1,0 +1,130 @@
+"""The tree of errors. The class says who must act, the attributes what a program needs, the message what to do.
+
+    ValetkeyError
+      ConfigurationError         the developer, at start: every problem at once
+      RequestRefused             the browser asked for something that is not served: answer its `status`
+        CallbackError            the browser came back wrong: answer 400
+          AuthorizationDenied    the resource owner said no (error=access_denied)
+          AuthorizationExpired   too late, or used twice
+      ReauthorizationRequired    the resource owner must connect again
+      ProviderError              the provider answered with an error (6749 s5.2)
+        MalformedResponse        ... or with something that is not an answer
+      TransportError             no answer; `maybe_received` says whether it may have acted
+      StoreError                 the store or the key service failed
+        KeyUnavailable           a row is sealed with a key that is not here; the row is kept
+        SealBroken               a sealed value was altered or stands in another place
+      RefreshInProgress          another caller is at it; try after `retry_after` seconds
+
+The one rule: no secret, no body of a message and no object that holds either ever goes into an error.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ValetkeyError(Exception):
+    """The root: everything that valetkey raises on purpose."""
+
+
+class ConfigurationError(ValetkeyError):
+    """The developer must change the configuration; `problems` has one sentence for each thing that is wrong."""
+
+    def __init__(self, problems: str | Sequence[str]) -> None:
+        self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+class RequestRefused(ValetkeyError):
+    """A request that is not served.
+
+    reason: a word from the closed list of `web.pages.REASONS`, such as `state_mismatch`.
+    status: the HTTP status to answer with, always below 500.
+    """
+
+    status = 400
+
+    def __init__(self, reason: str, message: str, *, status: int | None = None) -> None:
+        self.reason = reason
+        if status is not None:
+            self.status = status
+        super().__init__(message)
+
+
+class CallbackError(RequestRefused):
+    """The browser came back wrong: nothing was exchanged, nothing was stored."""
+
+
+class AuthorizationDenied(CallbackError):
+    """The resource owner, or the provider for them, said no (RFC 6749 section 4.1.2.1)."""
+
+
+class AuthorizationExpired(CallbackError):
+    """The authorization took too long or was used before. Start again."""
+
+
+class ReauthorizationRequired(ValetkeyError):
+    """The resource owner must connect again, at `connect_url` where the vault knows it."""
+
+    def __init__(self, registration: str, reason: str, *, connect_url: str = "") -> None:
+        self.registration = registration
+        self.reason = reason
+        self.connect_url = connect_url
+        where = f" at {connect_url}" if connect_url else ""
+        super().__init__(f"{registration}: the resource owner must connect again{where} ({reason})")
+
+
+class ProviderError(ValetkeyError):
+    """The provider answered with an error.
+
+    error: the registered code (RFC 6749 section 5.2), or a word of ours where the provider gave none.
+    status: the HTTP status of the answer.
+    retry_after: seconds, where the provider said (RFC 9110 section 10.2.3), else None.
+    """
+
+    def __init__(self, message: str, *, error: str, status: int, retry_after: float | None = None) -> None:
+        self.error = error
+        self.status = status
+        self.retry_after = retry_after
+        super().__init__(message)
+
+
+class MalformedResponse(ProviderError):
+    """The provider sent something that is not an answer: it may or may not have acted."""
+
+    def __init__(self, message: str, *, status: int) -> None:
+        super().__init__(message, error="malformed_response", status=status)
+
+
+class TransportError(ValetkeyError):
+    """No answer came. `maybe_received` says whether the request may have reached the other side."""
+
+    def __init__(self, message: str, *, maybe_received: bool) -> None:
+        self.maybe_received = maybe_received
+        super().__init__(message)
+
+
+class StoreError(ValetkeyError):
+    """The store or the key service failed; what was stored is untouched."""
+
+
+class KeyUnavailable(StoreError):
+    """A row is sealed with a key that is not in the key ring. Bring `key_id` back and it opens again."""
+
+    def __init__(self, key_id: str) -> None:
+        self.key_id = key_id
+        super().__init__(f"sealing key {key_id!r} is not in the key ring: add it back, last; the row is kept")
+
+
+class SealBroken(StoreError):
+    """A sealed value was altered, or stands in a place it was not sealed for. The row is kept for inspection."""
+
+
+class RefreshInProgress(ValetkeyError):
+    """The token is being refreshed elsewhere, or is cooling down; try again after `retry_after` seconds."""
+
+    def __init__(self, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(f"a refresh is under way or cooling down: try again in {retry_after:.1f} s")

@@ -1,0 +1,40 @@
+"""Stores: where rows live. Each can load strongly, compare-and-swap and list; nothing else.
+
+The one rule: `swap` never says lost where its own write may have been applied; it says unknown, and the caller looks.
+A store whose method is a program of wire effects serves both colours; others answer at once.
+Not here: what a row means (`connections`), sealing (`keys`).
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+    from typing import Protocol, TypeAlias, TypeVar
+
+    from valetkey.effects import Key, Outcome, Page, Row, WireOp
+
+    T = TypeVar("T")
+    Answer: TypeAlias = T | Awaitable[T] | WireOp[T]
+
+    class Store(Protocol):
+        """Rows and compare-and-swap."""
+
+        description: str
+        """How errors and `valetkey` commands name it: kind and place, never a credential."""
+        blocking: bool
+        """Whether a call blocks the thread: the async vault then calls it in another one."""
+        local: bool
+        """Whether it is lost with the machine: refused on serverless platforms unless accepted as ephemeral."""
+
+        def load(self, key: Key) -> Answer[Row | None]:
+            """The row, strongly consistent; one past its expires_at may still be there. Raises StoreError."""
+
+        def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Answer[Outcome]:
+            """Create (expected None), replace or delete (new None) by version."""
+
+        def list(self, partition: str | None, cursor: str) -> Answer[Page]:
+            """Rows in key order, at most 100 a page."""
+
+        def close(self) -> None:
+            """Give back what is held open."""
