@@ -19,33 +19,40 @@ if TYPE_CHECKING:
 
         def now(self) -> float:
             """Unix seconds."""
+            ...
 
         def remaining(self) -> float:
             """Seconds left of the invocation."""
+            ...
 
         def sleep(self, seconds: float) -> Awaitable[None] | None:
             """Wait."""
+            ...
 
         def random(self, octets: int) -> bytes:
             """That many octets from the system's generator."""
+            ...
 
     class Transport(Protocol):
         """Sends requests."""
 
         def send(self, effect: Send) -> Response | Awaitable[Response]:
             """One exchange, within the effect's reach and deadline. Raises TransportError."""
+            ...
 
     class Signer(Protocol):
         """Makes signatures with private keys."""
 
         def sign(self, key: PrivateKey, algorithm: SignatureAlgorithm, message: bytes) -> bytes | Awaitable[bytes]:
             """The raw signature."""
+            ...
 
     class Events(Protocol):
         """Listens to audit events."""
 
         def emit(self, event: Event) -> None:
             """Take note; never fail."""
+            ...
 
 
 class Ports:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
         def seal(self, place: Place, plaintext: bytes) -> Answer[bytes]:
             """`vk1.<key id>.<base64url>` as ASCII octets."""
+            ...
 
         def open(self, place: Place, sealed: bytes) -> Answer[bytes]:
             """The plaintext. Raises KeyUnavailable, SealBroken."""
+            ...

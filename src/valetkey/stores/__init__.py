@@ -29,12 +29,16 @@ if TYPE_CHECKING:
 
         def load(self, key: Key) -> Answer[Row | None]:
             """The row, strongly consistent; one past its expires_at may still be there. Raises StoreError."""
+            ...
 
         def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Answer[Outcome]:
             """Create (expected None), replace or delete (new None) by version."""
+            ...
 
         def list(self, partition: str | None, cursor: str) -> Answer[Page]:
             """Rows in key order, at most 100 a page."""
+            ...
 
         def close(self) -> None:
             """Give back what is held open."""
+            ...
