@@ -1,5 +1,8 @@
 """Key rings: authenticated encryption bound to a place, and private keys that sign.
 
+`aead` seals one value under one key; `local` is the ring of keys that the operator configured; `signer` makes RSA and
+EC signatures with keys in PEM. `cryptography` is imported by the functions that need it, never with the module.
+
 The one rule: a key is chosen by its id, never by trial. Not here: what is sealed and for which place (`connections`).
 """
 
@@ -7,18 +10,18 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
     from typing import Protocol
 
-    from valetkey.effects import Place
-    from valetkey.stores import Answer
+    from valetkey.effects import Place, WireOp
 
     class KeyRing(Protocol):
         """Seals with its first key, opens with the one that the sealed value names."""
 
-        def seal(self, place: Place, plaintext: bytes) -> Answer[bytes]:
+        def seal(self, place: Place, plaintext: bytes) -> bytes | Awaitable[bytes] | WireOp[bytes]:
             """`vk1.<key id>.<base64url>` as ASCII octets."""
             ...
 
-        def open(self, place: Place, sealed: bytes) -> Answer[bytes]:
+        def open(self, place: Place, sealed: bytes) -> bytes | Awaitable[bytes] | WireOp[bytes]:
             """The plaintext. Raises KeyUnavailable, SealBroken."""
             ...
