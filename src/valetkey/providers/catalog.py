@@ -1,0 +1,179 @@
+"""Finding a provider and reading its file. Nothing is read before it is asked for."""
+
+from __future__ import annotations
+
+from valetkey.errors import ConfigurationError
+from valetkey.http import read_url
+from valetkey.providers import schema
+from valetkey.providers.provider import Provider, Rotation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from valetkey.oauth1.credentials import Server
+    from valetkey.oauth2.server import AuthorizationServer
+
+BASE_URL = "{base_url}"
+BASE_HOST = "{base_host}"
+
+
+def load_provider(name: str, *, base_url: str = "", directory: str = "") -> Provider:
+    """The provider of that name, from the user's own directory of TOML files or else from the catalog.
+
+    base_url: for entries that have one (a wiki, a sandbox); credentials then go to that host only.
+    Raises ConfigurationError with every problem of the file, or with the names that are near an unknown one.
+    """
+    if not schema.is_name(name):
+        message = "the name of a provider has 1 to 63 characters from a-z, 0-9 and -, and does not start with -"
+        raise ConfigurationError(message)
+    text, where = _read_file(name, directory)
+    import tomllib  # noqa: PLC0415 - only where a provider is read
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigurationError(f"{where}: not TOML: {problem}") from None
+    return read_provider(table, name=name, where=where, base_url=base_url)
+
+
+def provider_names(directory: str = "") -> tuple[str, ...]:
+    """Every name that `load_provider` knows, sorted."""
+    from importlib.resources import files  # noqa: PLC0415 - only for listings and errors
+
+    names = {entry.name.removesuffix(".toml") for entry in (files("valetkey.providers") / "catalog").iterdir()}
+    if directory:
+        from pathlib import Path  # noqa: PLC0415
+
+        try:
+            names |= {entry.stem for entry in Path(directory).iterdir() if entry.suffix == ".toml"}
+        except OSError as problem:
+            message = f"the directory of providers cannot be read: {problem.strerror}"
+            raise ConfigurationError(message) from None
+    return tuple(sorted(name for name in names if schema.is_name(name)))
+
+
+def read_provider(
+    table: Mapping[str, object], *, name: str = "", where: str = "provider", base_url: str = ""
+) -> Provider:
+    """The provider that a mapping describes, such as a parsed TOML file. Raises ConfigurationError: all problems.
+
+    name: what it must be called; where: how errors name its source.
+    """
+    problems: list[str] = []
+    table = _substituted(table, base_url, where=where, problems=problems)
+    loopback = table.get("loopback_allowed") is True
+    reading: dict[str, Any] = {"where": where, "problems": problems, "loopback_allowed": loopback}
+    found: dict[str, Any] = schema.read_table(table, schema.PROVIDER, required=schema.PROVIDER_REQUIRED, **reading)
+    if name and found.get("name", name) != name:
+        problems.append(f"{where}: name must be {name!r}, as the file or table is called")
+    if found.get("tried", "never") != "never" and not schema.is_date(found["tried"]):
+        problems.append(f"{where}: tried: it must be a date, or never")
+    rotation = schema.read_table(
+        found.get("rotation", {}),
+        schema.ROTATION,
+        required=("kind",) if "rotation" in found else (),
+        **{**reading, "where": f"{where}: rotation"},
+    )
+    if rotation.get("kind") == "window" and not rotation.get("window_seconds"):
+        problems.append(f"{where}: rotation: kind window needs window_seconds")
+    server = _read_server(found, reading)
+    if problems or server is None:
+        raise ConfigurationError(problems)
+    found.pop("base_url", None)
+    return Provider(**{**found, "server": server, "rotation": Rotation(**_loose(rotation))})
+
+
+def _loose(fields: Mapping[str, object]) -> dict[str, Any]:
+    return dict(fields)
+
+
+def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server | AuthorizationServer | None:
+    table, protocol = found.get("server"), found.get("protocol")
+    where, problems = f"{reading['where']}: server", reading["problems"]
+    reading = {**reading, "where": where}
+    if table is None or protocol is None:
+        return None
+    if protocol == "oauth1":
+        read = _loose(schema.read_table(table, schema.OAUTH1, required=schema.OAUTH1_REQUIRED, **reading))
+        if problems:
+            return None
+        from valetkey.oauth1.credentials import Server  # noqa: PLC0415 - one protocol does not load the other
+
+        return Server(**read)
+    read = _loose(schema.read_table(table, schema.OAUTH2, required=schema.OAUTH2_REQUIRED, **reading))
+    refused = read.get("pkce") == schema.PKCE_REFUSED
+    note = found.get("pkce_note", "")
+    if refused and not (schema.is_date(note[:10]) and note[10:].strip(": ")):
+        problems.append(f"{where}: pkce may be refused only with a pkce_note that begins with the date it was seen")
+    if problems:
+        return None
+    from valetkey.oauth2.server import PKCE_REFUSED_BY_PROVIDER, AuthorizationServer  # noqa: PLC0415 - as above
+
+    if refused:
+        read["pkce"] = PKCE_REFUSED_BY_PROVIDER
+    try:
+        return AuthorizationServer(**{"issuer": None, **read})
+    except ConfigurationError as error:
+        problems += [f"{where}: {problem}" for problem in error.problems]
+        return None
+
+
+def _read_file(name: str, directory: str) -> tuple[str, str]:
+    if directory:
+        path = f"{directory}/{name}.toml"
+        try:
+            with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
+                return file.read(), path
+        except FileNotFoundError:
+            pass
+        except (OSError, UnicodeDecodeError):
+            message = f"{path}: it cannot be read as UTF-8 text"
+            raise ConfigurationError(message) from None
+    where = f"{name}.toml"
+    try:
+        folder = __file__.removesuffix("catalog.py")
+        return __spec__.loader.get_data(f"{folder}catalog/{where}").decode(), where  # type: ignore[union-attr]
+    except OSError:
+        raise ConfigurationError(_unknown(name, directory)) from None
+
+
+def _unknown(name: str, directory: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+
+    names = provider_names(directory)
+    near = get_close_matches(name, names, n=3)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(names)}."
+    return f"no provider is called {name!r}: {hint} Others are described in a [providers.{name}] table of valetkey.toml"
+
+
+def _substituted(
+    table: Mapping[str, object], base_url: str, *, where: str, problems: list[str]
+) -> Mapping[str, object]:
+    """The table with `{base_url}` and `{base_host}` filled in."""
+    usual = table.get("base_url")
+    if not isinstance(usual, str):
+        if base_url:
+            problems.append(f"{where}: this provider has no base URL to choose")
+        return table
+    chosen = (base_url or usual).rstrip("/")
+    problem = schema.url_problem(chosen, loopback_allowed=table.get("loopback_allowed") is True)
+    if problem or "?" in chosen:
+        problems.append(f"{where}: base_url: {problem or 'it must not have a query'}")
+        return table
+    host = read_url(chosen).host
+    filled: dict[str, object] = {key: _fill(item, chosen, host) for key, item in table.items()}
+    if chosen != usual.rstrip("/"):
+        filled["api_hosts"] = [host]  # the hosts of the entry belong to the base URL of the entry
+    return filled
+
+
+def _fill(item: object, base_url: str, host: str) -> object:
+    if isinstance(item, str):
+        return item.replace(BASE_URL, base_url).replace(BASE_HOST, host)
+    if isinstance(item, list):
+        return [_fill(part, base_url, host) for part in item]
+    if isinstance(item, dict):
+        return {key: _fill(part, base_url, host) for key, part in item.items()}
+    return item

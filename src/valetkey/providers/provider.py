@@ -1,0 +1,76 @@
+"""A provider: an authorization server together with the API that it protects."""
+
+from __future__ import annotations
+
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.oauth1.credentials import Server
+    from valetkey.oauth2.server import AuthorizationServer
+
+    Protocol: TypeAlias = Literal["oauth1", "oauth2"]
+    RotationKind: TypeAlias = Literal["none", "stable", "window", "until_new_used", "strict", "unknown"]
+
+ROTATION_KINDS: tuple[RotationKind, ...] = ("none", "stable", "window", "until_new_used", "strict", "unknown")
+
+
+@value
+class Rotation:
+    """What happens to a refresh token when it is used (RFC 6749 section 6, RFC 9700 section 4.14.2).
+
+        none            there is no refresh token
+        stable          the same refresh token goes on
+        window          replaced; the old one works `window_seconds` longer
+        until_new_used  replaced; the old one works until the new one is first used
+        strict          replaced; the old one is dead at once
+        unknown         nobody has written it down: scheduled as strict, recovered as window
+
+    reuse_kills_family: using a dead refresh token ends the whole grant.
+    old_access_dies: a refresh ends the previous access token at once.
+    """
+
+    kind: RotationKind
+    window_seconds: int = 0
+    reuse_kills_family: bool = False
+    old_access_dies: bool = False
+
+
+@value
+class Provider:
+    """An authorization server and its API.
+
+    api_hosts: the hosts that get the credentials, exact (`api.example.com`) or one level of wild card and below
+      (`*.example.com`); nothing else ever does.
+    scope: what is asked for where the registration does not say.
+    code_lifetime: seconds in which an authorization code must be exchanged.
+    shared_grant_revocation: revoking one token ends every connection of this resource owner with the application.
+    loopback_allowed: plain http is accepted on loopback: for sandboxes.
+    scope_parameter, application_parameter, client_identifier_parameter: OAuth 1.0a has no words for these, so the
+      provider has its own names for them in the query of its authorization page; empty: it has none.
+    tried: when somebody used the entry against the live provider, or `never`.
+    """
+
+    name: str
+    title: str
+    protocol: Protocol
+    server: Server | AuthorizationServer
+    api_hosts: tuple[str, ...]
+    rotation: Rotation
+    source: str
+    verified_on: str
+    scope: tuple[str, ...] = ()
+    sunset: str = ""
+    successor: str = ""
+    tried: str = "never"
+    note: str = ""
+    pkce_note: str = ""
+    code_lifetime: int = 60
+    shared_grant_revocation: bool = False
+    loopback_allowed: bool = False
+    scope_parameter: str = ""
+    scope_separator: str = ","
+    application_parameter: str = ""
+    client_identifier_parameter: str = ""

@@ -1,0 +1,158 @@
+"""A registration: what a provider gave the application, joined with the provider."""
+
+from __future__ import annotations
+
+from valetkey.errors import ConfigurationError
+from valetkey.providers import schema
+from valetkey.secret import Secret
+from valetkey.value import replace, value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.effects import PrivateKey
+    from valetkey.http import Pairs
+    from valetkey.oauth1.credentials import ClientCredentials, Server
+    from valetkey.oauth2.client import Client
+    from valetkey.oauth2.server import AuthorizationServer
+    from valetkey.providers.provider import Provider
+
+
+@value
+class Registration:
+    """Client credentials at a provider, for one purpose.
+
+    name: how configuration, URLs and connections call it; the provider's name unless configured otherwise.
+    redirect_uri: where the browser comes back; this is what is entered at the provider.
+    accept_missing_verifier: the loud opt-in for a provider of OAuth 1.0 without `a`, which sends no verifier: whoever
+      authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
+    """
+
+    name: str
+    provider: Provider
+    client: ClientCredentials | Client
+    scope: tuple[str, ...]
+    redirect_uri: str
+    accept_missing_verifier: bool = False
+
+
+def register(
+    name: str,
+    provider: Provider,
+    *,
+    client_id: str,
+    client_secret: Secret | None = None,
+    private_key: PrivateKey | None = None,
+    redirect_uri: str,
+    scope: tuple[str, ...] = (),
+    application: str = "",
+    signature_method: str = "",
+    authorization_parameters: Pairs = (),
+    accept_missing_verifier: bool = False,
+    public_client: bool = False,
+) -> Registration:
+    """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
+
+    scope: empty asks for the provider's default.
+    application: the name that the provider shows its user, where it takes one.
+    authorization_parameters: replace the provider's own of the same name.
+    public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
+    """
+    problems = [] if schema.is_name(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
+    if not client_id:
+        problems.append(f"{name}: the client identifier is missing")
+    scope = scope or provider.scope
+    server = provider.server
+    if authorization_parameters:
+        server = replace(server, authorization_parameters=_merged(server, authorization_parameters))
+    client: ClientCredentials | Client
+    if provider.protocol == "oauth1":
+        server = _with_signature_method(server, signature_method, name, problems)
+        problems += _problems1(name, server, client_secret, private_key, accepts=accept_missing_verifier)
+        server = replace(server, authorization_parameters=_own_words(provider, server, client_id, scope, application))
+        from valetkey.oauth1.credentials import ClientCredentials  # noqa: PLC0415 - one protocol at a time
+
+        client = ClientCredentials(client_id, client_secret or Secret(""), private_key)
+    else:
+        problems += _problems2(name, client_secret, signature_method, private_key, public=public_client)
+        if public_client:
+            server = replace(server, token_endpoint_auth_method="none")  # noqa: S106 - a method, not a password
+        from valetkey.oauth2.client import Client  # noqa: PLC0415 - one protocol at a time
+
+        client = Client(client_id, client_secret, redirect_uri)
+    if problems:
+        raise ConfigurationError(problems)
+    return Registration(
+        name,
+        replace(provider, server=server),
+        client,
+        scope,
+        redirect_uri,
+        accept_missing_verifier=accept_missing_verifier,
+    )
+
+
+def _merged(server: Server | AuthorizationServer, chosen: Pairs) -> Pairs:
+    names = {name for name, _ in chosen}
+    return (*(pair for pair in server.authorization_parameters if pair[0] not in names), *chosen)
+
+
+def _with_signature_method(
+    server: Server | AuthorizationServer, method: str, name: str, problems: list[str]
+) -> Server | AuthorizationServer:
+    if not method:
+        return server
+    if method not in schema.SIGNATURE_METHODS:
+        problems.append(f"{name}: the signature method must be one of {', '.join(schema.SIGNATURE_METHODS)}")
+        return server
+    return replace(server, signature_method=method)
+
+
+def _problems1(
+    name: str,
+    server: Server | AuthorizationServer,
+    client_secret: Secret | None,
+    private_key: PrivateKey | None,
+    *,
+    accepts: bool,
+) -> list[str]:
+    problems = []
+    signs_with_key = str(getattr(server, "signature_method", "")).startswith("RSA-")
+    if signs_with_key and private_key is None:
+        problems.append(f"{name}: its signature method needs the application's private key")
+    if not signs_with_key and not client_secret:
+        problems.append(f"{name}: the client secret is missing")
+    if not getattr(server, "verifier_required", True) and not accepts:
+        problems.append(
+            f"{name}: this provider sends no verifier, so whoever authorizes last is connected; "
+            "set accept_missing_verifier for this registration if that is acceptable"
+        )
+    return problems
+
+
+def _problems2(
+    name: str, client_secret: Secret | None, signature_method: str, private_key: PrivateKey | None, *, public: bool
+) -> list[str]:
+    problems = []
+    if not client_secret and not public:
+        problems.append(f"{name}: the client secret is missing; a client that has none says so with public_client")
+    if client_secret and public:
+        problems.append(f"{name}: it is a public client and has a secret: leave one of the two out")
+    if signature_method or private_key is not None:
+        problems.append(f"{name}: signature methods and private keys belong to OAuth 1.0a, this provider speaks 2.0")
+    return problems
+
+
+def _own_words(
+    provider: Provider, server: Server | AuthorizationServer, client_id: str, scope: tuple[str, ...], application: str
+) -> Pairs:
+    """What OAuth 1.0a has no words for, in the provider's own."""
+    own = (
+        (provider.client_identifier_parameter, client_id),
+        (provider.application_parameter, application),
+        (provider.scope_parameter, provider.scope_separator.join(scope)),
+    )
+    present = {name for name, _ in server.authorization_parameters}
+    return (
+        *server.authorization_parameters,
+        *((name, text) for name, text in own if name and text and name not in present),
+    )
