@@ -1,0 +1,130 @@
+"""The authorization request, and the browser's way back (RFC 6749 section 4.1, RFC 9207).
+
+Everything here is pure. Not here: `state`, which is made and compared where flows are kept (`connections`).
+"""
+
+from __future__ import annotations
+
+from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError
+from valetkey.http import read_form, with_query
+from valetkey.oauth2.server import OURS_TO_AUTHORIZE
+from valetkey.secret import Secret
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.http import Pairs
+    from valetkey.oauth2.client import Client
+    from valetkey.oauth2.server import AuthorizationServer
+
+MAX_CODE_LENGTH = 2048
+MAX_ERROR_LENGTH = 64
+MAX_EXTRA_LENGTH = 512
+_CODE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
+_UNAVAILABLE = ("server_error", "temporarily_unavailable")
+# Tokens have no business in a callback (9700 s2.1.2): they are dropped, so that nobody logs or uses them.
+_DROPPED = frozenset(("state", "iss", "access_token", "id_token", "refresh_token", "token_type", "expires_in"))
+
+
+def authorization_url(
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    state: str,
+    scope: tuple[str, ...],
+    code_challenge: str | None,
+    nonce: str | None = None,
+    extra: Pairs = (),
+) -> str:
+    """Where to send the browser (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
+
+    code_challenge: of the S256 kind; None only where the provider refuses PKCE.
+    extra: parameters of this one authorization; a name that is already set raises ConfigurationError.
+    """
+    if (code_challenge is None) != (server.pkce != "S256"):
+        raise ConfigurationError(
+            "this authorization server needs a code challenge: make one with valetkey.oauth2.pkce"
+            if code_challenge is None
+            else "this authorization server is said to refuse PKCE: leave the code challenge out"
+        )
+    pairs = [("response_type", "code"), ("client_id", client.client_id), ("redirect_uri", client.redirect_uri)]
+    if scope:
+        pairs.append((server.scope_parameter, server.scope_separator.join(scope)))
+    pairs.append(("state", state))
+    if code_challenge is not None:
+        pairs += [("code_challenge", code_challenge), ("code_challenge_method", "S256")]
+    if nonce is not None:
+        pairs.append(("nonce", nonce))
+    if server.response_mode != "query":
+        pairs.append(("response_mode", server.response_mode))
+    if server.authorization_parameters or extra or "?" in server.authorization_endpoint:
+        _refuse_collisions(server, extra, pairs)
+        pairs += [*server.authorization_parameters, *extra]
+    return with_query(server.authorization_endpoint, pairs)
+
+
+def _refuse_collisions(server: AuthorizationServer, extra: Pairs, ours: list[tuple[str, str]]) -> None:
+    """6749 s3.1: request parameters are not included more than once, the endpoint's own query among them."""
+    query = server.authorization_endpoint.partition("?")[2]
+    taken = {name for name, _ in ours} | OURS_TO_AUTHORIZE
+    for name, _ in (*read_form(query), *server.authorization_parameters, *extra):
+        if name in taken:
+            raise ConfigurationError(f"the authorization parameter {name} is set twice: remove one of them")
+        taken.add(name)
+
+
+@value
+class AuthorizationResponse:
+    """What the browser brought back.
+
+    extra: other parameters of the callback, such as an account's number; never a token.
+    """
+
+    code: Secret
+    iss: str | None = None
+    extra: Pairs = ()
+
+
+def read_authorization_response(pairs: Pairs, *, server: AuthorizationServer) -> AuthorizationResponse:
+    """The code in a callback's parameters, or an error with a `reason` (RFC 6749 sections 4.1.2 and 4.1.2.1).
+
+    The issuer is checked first, for errors too (RFC 9207 section 2.4): what comes from somewhere else is not shown.
+    """
+    values: dict[str, str] = {}
+    for name, text in pairs:
+        if name in values:  # 6749 s3.1
+            raise CallbackError("duplicate_parameter", "the callback holds a parameter twice: start again")
+        values[name] = text
+    _check_issuer(values.get("iss"), server)
+    if error := values.get("error"):  # 6749 s3.1: without a value is as if omitted
+        raise _authorization_error(error, server)
+    code = values.get(server.code_parameter, "")
+    if not code:
+        raise CallbackError("malformed_callback", "the callback holds neither a code nor an error: start again")
+    if len(code) > MAX_CODE_LENGTH or not code.isascii() or not code.isprintable():  # 6749 A.11
+        raise CallbackError("malformed_callback", "the callback's code is not one: start again")
+    left = (pair for pair in pairs if pair[0] not in _DROPPED and pair[0] != server.code_parameter)
+    extra = tuple(pair for pair in left if len(pair[0]) + len(pair[1]) <= MAX_EXTRA_LENGTH)
+    return AuthorizationResponse(Secret(code), values.get("iss"), extra)
+
+
+def _check_issuer(iss: str | None, server: AuthorizationServer) -> None:
+    if iss is None:
+        if server.iss_required:
+            raise CallbackError("issuer_missing", "the callback does not say which issuer it is from: start again")
+        return
+    # 9207 s2.4: simple string comparison, nothing is normalised. Without a known issuer there is nothing to compare.
+    if not iss or (server.issuer is not None and iss != server.issuer):
+        raise CallbackError("issuer_mismatch", "the callback is from another issuer than the one that was asked")
+
+
+def _authorization_error(error: str, server: AuthorizationServer) -> CallbackError:
+    """RFC 6749 section 4.1.2.1; the description is not read: it is somebody else's text."""
+    code = dict(server.error_aliases).get(error, error)
+    if code == "access_denied":
+        return AuthorizationDenied("access_denied", "the resource owner did not allow access: start again to ask anew")
+    if code in _UNAVAILABLE:
+        return CallbackError("provider_unavailable", f"the provider has difficulties ({code}): start again later")
+    shown = f" ({code})" if len(code) <= MAX_ERROR_LENGTH and _CODE_LETTERS.issuperset(code) else ""
+    message = f"the provider refused the authorization{shown}: check the registration's scope and redirect URI"
+    return CallbackError("provider_error", message)

@@ -1,0 +1,153 @@
+"""Read what an endpoint said when it refused: RFC 6749 section 5.2, and the other shapes there are.
+
+The one rule: of the provider's text only an error code ever reaches one of our errors, and only if it looks like one.
+"""
+
+from __future__ import annotations
+
+from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.oauth2.strict_json import BOM, read_json_object
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from valetkey.http import Response
+    from valetkey.oauth2.server import AuthorizationServer
+
+MAX_ANSWER_OCTETS = 1 << 20
+MAX_CODE_LENGTH = 64
+MAX_RETRY_AFTER = 3600.0
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
+_CODE_FIELDS = ("error", "errorType", "error_type", "type", "errorCode", "error_code", "errcode", "code")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# What to do next, by registered code: 6749 s5.2, 7009 s2.2.1.
+_ADVICE = {
+    "invalid_client": "check the registration's client identifier, secret and token_endpoint_auth_method",
+    "unauthorized_client": "allow this grant type in the registration at the provider",
+    "invalid_grant": "the code or token is spent, expired, revoked or somebody else's: connect again",
+    "invalid_scope": "ask for a scope that the provider knows",
+    "unsupported_grant_type": "this provider does not offer the grant",
+    "unsupported_token_type": "this provider does not revoke tokens of this type",
+    "server_error": "the provider has difficulties: try again later",
+    "temporarily_unavailable": "the provider asks to slow down: try again later",
+}
+
+
+def error_response(
+    server: AuthorizationServer, response: Response, *, received_at: float, fields: dict[str, Any] | None = None
+) -> ProviderError:
+    """The error behind an answer that is not the one that was hoped for.
+
+    fields: the answer's body where it has been read already.
+    """
+    status = response.status
+    if status >= 500:
+        return _provider_error("server_error", response, received_at)
+    if status == 429:  # 6585 s4: a limit; whatever the body says, the request was not processed
+        return _provider_error("temporarily_unavailable", response, received_at)
+    if 300 <= status < 400:
+        message = f"the provider answered {status}, a redirect, which is not followed: check the endpoint's URL"
+        return MalformedResponse(message, status=status)
+    if fields is None:
+        try:
+            fields = read_answer(response)
+        except ValueError as why:
+            return MalformedResponse(f"the provider answered {status} with a body that is {why}", status=status)
+    return _provider_error(_error_code(fields, dict(server.error_aliases)), response, received_at)
+
+
+def _provider_error(code: str, response: Response, received_at: float) -> ProviderError:
+    advice = _ADVICE.get(code, "see the provider's documentation for this code")
+    message = f"the provider answered {response.status} {code}: {advice}"
+    retry_after = read_retry_after(response.headers.get("Retry-After"), now=received_at)
+    return ProviderError(message, error=code, status=response.status, retry_after=retry_after)
+
+
+def read_answer(response: Response) -> dict[str, Any]:
+    """The members of an answer's body: JSON whatever its content type, or a form; ValueError that quotes nothing."""
+    body = response.body.removeprefix(BOM)
+    if not body.strip(b" \t\r\n"):
+        message = "empty"
+        raise ValueError(message)
+    media_type = (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+    form = media_type in ("application/x-www-form-urlencoded", "text/plain", "")
+    if form and body.lstrip(b" \t\r\n")[:1] not in (b"{", b"[", b'"'):
+        return _read_form_answer(body)
+    return read_json_object(body, limit=MAX_ANSWER_OCTETS)
+
+
+def _read_form_answer(body: bytes) -> dict[str, Any]:
+    from valetkey.http import read_form  # noqa: PLC0415 - only a few providers still answer so
+
+    message = "neither JSON nor a form"
+    if len(body) > MAX_ANSWER_OCTETS:
+        raise ValueError(message)
+    try:
+        pairs = read_form(body.decode().strip())
+    except ValueError:
+        raise ValueError(message) from None
+    fields = dict(pairs)
+    if len(fields) != len(pairs) or not fields.keys() & {"access_token", "error"}:
+        raise ValueError(message)
+    return fields
+
+
+def _error_code(fields: dict[str, Any], aliases: dict[str, str]) -> str:
+    """The first code that has an alias, else the first that can be shown, else a word of ours."""
+    candidates = list(_candidates(fields))
+    for code in candidates:
+        if code in aliases:
+            return aliases[code]
+    for code in candidates:
+        if is_error_code(code):
+            return code
+    return "provider_error"
+
+
+def _candidates(fields: dict[str, Any]) -> Iterator[str]:
+    shapes = [fields]
+    if isinstance(error := fields.get("error"), dict):
+        shapes.insert(0, error)
+    if isinstance(errors := fields.get("errors"), list):
+        shapes += [entry for entry in errors[:8] if isinstance(entry, dict)]
+    for shape in shapes:
+        for name in _CODE_FIELDS:
+            code = shape.get(name)
+            if isinstance(code, str):
+                yield code
+            elif isinstance(code, int) and not isinstance(code, bool):
+                yield str(code)
+
+
+def is_error_code(text: str) -> bool:
+    """Whether a text may be shown as an error code: 1 to 64 letters in lower case and underscores."""
+    return 0 < len(text) <= MAX_CODE_LENGTH and _LETTERS.issuperset(text)
+
+
+def read_retry_after(text: str | None, *, now: float) -> float | None:
+    """Seconds to wait, at most an hour: from seconds or an HTTP date (RFC 9110 section 10.2.3), else None."""
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return MAX_RETRY_AFTER if len(text) > 9 else min(float(text), MAX_RETRY_AFTER)
+    moment = _read_http_date(text)
+    return None if moment is None else min(max(moment - now, 0.0), MAX_RETRY_AFTER)
+
+
+def _read_http_date(text: str) -> float | None:
+    """Unix seconds of an IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7)."""
+    if len(text) != 29 or not text.isascii() or not text.endswith(" GMT") or text[8:11] not in _MONTHS:
+        return None
+    parts = (text[5:7], text[12:16], text[17:19], text[20:22], text[23:25])
+    if not all(part.isdigit() for part in parts):
+        return None
+    day, year, hour, minute, second = (int(part) for part in parts)
+    month = _MONTHS.index(text[8:11]) + 1
+    # Days since 1970 by the civil calendar, years counted from March so that the leap day is the last one.
+    shifted = year - (month < 3)
+    month_days = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    days = 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + month_days - 719468
+    return float(days * 86400 + hour * 3600 + minute * 60 + second)

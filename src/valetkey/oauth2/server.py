@@ -1,0 +1,96 @@
+"""What is known about an authorization server: its endpoints, and its habits as words."""
+
+from __future__ import annotations
+
+from valetkey.errors import ConfigurationError
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.effects import Reach
+    from valetkey.http import Pairs
+
+    Pkce: TypeAlias = Literal["S256", "refused by the provider"]
+    AuthMethod: TypeAlias = Literal["none", "client_secret_basic", "client_secret_post"]
+    ResponseMode: TypeAlias = Literal["query", "form_post"]
+    BodyEncoding: TypeAlias = Literal["form", "json"]
+
+PKCE_REFUSED_BY_PROVIDER: Pkce = "refused by the provider"
+"""Only for a provider that fails when it is sent a code challenge; the catalog says since when that is known."""
+
+OURS_TO_AUTHORIZE = frozenset(
+    ("response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "nonce", "iss")
+)
+"""Authorization parameters that nobody else may set."""
+OURS_AT_TOKEN = frozenset(
+    ("grant_type", "code", "code_verifier", "refresh_token", "redirect_uri", "client_id", "client_secret", "token")
+)
+"""Token request parameters that nobody else may set."""
+
+
+@value
+class AuthorizationServer:
+    """An authorization server. Everything after the endpoints is a habit, and the default is what the RFC says.
+
+    issuer: its issuer identifier (RFC 8414), or None where it has none: then `iss` cannot be checked.
+    iss_required: whether it advertises `iss` in authorization responses (RFC 9207): an answer without is refused.
+    token_endpoint_auth_method: how a client with a secret authenticates; one without is always a public client.
+    basic_unencoded: it expects Basic credentials that are not form-encoded first, against RFC 6749 section 2.3.1.
+    authorization_parameters, token_parameters, token_headers: added to every such request; none of ours may be named.
+    token_encoding: how it wants the token request's body.
+    token_path: where in the answer the token object stands, from the outside in; () for the whole answer.
+    error_with_status_200: an answer with status 200 and no access token is an error, whatever its shape.
+    error_aliases: its own error codes and the registered codes they stand for.
+    default_expires_in: the lifetime of access tokens, in seconds, where answers do not say.
+    token_type_optional, token_types: whether `token_type` may be absent, and which are used as bearer tokens.
+    scope_separator: between scopes in a request; answers are read more liberally.
+    scope_parameter, code_parameter: its own names for `scope` in the request and `code` in the callback.
+    refresh_endpoint: where refresh tokens are used, if not at the token endpoint.
+    reach: how far its endpoints may lie, see `effects`.
+    """
+
+    issuer: str | None
+    authorization_endpoint: str
+    token_endpoint: str
+    revocation_endpoint: str | None = None
+    introspection_endpoint: str | None = None
+    iss_required: bool = False
+    pkce: Pkce = "S256"
+    scope_separator: str = " "
+    token_endpoint_auth_method: AuthMethod = "client_secret_basic"  # noqa: S105 - a method, not a secret
+    basic_unencoded: bool = False
+    authorization_parameters: Pairs = ()
+    token_parameters: Pairs = ()
+    token_headers: Pairs = ()
+    error_with_status_200: bool = False
+    error_aliases: Pairs = ()
+    default_expires_in: int | None = None
+    token_type_optional: bool = False
+    token_types: tuple[str, ...] = ("bearer",)
+    response_mode: ResponseMode = "query"
+    reach: Reach = "configured"
+    token_encoding: BodyEncoding = "form"  # noqa: S105 - an encoding, not a secret
+    token_path: tuple[str, ...] = ()
+    scope_parameter: str = "scope"
+    code_parameter: str = "code"
+    refresh_endpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        problems = []
+        if self.iss_required and not self.issuer:
+            problems.append("an authorization server with iss_required needs its issuer, or iss cannot be compared")
+        if not self.scope_separator:
+            problems.append("scope_separator is what stands between two scopes: it cannot be empty")
+        problems += _misplaced("authorization_parameters", self.authorization_parameters, OURS_TO_AUTHORIZE)
+        problems += _misplaced("token_parameters", self.token_parameters, OURS_AT_TOKEN)
+        if problems:
+            raise ConfigurationError(problems)
+
+
+def _misplaced(field: str, pairs: Pairs, ours: frozenset[str]) -> list[str]:
+    names = [name for name, _ in pairs]
+    return [f"{field}: {name} is set by valetkey, remove it" for name in names if name in ours] + [
+        f"{field}: {name} stands there twice" for name in sorted(set(names)) if names.count(name) > 1
+    ]
