@@ -1,0 +1,152 @@
+"""Where AWS puts a function's credentials: the environment (Lambda), or the container's endpoint (ECS, EKS, SnapStart).
+
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI                          at 169.254.170.2
+    AWS_CONTAINER_CREDENTIALS_FULL_URI                              https, loopback or the platform's own addresses
+    AWS_CONTAINER_AUTHORIZATION_TOKEN or ..._TOKEN_FILE             sent with either
+
+The one rule: credentials of an endpoint are renewed before they expire, and good ones are never thrown away because a
+renewal failed. Not here: profiles and single sign-on, which are for people's machines, and EC2's instance metadata.
+"""
+
+from __future__ import annotations
+
+from valetkey.clouds.aws_sigv4 import AwsCredentials
+from valetkey.clouds.times import read_time
+from valetkey.effects import CONFIGURED, PLATFORM, Now, Random, Send, Sleep
+from valetkey.errors import ConfigurationError, StoreError, TransportError
+from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from valetkey.effects import Reach, WireOp
+    from valetkey.http import Response
+
+CONTAINER = "http://169.254.170.2"
+PLATFORM_HOSTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
+RENEW_SECONDS = 300  # before they expire
+REQUEST_SECONDS = 2.0
+MAX_ATTEMPTS = 3
+MAX_DELAY_SECONDS = 0.5
+MAX_TOKEN_OCTETS = 16_384
+NO_CREDENTIALS = (
+    "no AWS credentials: give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    " (profiles are not read)"
+)
+
+
+class AwsCredentialSource:
+    """Finds credentials once and keeps them until shortly before they expire."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        """environ: the environment's variables, read when credentials are asked for."""
+        self._environ = environ
+        self._kept: AwsCredentials | None = None
+
+    def current(self) -> WireOp[AwsCredentials]:
+        """Credentials to sign with now. Raises ConfigurationError where there are none, StoreError on failure."""
+        from_environment = self._from_environment()
+        if from_environment is not None:
+            return from_environment
+        now = yield from Now()
+        kept = self._kept
+        if kept is not None and (not kept.expires_at or now < kept.expires_at - RENEW_SECONDS):
+            return kept
+        try:
+            self._kept = yield from self._from_container()
+        except StoreError:
+            if kept is None or now >= kept.expires_at:
+                raise
+            return kept
+        return self._kept
+
+    def forget(self) -> None:
+        """Ask anew next time: the service said that these had expired."""
+        self._kept = None
+
+    def __repr__(self) -> str:
+        return "AwsCredentialSource()"
+
+    def _from_environment(self) -> AwsCredentials | None:
+        identifier, secret = self._environ.get("AWS_ACCESS_KEY_ID"), self._environ.get("AWS_SECRET_ACCESS_KEY")
+        if not identifier and not secret:
+            return None
+        if not identifier or not secret:
+            message = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both"
+            raise ConfigurationError(message)
+        token = self._environ.get("AWS_SESSION_TOKEN")
+        return AwsCredentials(identifier, Secret(secret), Secret(token) if token else None)
+
+    def _from_container(self) -> WireOp[AwsCredentials]:
+        url, reach = self._endpoint()
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt:
+                chance = int.from_bytes((yield from Random(4)), "big") / 2**32
+                yield from Sleep(MAX_DELAY_SECONDS * chance)
+            request = Request("GET", url, self._headers())
+            not_after = (yield from Now()) + REQUEST_SECONDS
+            try:
+                response = yield from Send(request, reach, not_after=not_after)
+            except TransportError:
+                continue
+            if response.status == 200:
+                return _read_credentials(response)
+            if response.status < 500 and response.status != 429:
+                break
+        message = "the container's credential endpoint gave no AWS credentials: check the task's or pod's role"
+        raise StoreError(message)
+
+    def _endpoint(self) -> tuple[str, Reach]:
+        relative = self._environ.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI")
+        full = self._environ.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")
+        if relative:
+            if not relative.startswith("/"):
+                message = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI starts with a slash"
+                raise ConfigurationError(message)
+            return CONTAINER + relative, PLATFORM
+        if not full:
+            raise ConfigurationError(NO_CREDENTIALS)
+        try:
+            url = read_url(full)
+        except ValueError as error:
+            message = f"AWS_CONTAINER_CREDENTIALS_FULL_URI: {error}"
+            raise ConfigurationError(message) from None
+        if url.host in PLATFORM_HOSTS:
+            return full, PLATFORM
+        if url.scheme == "https" or is_loopback(url.host):
+            return full, CONFIGURED
+        message = "AWS_CONTAINER_CREDENTIALS_FULL_URI is https, loopback, or one of the platform's own addresses"
+        raise ConfigurationError(message)
+
+    def _headers(self) -> Headers:
+        path = self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
+        token = self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
+        if path:
+            try:
+                with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start more
+                    token = file.read(MAX_TOKEN_OCTETS).strip()  # read each time: the platform renews it
+            except (OSError, UnicodeDecodeError):
+                message = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that cannot be read"
+                raise StoreError(message) from None
+        try:
+            return Headers((("Accept", "application/json"), *((("Authorization", token),) if token else ())))
+        except ValueError:
+            message = "the container's authorization token holds characters that no header may hold"
+            raise ConfigurationError(message) from None
+
+
+def _read_credentials(response: Response) -> AwsCredentials:
+    from json import loads
+
+    try:
+        answer = loads(response.body)
+        texts = [answer[name] for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")]
+        if not all(isinstance(text, str) and text for text in texts):
+            raise ValueError  # noqa: TRY301 - one message for all that is not an answer
+        return AwsCredentials(texts[0], Secret(texts[1]), Secret(texts[2]), read_time(texts[3]))
+    except (ValueError, KeyError, TypeError):
+        message = "the container's credential endpoint answered with something that is not credentials"
+        raise StoreError(message) from None

@@ -1,0 +1,53 @@
+"""Unix seconds as the calendar texts of cloud APIs, and back, in UTC. Only arithmetic: no clock, no time zones."""
+
+from __future__ import annotations
+
+DAY_SECONDS = 86_400
+DAYS_FROM_MARCH_OF_YEAR_0 = 719_468  # to 1970-01-01, in the proleptic Gregorian calendar
+DAYS_IN_400_YEARS = 146_097
+
+
+def basic_time(unix_seconds: int) -> str:
+    """`20150830T123600Z`, the basic form of ISO 8601."""
+    days, seconds = divmod(unix_seconds, DAY_SECONDS)
+    year, month, day = _date(days)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    return f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
+
+
+def read_time(text: str) -> int:
+    """Unix seconds of `2015-08-30T12:36:00Z`; a fraction of a second is dropped. Raises ValueError."""
+    whole, dot, fraction = text.removesuffix("Z").partition(".")
+    date, _, clock = whole.partition("T")
+    digits = [*date.split("-"), *clock.split(":")]
+    widths = [len(part) for part in digits]
+    plain = text.isascii() and all(part.isdigit() for part in digits) and (fraction.isdigit() or not dot)
+    if not text.endswith("Z") or widths != [4, 2, 2, 2, 2, 2] or not plain:
+        message = "a time is written as 2015-08-30T12:36:00Z"
+        raise ValueError(message)
+    year, month, day, hour, minute, second = map(int, digits)
+    days = _days(year, month, day)
+    if _date(days) != (year, month, day) or hour > 23 or minute > 59 or second > 60:
+        message = "a time names a day of the calendar and a time of that day"
+        raise ValueError(message)
+    return days * DAY_SECONDS + hour * 3600 + minute * 60 + second
+
+
+def _days(year: int, month: int, day: int) -> int:
+    """Days since 1970-01-01. Years begin in March here, so that the leap day is the last one."""
+    year -= month <= 2
+    era, year_of_era = divmod(year, 400)
+    day_of_year = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
+    day_of_era = year_of_era * 365 + year_of_era // 4 - year_of_era // 100 + day_of_year
+    return era * DAYS_IN_400_YEARS + day_of_era - DAYS_FROM_MARCH_OF_YEAR_0
+
+
+def _date(days: int) -> tuple[int, int, int]:
+    """Year, month and day of a day since 1970-01-01."""
+    era, day_of_era = divmod(days + DAYS_FROM_MARCH_OF_YEAR_0, DAYS_IN_400_YEARS)
+    year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
+    day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
+    march_month = (5 * day_of_year + 2) // 153
+    month = march_month + 3 if march_month < 10 else march_month - 9
+    return era * 400 + year_of_era + (month <= 2), month, day_of_year - (153 * march_month + 2) // 5 + 1
