@@ -1,0 +1,181 @@
+"""Rows in a DynamoDB table, over HTTP without an SDK; one class for sync and async.
+
+    partition (S, partition key), name (S, sort key), version (B), sealed (B), expires_at (N, the table's TTL
+    attribute), and each clear column as an attribute of its own (S or N)
+
+The one rule: after an attempt that may have been applied, a refused condition is `unknown`, never `lost`, since it may
+be our own write that stands there. Listing all rows goes by DynamoDB's hash of the partition; within one partition it
+goes by name. How requests are sent and repeated is in `dynamodb_wire`.
+"""
+
+from __future__ import annotations
+
+from valetkey.effects import LOST, UNKNOWN, WON, Key, Page, Row, Sleep
+from valetkey.errors import ConfigurationError, StoreError
+from valetkey.stores import rows
+from valetkey.stores.dynamodb_wire import DynamoDBWire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, TypeAlias
+
+    from valetkey.clouds.aws_credentials import AwsCredentialSource
+    from valetkey.effects import Outcome, WireOp
+
+    Attributes: TypeAlias = dict[str, dict[str, str]]
+
+CONDITION_FAILED = "ConditionalCheckFailedException"
+TABLE_EXISTS = "ResourceInUseException"
+NO_SUCH_OPERATION = "UnknownOperationException"
+TABLE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+MAX_TABLE_POLLS = 60
+TABLE_POLL_SECONDS = 1.0
+
+
+class DynamoDBStore:
+    """Rows in one table, strongly consistent, with conditional writes."""
+
+    blocking = False
+    local = False
+
+    def __init__(self, table: str, *, region: str, credentials: AwsCredentialSource, endpoint: str = "") -> None:
+        """endpoint: another address than the region's own, such as a VPC endpoint or a test's server."""
+        if not 3 <= len(table) <= 255 or not TABLE_CHARACTERS.issuperset(table):
+            message = "a DynamoDB table's name is 3 to 255 of letters, digits, underscore, full stop and hyphen"
+            raise ConfigurationError(message)
+        self.table = table
+        self.description = f"dynamodb:{table} in {region}"
+        self._wire = DynamoDBWire(self.description, region=region, credentials=credentials, endpoint=endpoint)
+
+    def load(self, key: Key) -> WireOp[Row | None]:
+        """The row, read consistently. Raises StoreError."""
+        rows.check_key(key)
+        answer = yield from self._wire.ask(
+            "GetItem", {"TableName": self.table, "Key": _key_attributes(key), "ConsistentRead": True}
+        )
+        item = self._wire.content(answer).get("Item")
+        return None if item is None else self._row(item)
+
+    def swap(self, key: Key, expected: bytes | None, new: Row | None) -> WireOp[Outcome]:
+        """Create, replace or delete by version. Raises StoreError only where nothing was written."""
+        rows.check_swap(key, expected, new)
+        request: dict[str, object] = {"TableName": self.table}
+        if expected is None:
+            request |= {"ConditionExpression": "attribute_not_exists(#p)"}
+            request |= {"ExpressionAttributeNames": {"#p": "partition"}}
+        else:
+            request |= {"ConditionExpression": "#v = :v", "ExpressionAttributeNames": {"#v": "version"}}
+            request |= {"ExpressionAttributeValues": {":v": {"B": _base64(expected)}}}
+        if new is None:
+            answer = yield from self._wire.ask("DeleteItem", {**request, "Key": _key_attributes(key)})
+        else:
+            answer = yield from self._wire.ask("PutItem", {**request, "Item": _attributes(new)})
+        if not answer.error:
+            return WON
+        if answer.maybe_applied or (answer.error == CONDITION_FAILED and answer.repeated):
+            return UNKNOWN
+        if answer.error == CONDITION_FAILED:
+            return LOST
+        raise self._wire.failure(answer)
+
+    def list(self, partition: str | None, cursor: str) -> WireOp[Page]:
+        """At most 100 rows after the cursor, fewer where they are big. Raises StoreError."""
+        request: dict[str, object] = {"TableName": self.table, "ConsistentRead": True, "Limit": rows.PAGE_ROWS}
+        if cursor:
+            request["ExclusiveStartKey"] = _key_attributes(rows.read_cursor(cursor, partition))
+        if partition is None:
+            answer = yield from self._wire.ask("Scan", request)
+        else:
+            request |= {"KeyConditionExpression": "#p = :p", "ExpressionAttributeNames": {"#p": "partition"}}
+            request |= {"ExpressionAttributeValues": {":p": {"S": partition}}}
+            answer = yield from self._wire.ask("Query", request)
+        content = self._wire.content(answer)
+        items, last = content.get("Items", []), content.get("LastEvaluatedKey")
+        return Page(tuple(self._row(item) for item in items), rows.write_cursor(_read_key(last)) if last else "")
+
+    def create_table(self) -> WireOp[None]:
+        """Make the table where it is not there, paid per request, and let expired rows lapse. Raises StoreError."""
+        answer = yield from self._wire.ask("CreateTable", _table_description(self.table))
+        if answer.error and answer.error != TABLE_EXISTS:
+            raise self._wire.failure(answer)
+        yield from self._wait_until_active()
+        lapse = {"AttributeName": "expires_at", "Enabled": True}
+        answer = yield from self._wire.ask(
+            "UpdateTimeToLive", {"TableName": self.table, "TimeToLiveSpecification": lapse}
+        )
+        # ValidationException: it is enabled already. Some test servers do not know the operation at all.
+        if answer.error not in ("", "ValidationException", NO_SUCH_OPERATION):
+            raise self._wire.failure(answer)
+
+    def close(self) -> None:
+        """Nothing is held open: connections belong to the transport."""
+
+    def _wait_until_active(self) -> WireOp[None]:
+        for _ in range(MAX_TABLE_POLLS):
+            answer = yield from self._wire.ask("DescribeTable", {"TableName": self.table})
+            if self._wire.content(answer).get("Table", {}).get("TableStatus") == "ACTIVE":
+                return
+            yield from Sleep(TABLE_POLL_SECONDS)
+        message = f"{self.description}: the table is still not active: look at it in the console, then try again"
+        raise StoreError(message)
+
+    def _row(self, item: Mapping[str, Any]) -> Row:
+        try:
+            return _read_row(item)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            message = f"{self.description}: an item was written by something else: give valetkey a table of its own"
+            raise StoreError(message) from None
+
+
+def _table_description(table: str) -> dict[str, object]:
+    names = (("partition", "HASH"), ("name", "RANGE"))
+    return {
+        "TableName": table,
+        "BillingMode": "PAY_PER_REQUEST",
+        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name, _ in names],
+        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in names],
+    }
+
+
+def _key_attributes(key: Key) -> Attributes:
+    return {"partition": {"S": key.partition}, "name": {"S": key.name}}
+
+
+def _attributes(row: Row) -> Attributes:
+    """The item; what is empty or zero is left out."""
+    item = _key_attributes(row.key) | {"version": {"B": _base64(row.version)}}
+    if row.sealed:
+        item["sealed"] = {"B": _base64(row.sealed)}
+    if row.expires_at:
+        item["expires_at"] = {"N": str(row.expires_at)}
+    for name, content in row.clear.items():
+        item[name] = {"S": content} if isinstance(content, str) else {"N": str(content)}
+    return item
+
+
+def _read_key(item: Mapping[str, Any]) -> Key:
+    return Key(item["partition"]["S"], item["name"]["S"])
+
+
+def _read_row(item: Mapping[str, Any]) -> Row:
+    clear: dict[str, str | int] = {}
+    for name, attribute in item.items():
+        if name not in rows.RESERVED_COLUMNS:
+            clear[name] = attribute["S"] if "S" in attribute else int(attribute["N"])
+    rows.check_clear(clear)
+    sealed = _from_base64(item["sealed"]["B"]) if "sealed" in item else b""
+    expires_at = int(item["expires_at"]["N"]) if "expires_at" in item else 0
+    return Row(_read_key(item), _from_base64(item["version"]["B"]), clear, sealed, expires_at)
+
+
+def _base64(octets: bytes) -> str:
+    from binascii import b2a_base64
+
+    return b2a_base64(octets, newline=False).decode()
+
+
+def _from_base64(text: str) -> bytes:
+    from binascii import a2b_base64
+
+    return a2b_base64(text, strict_mode=True)

@@ -1,0 +1,183 @@
+"""How a request to DynamoDB is signed, sent, repeated and understood.
+
+The one rule: an answer says whether an attempt before it may have been applied, because the caller must not mistake
+its own write for somebody else's. Repetitions wait with full jitter, are bounded by a number and by the time left.
+"""
+
+from __future__ import annotations
+
+from valetkey.clouds.aws_sigv4 import sign_request
+from valetkey.effects import CONFIGURED, Now, Random, Remaining, Send, Sleep
+from valetkey.errors import ConfigurationError, StoreError, TransportError
+from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from valetkey.clouds.aws_credentials import AwsCredentialSource
+    from valetkey.effects import WireOp
+    from valetkey.http import Response
+
+VERSION = "DynamoDB_20120810"
+MAX_ATTEMPTS = 6
+FIRST_DELAY_SECONDS = 0.05
+MAX_DELAY_SECONDS = 2.0
+REQUEST_SECONDS = 5.0
+LEAST_SECONDS = 0.2  # with less left, nothing is sent
+MAX_ERROR_CHARACTERS = 64
+
+THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "ThrottlingException",
+        "Throttling",
+        "TransactionConflictException",
+        "LimitExceededException",
+    }
+)
+EXPIRED = "ExpiredTokenException"
+NO_ANSWER = "no answer"
+NO_CODE = "an error without a code"
+ADVICE = {
+    "ResourceNotFoundException": "there is no such table in this region: make it with create_table, or name another",
+    "AccessDeniedException": "access denied: allow GetItem, PutItem, DeleteItem, Query and Scan on the table",
+    "UnrecognizedClientException": "AWS does not know these credentials: check the access key",
+    "InvalidSignatureException": "AWS refused the signature: check the secret key and this machine's clock",
+    "MissingAuthenticationTokenException": "AWS saw no signature: check what stands between",
+    EXPIRED: "the credentials have expired: renew them",
+}
+
+
+@value
+class Answer:
+    """What came of a request.
+
+    error: DynamoDB's code or a word of ours; empty where it did what was asked.
+    repeated: whether it was sent more than once.
+    maybe_applied: whether it failed, and an attempt may nevertheless have been applied.
+    """
+
+    error: str
+    content: Mapping[str, Any]
+    repeated: bool = False
+    maybe_applied: bool = False
+
+
+class DynamoDBWire:
+    """Sends operations to one endpoint."""
+
+    def __init__(self, description: str, *, region: str, credentials: AwsCredentialSource, endpoint: str) -> None:
+        """description: how errors name the store."""
+        if not region or not region.isascii() or not region.replace("-", "").isalnum():
+            message = f"{description}: name the region, such as eu-central-1, in the URL or in AWS_REGION"
+            raise ConfigurationError(message)
+        self._description, self._region, self._credentials = description, region, credentials
+        self._url = _endpoint(endpoint, region)
+
+    def ask(self, operation: str, content: Mapping[str, object]) -> WireOp[Answer]:
+        """The answer, after as many repetitions as help. Raises StoreError where nothing can have been applied."""
+        from json import dumps
+
+        body = dumps(content, ensure_ascii=False).encode()
+        answer, maybe_applied = Answer(NO_ANSWER, {}), False
+        for attempt in range(MAX_ATTEMPTS):
+            if attempt and not (yield from self._wait(attempt)):
+                break
+            try:
+                answer = yield from self._attempt(operation, body)
+            except (StoreError, ConfigurationError):
+                if maybe_applied:
+                    break
+                raise
+            maybe_applied = maybe_applied or answer.maybe_applied
+            if not _helps_to_repeat(answer):
+                # a code that DynamoDB gave on purpose is final, but says nothing about attempts before this one
+                return Answer(answer.error, answer.content, attempt > 0, maybe_applied and bool(answer.error))
+            if answer.error == EXPIRED:
+                self._credentials.forget()
+        return Answer(answer.error, {}, repeated=True, maybe_applied=maybe_applied)
+
+    def content(self, answer: Answer) -> Mapping[str, Any]:
+        """What a successful answer holds. Raises StoreError for any other."""
+        if answer.error:
+            raise self.failure(answer)
+        return answer.content
+
+    def failure(self, answer: Answer) -> StoreError:
+        """The error to raise for an answer that is one."""
+        if answer.error in THROTTLED:
+            return StoreError(f"{self._description}: throttled ({answer.error}): raise the table's capacity")
+        return StoreError(f"{self._description}: {ADVICE.get(answer.error, answer.error)}")
+
+    def _attempt(self, operation: str, body: bytes) -> WireOp[Answer]:
+        credentials = yield from self._credentials.current()
+        now, remaining = (yield from Now()), (yield from Remaining())
+        if remaining < LEAST_SECONDS:
+            message = f"{self._description}: no time left to ask: raise the function's timeout"
+            raise StoreError(message)
+        headers = Headers((("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", f"{VERSION}.{operation}")))
+        request = sign_request(
+            Request("POST", self._url, headers, body),
+            credentials,
+            region=self._region,
+            service="dynamodb",
+            now=int(now),
+        )
+        try:
+            response = yield from Send(request, CONFIGURED, not_after=now + min(REQUEST_SECONDS, remaining), kept=True)
+        except TransportError as error:
+            return Answer(NO_ANSWER, {}, maybe_applied=error.maybe_received)
+        return _read_answer(response)
+
+    def _wait(self, attempt: int) -> WireOp[bool]:
+        """Whether there was time to wait before this attempt."""
+        chance = int.from_bytes((yield from Random(4)), "big") / 2**32
+        delay = chance * min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
+        if (yield from Remaining()) < delay + LEAST_SECONDS:
+            return False
+        yield from Sleep(delay)
+        return True
+
+
+def _helps_to_repeat(answer: Answer) -> bool:
+    return answer.maybe_applied or answer.error in THROTTLED or answer.error in (EXPIRED, NO_ANSWER)
+
+
+def _read_answer(response: Response) -> Answer:
+    from json import loads
+
+    try:
+        content = loads(response.body)
+    except ValueError:
+        content = None
+    if response.status == 200:
+        # An answer that is none may come from something between us; DynamoDB may have acted behind it.
+        return (
+            Answer("", content)
+            if isinstance(content, dict)
+            else Answer("an answer that is not JSON", {}, maybe_applied=True)
+        )
+    code = content.get("__type") if isinstance(content, dict) else None
+    code = code.rpartition("#")[2] if isinstance(code, str) else ""
+    if not code.isascii() or not code.isalnum() or len(code) > MAX_ERROR_CHARACTERS:
+        code = NO_CODE
+    return Answer(code, {}, maybe_applied=response.status >= 500 or code == NO_CODE)
+
+
+def _endpoint(endpoint: str, region: str) -> str:
+    if not endpoint:
+        suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+        return f"https://dynamodb.{region}.{suffix}/"
+    try:
+        url = read_url(endpoint)
+    except ValueError as error:
+        message = f"the DynamoDB endpoint: {error}"
+        raise ConfigurationError(message) from None
+    if url.path != "/" or url.query or (url.scheme == "http" and not is_loopback(url.host)):
+        message = "the DynamoDB endpoint is https://host (http only on loopback), without a path or a query"
+        raise ConfigurationError(message)
+    return url.origin + "/"
