@@ -24,7 +24,7 @@ SAMPLE_KEY = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"  # the one that stand
 MAX_KEYS = 32
 MAX_KEY_FILE_OCTETS = 65_536
 FILE = "file:"
-ADVICE = "write `key id:key` pairs separated by commas or lines; `valetkey key` makes a new one"
+ADVICE = "write `key id:key` pairs separated by commas or lines; `valetkey keys generate` makes a new one"
 
 
 class LocalKeyRing:

@@ -59,7 +59,7 @@ def register(
     """
     problems = [] if schema.is_name(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
     if not client_id:
-        problems.append(f"{name}: the client identifier is missing")
+        problems.append(f"{name}: `client_id` is missing")
     scope = scope or provider.scope
     server = provider.server
     if authorization_parameters:
@@ -102,7 +102,7 @@ def _with_signature_method(
     if not method:
         return server
     if method not in schema.SIGNATURE_METHODS:
-        problems.append(f"{name}: the signature method must be one of {', '.join(schema.SIGNATURE_METHODS)}")
+        problems.append(f"{name}: `signature_method` must be one of {', '.join(schema.SIGNATURE_METHODS)}")
         return server
     return replace(server, signature_method=method)
 
@@ -118,13 +118,13 @@ def _problems1(
     problems = []
     signs_with_key = str(getattr(server, "signature_method", "")).startswith("RSA-")
     if signs_with_key and private_key is None:
-        problems.append(f"{name}: its signature method needs the application's private key")
+        problems.append(f"{name}: `private_key` is missing: the signature method needs it")
     if not signs_with_key and not client_secret:
-        problems.append(f"{name}: the client secret is missing")
+        problems.append(f"{name}: `client_secret` is missing")
     if not getattr(server, "verifier_required", True) and not accepts:
         problems.append(
             f"{name}: this provider sends no verifier, so whoever authorizes last is connected; "
-            "set accept_missing_verifier for this registration if that is acceptable"
+            "set `accept_missing_verifier` to true if that is acceptable"
         )
     return problems
 
@@ -134,11 +134,11 @@ def _problems2(
 ) -> list[str]:
     problems = []
     if not client_secret and not public:
-        problems.append(f"{name}: the client secret is missing; a client that has none says so with public_client")
+        problems.append(f"{name}: `client_secret` is missing; a client that has none says so: `public_client` = true")
     if client_secret and public:
-        problems.append(f"{name}: it is a public client and has a secret: leave one of the two out")
+        problems.append(f"{name}: it has a `client_secret` and `public_client` is true: leave one of the two out")
     if signature_method or private_key is not None:
-        problems.append(f"{name}: signature methods and private keys belong to OAuth 1.0a, this provider speaks 2.0")
+        problems.append(f"{name}: `signature_method` and `private_key` belong to OAuth 1.0a, this provider speaks 2.0")
     return problems
 
 

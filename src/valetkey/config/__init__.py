@@ -1,0 +1,158 @@
+"""Configuration: the environment and `valetkey.toml` become values, once, at start.
+
+    configuration = read_configuration(os.environ)     everything that is wrong comes in one ConfigurationError
+    settings(configuration)                             what the programs need of it
+
+| variable | file | |
+|---|---|---|
+| `VALETKEY_STORE` | `store` | URL of the store |
+| `VALETKEY_KEY`, `VALETKEY_KEY_FILE` | `key_file` | the key ring; `valetkey keys generate` makes one |
+| `VALETKEY_BASE_URL` | `base_url` | where valetkey's pages are mounted, `https://app.example/oauth` |
+| `VALETKEY_APPLICATION` | `application` | the name that pages show to people |
+| `VALETKEY_ENVIRONMENT` | `environment` | `staging`, `production`: bound into every seal |
+| `VALETKEY_RETURN_TO`, `VALETKEY_RETURN_HOSTS` | `return_to`, `return_hosts` | where browsers may be sent afterwards |
+| `VALETKEY_COMPLETION_URL` | `completion_url` | the application's page that finishes connect links |
+| `VALETKEY_PROVIDERS_DIR` | `providers_dir`, `[providers.NAME]` | providers that the catalog does not have |
+| `VALETKEY_SANDBOX_BASE_URL` | `sandbox_base_url` | where the sandbox provider listens |
+| `VALETKEY_<NAME>_...` | `[registrations.NAME]` | one registration; see `registrations.py` |
+| `VALETKEY_CONFIG` | | the file, if it is not `./valetkey.toml` |
+
+The environment goes before the file. The one rule: a problem names the variable or key that causes it and never shows
+a value that could be secret. Not here: opening stores and key rings (`vault`), what a provider is (`providers`).
+"""
+
+from __future__ import annotations
+
+from valetkey.config.checks import base_url_problem, platform, store_problem
+from valetkey.config.registrations import read_registrations
+from valetkey.config.sources import Sources
+from valetkey.connections.settings import Settings, read_return_to
+from valetkey.errors import ConfigurationError, RequestRefused
+from valetkey.providers.schema import is_host, is_name, url_problem
+from valetkey.secret import Secret
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from valetkey.providers.registration import Registration
+
+__all__ = ["Configuration", "read_configuration", "settings"]
+
+
+@value
+class Configuration:
+    """A deployment, as its operator wrote it down.
+
+    store: the store's URL, which may hold a password.
+    key: the key ring's text, or `file:` and a path; `keys.local.LocalKeyRing.from_text` reads both.
+    platform: the serverless platform that this runs on; empty where none was recognized.
+    """
+
+    store: Secret
+    key: Secret
+    base_url: str
+    registrations: Mapping[str, Registration]
+    application: str = "This application"
+    environment: str = "default"
+    return_to: str = ""
+    return_hosts: tuple[str, ...] = ()
+    completion_url: str = ""
+    platform: str = ""
+
+
+def read_configuration(environ: Mapping[str, str], file: str | None = None) -> Configuration:
+    """The configuration, or one ConfigurationError with everything that is wrong with it.
+
+    file: a TOML file; by default the one that VALETKEY_CONFIG names, or valetkey.toml where it exists.
+    """
+    sources = Sources(environ, file)
+    found_platform = platform(environ)
+    configuration = Configuration(
+        store=_store(sources, found_platform),
+        key=_key(sources),
+        base_url=_base_url(sources),
+        registrations=read_registrations(sources),
+        application=sources.text("application") or "This application",
+        environment=_environment(sources),
+        return_to=sources.text("return_to"),
+        return_hosts=_return_hosts(sources),
+        completion_url=_completion_url(sources),
+        platform=found_platform,
+    )
+    _check_return_to(sources, configuration)
+    sources.check_unknown()
+    if sources.problems:
+        raise ConfigurationError(tuple(dict.fromkeys(sources.problems)))
+    return configuration
+
+
+def settings(configuration: Configuration) -> Settings:
+    """What the programs need to know of the configuration."""
+    return Settings(
+        registrations=configuration.registrations,
+        base_url=configuration.base_url,
+        environment=configuration.environment,
+        return_to=configuration.return_to,
+        return_hosts=configuration.return_hosts,
+        application=configuration.application,
+        completion_url=configuration.completion_url,
+    )
+
+
+def _store(sources: Sources, found_platform: str) -> Secret:
+    url = sources.required("store", "the URL of the store, such as sqlite:///var/lib/app/valetkey.db")
+    problem = store_problem(url, found_platform)
+    if url and problem:
+        sources.problem("store", problem)
+    return Secret(url)
+
+
+def _key(sources: Sources) -> Secret:
+    path = sources.text("key_file")
+    if sources.has("key") and path:
+        sources.problem("key", f"it is given twice, here and as {sources.label('key_file')}: remove one")
+    if path:
+        return Secret(path if path.startswith("file:") else f"file:{path}")
+    return Secret(sources.required("key", "the sealing key; make one with: valetkey keys generate"))
+
+
+def _base_url(sources: Sources) -> str:
+    hint = "where valetkey's pages are, such as https://app.example/oauth"
+    url = sources.required("base_url", hint).rstrip("/")
+    problem = base_url_problem(url) if url else ""
+    if problem:
+        sources.problem("base_url", problem)
+        return ""
+    return url
+
+
+def _environment(sources: Sources) -> str:
+    name = sources.text("environment") or "default"
+    if not is_name(name):
+        sources.problem("environment", "it is a name of a-z, 0-9 and -, such as production")
+    return name
+
+
+def _return_hosts(sources: Sources) -> tuple[str, ...]:
+    hosts = sources.texts("return_hosts")
+    if not all(is_host(host) and "*" not in host for host in hosts):
+        sources.problem("return_hosts", "it is a list of host names, such as app.example, separated by commas")
+    return hosts
+
+
+def _completion_url(sources: Sources) -> str:
+    url = sources.text("completion_url")
+    problem = url_problem(url, loopback_allowed=True) if url else ""
+    if problem:
+        sources.problem("completion_url", problem)
+    return url
+
+
+def _check_return_to(sources: Sources, configuration: Configuration) -> None:
+    plain = Settings({}, configuration.base_url, return_hosts=configuration.return_hosts)
+    try:
+        read_return_to(plain, configuration.return_to)
+    except RequestRefused:
+        sources.problem("return_to", "it is a path such as /reports, or an https URL of a host of return_hosts")

@@ -1,0 +1,158 @@
+"""Registrations from `VALETKEY_<NAME>_...` and `[registrations.NAME]`.
+
+    CLIENT_ID                          what the provider calls the application
+    CLIENT_SECRET, CLIENT_SECRET_FILE  the secret, or a file that holds it
+    PROVIDER                           the provider's name, where it is not the registration's
+    SCOPE                              separated by blanks or commas; the provider's default where it is left out
+    PRIVATE_KEY, PRIVATE_KEY_FILE      PEM, for the RSA methods of OAuth 1.0a
+    BASE_URL                           of the provider, where it has one to choose
+    SIGNATURE_METHOD                   of OAuth 1.0a, where it is not the provider's usual one
+    AUTHORIZATION_PARAMETERS           `expiration=1day&name=Notes`, or a table
+    ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
+    PUBLIC_CLIENT                      true: there is no secret
+
+`<NAME>` is the registration's name in upper case with `_` for `-`.
+"""
+
+from __future__ import annotations
+
+from valetkey.config.sources import OF_REGISTRATIONS
+from valetkey.effects import PrivateKey
+from valetkey.errors import ConfigurationError
+from valetkey.http import read_form
+from valetkey.providers.catalog import load_provider, read_provider
+from valetkey.providers.registration import Registration, register
+from valetkey.providers.schema import is_name
+from valetkey.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from valetkey.config.sources import Sources
+    from valetkey.http import Pairs
+    from valetkey.providers.provider import Provider
+
+SANDBOXES = ("sandbox-oauth1", "sandbox-oauth2")
+MAX_SECRET_CHARACTERS = 16_384
+
+
+def read_registrations(sources: Sources) -> Mapping[str, Registration]:
+    """Every sound registration by name; problems go into the sources."""
+    names = sources.registration_names()
+    if not names:
+        sources.problems.append(
+            "no registration is configured: set VALETKEY_GITHUB_CLIENT_ID and VALETKEY_GITHUB_CLIENT_SECRET, "
+            "or those of another provider (valetkey providers list)"
+        )
+    found = {}
+    for name in names:
+        if not is_name(name):
+            sources.problems.append(f"{name!r}: a registration is named with a-z, 0-9 and -")
+            continue
+        registration = _read(sources, name)
+        if registration is not None:
+            found[name] = registration
+    return found
+
+
+def _read(sources: Sources, name: str) -> Registration | None:
+    client_id = sources.text("client_id", name)
+    if not sources.has("client_id", name):
+        sources.problems.append(f"{sources.variable('client_id', name)} is missing: {name} is configured in part")
+    secret, private_key = _secret(sources, "client_secret", name), _private_key(sources, name)
+    parameters = _parameters(sources, name)
+    provider = _provider(sources, name)
+    if provider is None or not client_id:
+        return None
+    before = len(sources.problems)
+    try:
+        registration = register(
+            name,
+            provider,
+            client_id=client_id,
+            client_secret=secret,
+            private_key=private_key,
+            redirect_uri=f"{sources.text('base_url').rstrip('/')}/callback/{name}",
+            scope=sources.texts("scope", name),
+            application=sources.text("application"),
+            signature_method=sources.text("signature_method", name),
+            authorization_parameters=parameters,
+            accept_missing_verifier=sources.flag("accept_missing_verifier", name),
+            public_client=sources.flag("public_client", name),
+        )
+    except ConfigurationError as error:
+        sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]
+        return None
+    return registration if len(sources.problems) == before else None
+
+
+def _in_variables(sources: Sources, problem: str, name: str) -> str:
+    """The problem in the words of the environment or the file, whichever the operator uses."""
+    for key in OF_REGISTRATIONS:
+        problem = problem.replace(f"`{key}`", sources.label(key, name))
+    return problem
+
+
+def _provider(sources: Sources, name: str) -> Provider | None:
+    provider_name = sources.text("provider", name) or name
+    base_url = sources.text("base_url", name)
+    if not base_url and provider_name in SANDBOXES:
+        base_url = sources.text("sandbox_base_url")
+    table = sources.provider_table(provider_name)
+    try:
+        if table is not None:
+            where = f"{sources.file}: providers.{provider_name}"
+            return read_provider(table, name=provider_name, where=where, base_url=base_url)
+        return load_provider(provider_name, base_url=base_url, directory=sources.text("providers_dir"))
+    except ConfigurationError as error:
+        where = sources.label("provider", name)
+        if where.endswith("_PROVIDER") and not sources.has("provider", name):
+            where = f"registration {name}"
+        sources.problems += [f"{where}: {problem}" for problem in error.problems]
+        return None
+
+
+def _secret(sources: Sources, key: str, name: str) -> Secret | None:
+    """The secret from its variable or key, or from the file that the `_file` one names."""
+    path = sources.text(f"{key}_file", name)
+    text = sources.text(key, name)
+    if path and text:
+        sources.problem(key, f"it is given twice, here and as {sources.label(f'{key}_file', name)}: remove one", name)
+    if not path:
+        return Secret(text) if text else None
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
+            text = file.read(MAX_SECRET_CHARACTERS).strip()
+    except (OSError, UnicodeDecodeError):
+        sources.problem(f"{key}_file", "the file it names cannot be read as text", name)
+        return Secret("unread")  # so that nobody says it is missing as well
+    if not text:
+        sources.problem(f"{key}_file", "the file it names is empty", name)
+    return Secret(text)
+
+
+def _private_key(sources: Sources, name: str) -> PrivateKey | None:
+    pem = _secret(sources, "private_key", name)
+    if pem is None:
+        return None
+    text = pem.reveal().replace("\\n", "\n")  # many consoles take one line only
+    if not text.startswith("-----BEGIN ") or "PRIVATE KEY-----" not in text.partition("\n")[0]:
+        key = "private_key" if sources.has("private_key", name) else "private_key_file"
+        sources.problem(key, "it must be a private key in PEM form, beginning with -----BEGIN", name)
+    return PrivateKey(Secret(text + "\n"))
+
+
+def _parameters(sources: Sources, name: str) -> Pairs:
+    found = sources.found("authorization_parameters", name)
+    if isinstance(found, dict) and all(isinstance(text, str) for text in found.values()):
+        return tuple(found.items())
+    if found is None:
+        return ()
+    try:
+        if isinstance(found, str) and found:
+            return read_form(found)
+    except ValueError:
+        pass
+    sources.problem("authorization_parameters", "it must be written like a query, expiration=1day&name=Notes", name)
+    return ()

@@ -1,0 +1,169 @@
+"""The two places where configuration stands, and the problems found in them so far."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "VALETKEY_"
+USUAL_FILE = "valetkey.toml"
+MAX_FILE_CHARACTERS = 1_000_000
+GENERAL = (
+    "store", "key", "key_file", "base_url", "application", "environment", "return_to", "return_hosts",
+    "completion_url", "providers_dir", "sandbox_base_url",
+)  # fmt: skip
+# Longest first: CLIENT_SECRET_FILE is not a registration called "...-client-secret" with a FILE.
+OF_REGISTRATIONS = (
+    "authorization_parameters", "accept_missing_verifier", "client_secret_file", "private_key_file",
+    "signature_method", "public_client", "client_secret", "private_key", "client_id", "base_url", "provider", "scope",
+)  # fmt: skip
+
+
+class Sources:
+    """The environment first, then the file. Reading collects `problems` and answers something usable meanwhile."""
+
+    def __init__(self, environ: Mapping[str, str], file: str | None) -> None:
+        self.problems: list[str] = []
+        self._environ = environ
+        self.file, self.table = self._read_file(file)
+        self.problems += [
+            f"{self.file}: {key} is not a known key{near(key, (*GENERAL, 'registrations', 'providers'))}"
+            for key in self.table
+            if key not in (*GENERAL, "registrations", "providers")
+        ]
+
+    def variable(self, key: str, registration: str = "") -> str:
+        """How the environment calls it."""
+        middle = registration.upper().replace("-", "_") + "_" if registration else ""
+        return f"{PREFIX}{middle}{key.upper()}"
+
+    def label(self, key: str, registration: str = "") -> str:
+        """Where it is written, or should be: the variable, unless the file has it."""
+        variable = self.variable(key, registration)
+        if variable not in self._environ and key in self._table(registration):
+            return f"{self.file}: {f'registrations.{registration}.' if registration else ''}{key}"
+        return variable
+
+    def problem(self, key: str, problem: str, registration: str = "") -> None:
+        """Take note of what is wrong with it."""
+        self.problems.append(f"{self.label(key, registration)}: {problem}")
+
+    def has(self, key: str, registration: str = "") -> bool:
+        """Whether it is written anywhere."""
+        return self.variable(key, registration) in self._environ or key in self._table(registration)
+
+    def text(self, key: str, registration: str = "") -> str:
+        """The text; empty where there is none. An empty one, or one with blanks around it, is a problem."""
+        found = self.found(key, registration)
+        if found is None:
+            return ""
+        if not isinstance(found, str):
+            self.problem(key, "it must be a text", registration)
+            return ""
+        if not found.strip():
+            self.problem(key, "it is empty: give it a value or remove it", registration)
+        elif found != found.strip() and not key.startswith("private_key"):
+            self.problem(key, "it begins or ends with a blank or a line break: remove that", registration)
+        return found.strip()
+
+    def required(self, key: str, hint: str) -> str:
+        """The text; that there is none is a problem."""
+        if not self.has(key):
+            self.problems.append(f"{self.variable(key)} is missing: {hint}")
+        return self.text(key)
+
+    def texts(self, key: str, registration: str = "") -> tuple[str, ...]:
+        """The list; in the environment its items are separated by commas or blanks."""
+        found = self.found(key, registration)
+        if isinstance(found, list):
+            if not all(isinstance(item, str) and item for item in found):
+                self.problem(key, "it must be a list of texts", registration)
+            return tuple(str(item) for item in found)
+        return tuple(self.text(key, registration).replace(",", " ").split())
+
+    def flag(self, key: str, registration: str) -> bool:
+        """true or false, and nothing else that people write for these."""
+        found = self.found(key, registration)
+        if found is not None and not isinstance(found, bool) and found not in ("true", "false"):
+            self.problem(key, "it must be true or false", registration)
+        return found is True or found == "true"
+
+    def found(self, key: str, registration: str = "") -> object:
+        """What is written, unread; None where nothing is."""
+        variable = self.variable(key, registration)
+        return self._environ[variable] if variable in self._environ else self._table(registration).get(key)
+
+    def registration_names(self) -> tuple[str, ...]:
+        """Every name that anything is said of, sorted."""
+        names = {name for name in self._tables("registrations")}
+        for variable in self._environ:
+            key = variable.removeprefix(PREFIX).lower()
+            if key == variable.lower() or key in (*GENERAL, "config"):
+                continue
+            suffix = next((word for word in OF_REGISTRATIONS if key.endswith(f"_{word}")), "")
+            if suffix and key != f"_{suffix}":
+                names.add(key.removesuffix(f"_{suffix}").replace("_", "-"))
+        return tuple(sorted(names))
+
+    def provider_table(self, name: str) -> Mapping[str, object] | None:
+        """The file's own description of a provider."""
+        table = self._tables("providers").get(name)
+        return {"name": name, **table} if isinstance(table, dict) else None
+
+    def _tables(self, key: str) -> Mapping[str, object]:
+        found = self.table.get(key, {})
+        if not isinstance(found, dict):
+            self.problem(key, "it must hold tables, one for each name")
+            return {}
+        return found
+
+    def _table(self, registration: str) -> Mapping[str, object]:
+        if not registration:
+            return self.table
+        registrations = self.table.get("registrations")
+        found = registrations.get(registration) if isinstance(registrations, dict) else None
+        return found if isinstance(found, dict) else {}
+
+    def check_unknown(self) -> None:
+        """Take note of variables and keys that look like a slip of the pen."""
+        known = [self.variable(key) for key in (*GENERAL, "config")]
+        known += [self.variable(key, name) for name in self.registration_names() for key in OF_REGISTRATIONS]
+        for variable in self._environ:
+            hint = near(variable, known) if variable.startswith(PREFIX) and variable not in known else ""
+            if hint:
+                self.problems.append(f"{variable} is not a known variable{hint}")
+        for name, table in self._tables("registrations").items():
+            for key in table if isinstance(table, dict) else ():
+                if key not in OF_REGISTRATIONS:
+                    where = f"{self.file}: registrations.{name}.{key}"
+                    self.problems.append(f"{where} is not a known key{near(key, OF_REGISTRATIONS)}")
+
+    def _read_file(self, file: str | None) -> tuple[str, Mapping[str, object]]:
+        path = file or self._environ.get(f"{PREFIX}CONFIG", "") or USUAL_FILE
+        try:
+            with open(path, encoding="utf-8") as opened:  # noqa: PTH123 - pathlib costs a cold start
+                text = opened.read(MAX_FILE_CHARACTERS)
+        except FileNotFoundError:
+            if path != USUAL_FILE:
+                self.problems.append(f"{path}: there is no such file")
+            return path, {}
+        except (OSError, UnicodeDecodeError):
+            self.problems.append(f"{path}: it cannot be read as UTF-8 text")
+            return path, {}
+        import tomllib  # noqa: PLC0415 - only where there is a file
+
+        try:
+            return path, tomllib.loads(text)
+        except tomllib.TOMLDecodeError as problem:
+            # The parser's message tells the place; it quotes at most one character.
+            self.problems.append(f"{path}: not TOML: {problem}")
+            return path, {}
+
+
+def near(word: str, words: tuple[str, ...] | list[str]) -> str:
+    """`; did you mean ...?`, or nothing where no word is near."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+
+    close = get_close_matches(word, words, n=1, cutoff=0.8)
+    return f"; did you mean {close[0]}?" if close else ""
