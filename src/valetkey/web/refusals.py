@@ -1,0 +1,82 @@
+"""From an error of a program to the page for it.
+
+The one rule: what a person reads comes from `reasons`, never from an exception's or a provider's text; the one word of
+a provider that may be shown is its registered error code.
+"""
+
+from __future__ import annotations
+
+from valetkey.errors import (
+    ProviderError,
+    ReauthorizationRequired,
+    RefreshInProgress,
+    RequestRefused,
+    StoreError,
+    TransportError,
+)
+from valetkey.value import value
+from valetkey.web.reasons import REASONS, reason_for
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.errors import ValetkeyError
+
+MAX_RETRY_AFTER = 3600
+CODE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
+OURS = frozenset({"malformed_response"})
+
+EXPECTED = (RequestRefused, ReauthorizationRequired, ProviderError, TransportError, StoreError, RefreshInProgress)
+
+
+@value
+class Refusal:
+    """What the page says. code: the provider's error code where it may be shown. retry_after: seconds, 0 if unknown."""
+
+    word: str
+    status: int
+    code: str = ""
+    retry_after: int = 0
+
+
+def describe(error: ValetkeyError) -> Refusal:
+    """The refusal behind an error that is one of EXPECTED."""
+    if isinstance(error, RequestRefused):
+        return _describe_request(error)
+    if isinstance(error, ReauthorizationRequired):
+        word = error.reason if error.reason in ("not_connected", "needs_reauthorization") else "needs_reauthorization"
+        return Refusal(word, reason_for(word).status)
+    if isinstance(error, ProviderError):
+        return _describe_provider(error)
+    if isinstance(error, RefreshInProgress):
+        return Refusal("busy", 503, retry_after=_seconds(error.retry_after))
+    word = "provider_unavailable" if isinstance(error, TransportError) else "store_unavailable"
+    return Refusal(word, reason_for(word).status)
+
+
+def shown_code(code: object) -> str:
+    """The provider's error code if it is made of a to z and `_` and has at most 64 of them, else nothing."""
+    plain = isinstance(code, str) and len(code) <= 64 and CODE_CHARACTERS.issuperset(code) and code not in OURS
+    return str(code) if plain else ""
+
+
+def _describe_request(error: RequestRefused) -> Refusal:
+    known = REASONS.get(error.reason)
+    status = error.status
+    if status == RequestRefused.status and known is not None and known.status < 500:
+        status = known.status
+    code = shown_code(getattr(error, "error", ""))
+    return Refusal(error.reason, status, code="" if code == error.reason else code)
+
+
+def _describe_provider(error: ProviderError) -> Refusal:
+    # A provider that says no to this request is not out of service; 429 and 5xx are.
+    if error.status == 429 or error.status >= 500:
+        status = 503 if error.retry_after else 502
+        return Refusal("provider_unavailable", status, retry_after=_seconds(error.retry_after or 0))
+    if error.error == "invalid_grant":
+        return Refusal("invalid_grant", 400)
+    return Refusal("provider_refused", 400, code=shown_code(error.error))
+
+
+def _seconds(retry_after: float) -> int:
+    return min(MAX_RETRY_AFTER, max(1, int(retry_after + 0.999))) if retry_after else 0
