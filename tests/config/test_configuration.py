@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from valetkey.config import Configuration, read_configuration, settings
@@ -12,6 +10,10 @@ from valetkey.oauth1.credentials import ClientCredentials, Server
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 CANARY = "canary-3f9c1e7a"
 SOUND = {

@@ -9,6 +9,7 @@ import pytest
 
 from valetkey.errors import ConfigurationError
 from valetkey.http import is_loopback
+from valetkey.oauth1.authorize import authorization_url as oauth1_authorization_url
 from valetkey.oauth1.credentials import ClientCredentials, Server, TemporaryCredentials
 from valetkey.oauth2.authorization import authorization_url as oauth2_authorization_url
 from valetkey.oauth2.client import Client
@@ -114,8 +115,6 @@ def test_an_authorization_url_carries_state_and_a_code_challenge(name: str) -> N
 
 @pytest.mark.parametrize("name", OAUTH1_NAMES)
 def test_an_authorization_url_carries_the_temporary_credentials_and_no_secret(name: str) -> None:
-    from valetkey.oauth1.authorize import authorization_url as oauth1_authorization_url
-
     registration = registered(name)
     server = registration.provider.server
     assert isinstance(server, Server)

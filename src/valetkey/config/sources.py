@@ -83,7 +83,7 @@ class Sources:
         return tuple(self.text(key, registration).replace(",", " ").split())
 
     def flag(self, key: str, registration: str) -> bool:
-        """true or false, and nothing else that people write for these."""
+        """Whether it is true; true or false are read, and nothing else that people write for these."""
         found = self.found(key, registration)
         if found is not None and not isinstance(found, bool) and found not in ("true", "false"):
             self.problem(key, "it must be true or false", registration)
@@ -96,7 +96,7 @@ class Sources:
 
     def registration_names(self) -> tuple[str, ...]:
         """Every name that anything is said of, sorted."""
-        names = {name for name in self._tables("registrations")}
+        names = set(self._tables("registrations"))
         for variable in self._environ:
             key = variable.removeprefix(PREFIX).lower()
             if key == variable.lower() or key in (*GENERAL, "config"):
