@@ -1,0 +1,13 @@
+"""Transports: one HTTP exchange, within its reach and its deadline.
+
+The one rule: `maybe_received` of a TransportError is exact. It is False only where not one octet of the request was
+handed to the network, because a refresh token that was perhaps redeemed must never be sent again as if it was not.
+
+    stdlib.py    what runs by default: the connections that are kept, one retry on a stale one, errors
+    wire.py      one exchange on one connection, under a deadline and limits
+    reach.py     which addresses a URL may lead to
+
+Not here: what is sent and why (`oauth1`, `oauth2`, `clouds`); following redirects, which nobody does with credentials
+(`drivers.session` re-signs on the same origin); proxies, which are not used: where the environment names one, a token
+would pass through it unasked.
+"""

@@ -1,0 +1,268 @@
+"""The transport that runs by default: `http.client` and `ssl`, imported when the first request is sent.
+
+    resolve, check every address -> connect -> TLS -> deadline checked -> first octet -> ... -> response
+    `--------------- maybe_received = False ------------------------'  `---- maybe_received = True ----'
+
+The one rule: one exchange for one request; a second one is sent only where a kept connection turned out to be dead
+before it answered anything and the method may be repeated (RFC 9110 section 9.2.2, RFC 9112 section 9.3.1).
+No redirect is followed, no proxy is used, no cookie is kept. Resolving a name is the system's business and the one
+step that the deadline cannot cut short; nothing is sent when it returns too late.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import allocate_lock
+
+from valetkey.drivers.transports.reach import NotReachable, addresses, check_url, system_resolver
+from valetkey.drivers.transports.wire import Deadline, Refused, Wire, exchange, failed, request_head
+from valetkey.http import DEFAULT_PORTS, read_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Sequence
+    from ssl import SSLContext
+    from typing import Self
+
+    from valetkey.drivers.transports.reach import Resolver
+    from valetkey.effects import Reach, Send
+    from valetkey.errors import TransportError
+    from valetkey.http import Response, Url
+
+    Dial = Callable[[str, int, float], socket.socket]
+    Origin = tuple[str, str, int, str]
+
+IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")  # RFC 9110 section 9.2.2
+MAX_IDLE_PER_ORIGIN = 8
+MAX_IDLE = 32
+MAX_IDLE_SECONDS = 50.0  # most load balancers close after 60
+
+_tls: SSLContext | None = None
+_tls_lock = allocate_lock()
+
+
+def tls_context() -> SSLContext:
+    """The process's TLS context, made at first need: 25 ms go into reading the certificate authorities."""
+    global _tls  # noqa: PLW0603 - one for the process is the point
+    with _tls_lock:
+        if _tls is None:
+            import ssl  # noqa: PLC0415
+
+            _tls = ssl.create_default_context()
+            _tls.minimum_version = ssl.TLSVersion.TLSv1_2
+            _tls.set_alpn_protocols(["http/1.1"])
+        return _tls
+
+
+def system_dial(address: str, port: int, timeout: float) -> socket.socket:
+    """A connected socket. Raises OSError."""
+    import socket  # noqa: PLC0415
+
+    connected = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        connected.settimeout(timeout)
+        connected.connect((address, port))
+        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except BaseException:
+        connected.close()
+        raise
+    return connected
+
+
+class StdlibTransport:
+    """Sends requests with blocking sockets; safe to share between threads and across a fork.
+
+    tls: another TLS context, for a private certificate authority. The other parameters are what the system gives.
+    """
+
+    blocking = True
+
+    def __init__(
+        self,
+        *,
+        tls: SSLContext | None = None,
+        resolver: Resolver = system_resolver,
+        dial: Dial = system_dial,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._own_tls = tls
+        self._resolver, self._dial = resolver, dial
+        self._wall, self._monotonic = wall, monotonic
+        self._kept = KeptConnections(wall)
+
+    def send(self, effect: Send) -> Response:
+        """One exchange, within the effect's reach and deadline. Raises TransportError."""
+        try:
+            url = read_url(effect.request.url)
+        except ValueError as error:
+            raise failed("the request", f"was not sent: {error}", maybe_received=False) from None
+        where = url.origin
+        try:
+            check_url(url, effect.reach)
+            request_head(effect.request, url, kept=effect.kept)
+        except (NotReachable, Refused) as error:
+            raise failed(where, str(error), maybe_received=False) from None
+        deadline = Deadline(effect.not_after, wall=self._wall, monotonic=self._monotonic)
+        origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme], effect.reach)
+        wire = self._kept.take(origin) if effect.kept else None
+        if wire is not None:
+            response = self._on_kept(effect, url, wire, origin=origin, deadline=deadline)
+            if response is not None:
+                return response
+        wire = self._connect(url, effect.reach, deadline)
+        return self._on(wire, effect, url, origin=origin, deadline=deadline)
+
+    def _on_kept(self, effect: Send, url: Url, wire: Wire, *, origin: Origin, deadline: Deadline) -> Response | None:
+        """The response over a kept connection; None where it was dead and the request may be sent again."""
+        from valetkey.errors import TransportError  # noqa: PLC0415
+
+        try:
+            return self._on(wire, effect, url, origin=origin, deadline=deadline)
+        except TransportError as error:
+            dead = wire.received == 0 and not wire.timed_out
+            if dead and (not error.maybe_received or effect.request.method in IDEMPOTENT):
+                return None
+            raise
+
+    def _on(self, wire: Wire, effect: Send, url: Url, *, origin: Origin, deadline: Deadline) -> Response:
+        """One exchange on this connection, which is then kept or closed."""
+        from http.client import HTTPException  # noqa: PLC0415
+
+        reusable = False
+        try:
+            wire.begin(deadline)
+            response, reusable = exchange(wire, effect.request, url, kept=effect.kept)
+        except Refused as error:
+            raise failed(url.origin, str(error), maybe_received=wire.sent) from None
+        except TimeoutError:
+            wire.timed_out = True
+            asked = "did not answer before the deadline" if wire.sent else "was not asked: the deadline has passed"
+            raise failed(url.origin, asked, maybe_received=wire.sent) from None
+        except (OSError, HTTPException, ValueError) as error:
+            reason = f"broke off the exchange ({_reason(error)})"
+            raise failed(url.origin, reason, maybe_received=wire.sent) from None
+        finally:
+            if not (reusable and effect.kept and self._kept.give(origin, wire)):
+                wire.close()
+        return response
+
+    def _connect(self, url: Url, reach: Reach, deadline: Deadline) -> Wire:
+        """A new connection to the first checked address that takes it, with TLS where the URL says so."""
+        port = url.port or DEFAULT_PORTS[url.scheme]
+        try:
+            deadline.left()
+            found = addresses(url, reach, resolver=self._resolver, port=port)
+            connected = self._first(found, port, deadline)
+        except NotReachable as error:
+            raise failed(url.origin, str(error), maybe_received=False) from None
+        except (OSError, UnicodeError) as error:
+            raise self._unreached(url, error) from None
+        try:
+            if url.scheme == "https":
+                connected.settimeout(deadline.left())
+                # RFC 9112 section 9.8: an end without the TLS alert is a broken answer, not a complete one
+                tls = self._own_tls or tls_context()
+                connected = tls.wrap_socket(connected, server_hostname=url.host, suppress_ragged_eofs=False)
+            deadline.left()
+        except (OSError, ValueError) as error:
+            connected.close()
+            raise self._unreached(url, error) from None
+        return Wire(connected)
+
+    def _first(self, found: Sequence[str], port: int, deadline: Deadline) -> socket.socket:
+        failure = OSError("no address")
+        for index, address in enumerate(found):
+            share = deadline.left() / (len(found) - index)  # a silent address leaves time for the others
+            try:
+                return self._dial(address, port, share)
+            except OSError as error:
+                failure = error
+        raise failure
+
+    def _unreached(self, url: Url, error: Exception) -> TransportError:
+        return failed(url.origin, f"was not reached ({_reason(error)})", maybe_received=False)
+
+    def close(self) -> None:
+        """Close the connections that are kept; the transport can still be used."""
+        self._kept.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class KeptConnections:
+    """Idle connections by origin and reach, the freshest first; a child process starts with none."""
+
+    def __init__(self, wall: Callable[[], float]) -> None:
+        self._wall = wall
+        self._start()
+
+    def _start(self) -> None:
+        self._process = os.getpid()
+        self._lock = allocate_lock()
+        self._idle: dict[Origin, list[Wire]] = {}
+
+    def _after_fork(self) -> None:
+        if self._process != os.getpid():  # two processes on one TLS connection would garble it
+            inherited = self._idle
+            self._start()  # a new lock: the old one may have been held by a thread that is not here
+            _close_all(inherited)
+
+    def take(self, origin: Origin) -> Wire | None:
+        """A connection that seems alive, or None."""
+        self._after_fork()
+        with self._lock:
+            idle = self._idle.pop(origin, [])
+            wire = idle.pop() if idle else None
+            if idle:
+                self._idle[origin] = idle
+        while wire is not None:
+            if 0 <= self._wall() - wire.idle_since < MAX_IDLE_SECONDS and wire.is_quiet():
+                return wire
+            wire.close()
+            with self._lock:
+                idle = self._idle.get(origin, [])
+                wire = idle.pop() if idle else None
+                if not idle:
+                    self._idle.pop(origin, None)
+        return None
+
+    def give(self, origin: Origin, wire: Wire) -> bool:
+        """Keep the connection; False where there are enough."""
+        self._after_fork()
+        wire.idle_since = self._wall()
+        with self._lock:
+            idle = self._idle.setdefault(origin, [])
+            if len(idle) >= MAX_IDLE_PER_ORIGIN:
+                return False
+            if sum(map(len, self._idle.values())) >= MAX_IDLE:
+                oldest = min((kept for kept in self._idle.values() if kept), key=lambda kept: kept[0].idle_since)
+                oldest.pop(0).close()
+                self._idle = {other: kept for other, kept in self._idle.items() if kept or other == origin}
+            idle.append(wire)
+        return True
+
+    def close(self) -> None:
+        """Close them all."""
+        self._after_fork()
+        with self._lock:
+            idle, self._idle = self._idle, {}
+        _close_all(idle)
+
+
+def _close_all(idle: dict[Origin, list[Wire]]) -> None:
+    for wires in idle.values():
+        for wire in wires:
+            wire.close()
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, in words of the system's; never the other side's octets."""
+    told = getattr(error, "verify_message", None) or getattr(error, "reason", None) or getattr(error, "strerror", None)
+    return told if isinstance(told, str) and told else type(error).__name__
