@@ -17,7 +17,7 @@ Not here: the callback and whose browser it is (`connections`).
 from __future__ import annotations
 
 from valetkey.effects import CONFIGURED, Now, Send
-from valetkey.errors import ConfigurationError, ProviderError
+from valetkey.errors import ConfigurationError
 from valetkey.http import Headers, Request, percent_encode, read_url, with_query
 from valetkey.oauth1 import answers
 from valetkey.oauth1.sign import sign
