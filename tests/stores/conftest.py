@@ -1,0 +1,40 @@
+"""Servers and tables for the store tests."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.stores import servers
+from tests.stores.bench import DynamoDBBench
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[str]:
+    yield from servers.moto()
+
+
+@pytest.fixture(scope="session")
+def dynalite() -> Iterator[str]:
+    yield from servers.dynalite()
+
+
+@pytest.fixture
+def moto_table(moto: str) -> tuple[str, str]:
+    return moto, make_table(moto)
+
+
+@pytest.fixture
+def dynalite_table(dynalite: str) -> tuple[str, str]:
+    return dynalite, make_table(dynalite)
+
+
+def make_table(endpoint: str) -> str:
+    bench = DynamoDBBench(endpoint, f"valetkey-{os.urandom(6).hex()}")
+    bench.perform(bench.store.create_table())
+    return bench.store.table

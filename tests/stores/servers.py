@@ -1,0 +1,90 @@
+"""Servers that speak DynamoDB's protocol, each started once for a test run and stopped at its end."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+ROOT = Path(__file__).parents[2]
+NODE = ROOT / ".cache" / "node"
+PACKAGE = Path(__file__).parent / "node" / "package.json"
+START_SECONDS = 60
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip with one visible line, or fail where nothing may be skipped."""
+    if os.environ.get("VALETKEY_NOTHING_SKIPPED") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def moto() -> Iterator[str]:
+    yield from _serve([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "{port}"])
+
+
+def dynalite() -> Iterator[str]:
+    node = shutil.which("node")
+    if node is None:
+        unavailable("dynalite needs Node.js, which is not on this machine")
+    _install()
+    script = str(NODE / "node_modules" / "dynalite" / "cli.js")
+    yield from _serve([node, script, "--host", "127.0.0.1", "--port", "{port}", "--createTableMs", "0"])
+
+
+def _install() -> None:
+    """Install the pinned servers into the git-ignored cache, unless these very ones are there."""
+    installed = NODE / "package.json"
+    wanted = PACKAGE.read_text()
+    if (NODE / "node_modules" / "dynalite").is_dir() and installed.is_file() and installed.read_text() == wanted:
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        unavailable("dynalite needs npm, which is not on this machine")
+    NODE.mkdir(parents=True, exist_ok=True)
+    installed.write_text(wanted)
+    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        unavailable("dynalite could not be installed with npm")
+
+
+def _serve(command: Sequence[str]) -> Iterator[str]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    arguments = [argument.format(port=port) for argument in command]
+    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_for(port, process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
+    pytest.fail("a test server did not start", pytrace=False)

@@ -1,0 +1,60 @@
+"""Each store passes the one suite, against the real engine or a faithful server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.stores.bench import AsyncDynamoDBBench, Bench, DynamoDBBench
+from tests.stores.conformance import Conformance
+from valetkey.stores.memory import MemoryStore
+from valetkey.stores.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+class TestMemory(Conformance):
+    @pytest.fixture
+    def bench(self) -> Bench:
+        return Bench(MemoryStore())
+
+
+class TestSqlite(Conformance):
+    @pytest.fixture
+    def bench(self, tmp_path: Path) -> Iterator[Bench]:
+        bench = Bench(SqliteStore(str(tmp_path / "rows.db")))
+        yield bench
+        bench.close()
+
+
+class TestDynamoDBOnMoto(Conformance):
+    @pytest.fixture
+    def bench(self, moto_table: tuple[str, str]) -> Bench:
+        return DynamoDBBench(*moto_table)
+
+
+class TestDynamoDBOnMotoAsync(Conformance):
+    scale = 250
+
+    @pytest.fixture
+    def bench(self, moto_table: tuple[str, str]) -> Bench:
+        return AsyncDynamoDBBench(*moto_table)
+
+
+@pytest.mark.node
+class TestDynamoDBOnDynalite(Conformance):
+    @pytest.fixture
+    def bench(self, dynalite_table: tuple[str, str]) -> Bench:
+        return DynamoDBBench(*dynalite_table)
+
+
+@pytest.mark.node
+class TestDynamoDBOnDynaliteAsync(Conformance):
+    scale = 250
+
+    @pytest.fixture
+    def bench(self, dynalite_table: tuple[str, str]) -> Bench:
+        return AsyncDynamoDBBench(*dynalite_table)
