@@ -43,7 +43,7 @@ METADATA_ADDRESSES = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd0
 
 def packed_address(text: str) -> bytes | None:
     """The 4 or 16 octets of an address as it is written on the wire; None for names and anything shortened."""
-    import socket  # noqa: PLC0415 - only who connects pays for it
+    import socket  # only who connects pays for it
 
     try:
         return socket.inet_pton(socket.AF_INET6 if ":" in text else socket.AF_INET, text)

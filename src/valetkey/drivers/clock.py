@@ -48,7 +48,7 @@ class AsyncClock(SystemClock):
 
     def sleep(self, seconds: float) -> Awaitable[None] | None:
         """Wait without holding up the loop."""
-        import asyncio  # noqa: PLC0415 - who awaits has loaded it
+        import asyncio  # who awaits has loaded it
 
         return asyncio.sleep(max(0.0, seconds))
 

@@ -16,7 +16,7 @@ class LogEvents:
     def emit(self, event: Event) -> None:
         """Log the event at level INFO; a logger that fails is passed over."""
         try:
-            import logging  # noqa: PLC0415 - 14 ms that a cold start without events does not pay
+            import logging  # 14 ms that a cold start without events does not pay
 
             log = logging.getLogger("valetkey")
             if log.isEnabledFor(logging.INFO):

@@ -29,7 +29,7 @@ class NotReachable(Exception):
 
 def system_resolver(host: str, port: int) -> Sequence[str]:
     """Every address of the host, in the system's order of preference. Raises OSError, UnicodeError."""
-    import socket  # noqa: PLC0415
+    import socket
 
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return tuple(dict.fromkeys(str(entry[4][0]) for entry in found))

@@ -48,7 +48,7 @@ def tls_context() -> SSLContext:
     global _tls  # noqa: PLW0603 - one for the process is the point
     with _tls_lock:
         if _tls is None:
-            import ssl  # noqa: PLC0415
+            import ssl
 
             _tls = ssl.create_default_context()
             _tls.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -58,7 +58,7 @@ def tls_context() -> SSLContext:
 
 def system_dial(address: str, port: int, timeout: float) -> socket.socket:
     """A connected socket. Raises OSError."""
-    import socket  # noqa: PLC0415
+    import socket
 
     connected = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
@@ -117,7 +117,7 @@ class StdlibTransport:
 
     def _on_kept(self, effect: Send, url: Url, wire: Wire, *, origin: Origin, deadline: Deadline) -> Response | None:
         """The response over a kept connection; None where it was dead and the request may be sent again."""
-        from valetkey.errors import TransportError  # noqa: PLC0415
+        from valetkey.errors import TransportError
 
         try:
             return self._on(wire, effect, url, origin=origin, deadline=deadline)
@@ -129,7 +129,7 @@ class StdlibTransport:
 
     def _on(self, wire: Wire, effect: Send, url: Url, *, origin: Origin, deadline: Deadline) -> Response:
         """One exchange on this connection, which is then kept or closed."""
-        from http.client import HTTPException  # noqa: PLC0415
+        from http.client import HTTPException
 
         reusable = False
         try:

@@ -105,7 +105,7 @@ class Wire(io.RawIOBase):
 
     def is_quiet(self) -> bool:
         """Whether nothing has come in that nobody asked for, the end of the connection included."""
-        import select  # noqa: PLC0415
+        import select
 
         self._paused = True
         left_over = self.reader.peek(1)
@@ -190,7 +190,7 @@ def exchange(wire: Wire, request: Request, url: Url, *, kept: bool) -> tuple[Res
 
 
 def _read_head(wire: Wire, method: str) -> HTTPResponse:
-    from http.client import HTTPResponse  # noqa: PLC0415 - 29 ms, paid by who sends
+    from http.client import HTTPResponse  # 29 ms, paid by who sends
 
     for _ in range(MAX_INTERIM):
         answer = HTTPResponse(wire, method=method)  # type: ignore[arg-type] # it only calls makefile
@@ -230,7 +230,7 @@ def _decoded(pairs: Pairs, body: bytes) -> tuple[Pairs, bytes]:
     if codings not in (["gzip"], ["x-gzip"], ["deflate"]):
         message = "answered in a content coding that was not asked for"
         raise Refused(message)
-    import zlib  # noqa: PLC0415
+    import zlib
 
     try:
         # 32: gzip or zlib by its first octets. A bomb is cut off at the limit, before it takes up memory.
