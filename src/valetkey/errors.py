@@ -42,9 +42,11 @@ class RequestRefused(ValetkeyError):
 
     reason: a word from the closed list of `web.pages.REASONS`, such as `state_mismatch`.
     status: the HTTP status to answer with, always below 500.
+    set_cookies: Set-Cookie values that go with the answer, such as the removal of a finished flow's cookie.
     """
 
     status = 400
+    set_cookies: tuple[str, ...] = ()
 
     def __init__(self, reason: str, message: str, *, status: int | None = None) -> None:
         self.reason = reason

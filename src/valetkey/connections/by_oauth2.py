@@ -1,0 +1,107 @@
+"""A connection's steps in the words of OAuth 2.0 (RFC 6749 section 4.1 with PKCE, RFC 9207, RFC 7009)."""
+
+from __future__ import annotations
+
+from valetkey.connections.connection import Tokens
+from valetkey.connections.grant import Grant, refuse_foreign
+from valetkey.effects import Random
+from valetkey.errors import CallbackError
+from valetkey.oauth2.client import Client
+from valetkey.oauth2.server import AuthorizationServer
+from valetkey.secret import Secret
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.grant import AtProvider
+    from valetkey.connections.pending import Pending
+    from valetkey.effects import WireOp
+    from valetkey.http import Pairs, Request
+    from valetkey.oauth2.token_response import TokenResponse
+    from valetkey.providers.registration import Registration
+
+VERIFIER_OCTETS = 32
+
+
+def parts(registration: Registration) -> tuple[AuthorizationServer, Client]:
+    """The server and client of a registration that speaks OAuth 2.0."""
+    server, client = registration.provider.server, registration.client
+    if not isinstance(server, AuthorizationServer) or not isinstance(client, Client):
+        raise refuse_foreign("OAuth 2.0", registration)
+    return server, client
+
+
+def begin(
+    registration: Registration, pending: Pending, *, state: str, scope: tuple[str, ...], not_after: float
+) -> WireOp[tuple[str, Pending]]:
+    """The authorization request (RFC 6749 section 4.1.1) with a PKCE challenge (RFC 7636 section 4.3)."""
+    from valetkey.oauth2.authorization import authorization_url
+    from valetkey.oauth2.pkce import code_challenge, code_verifier
+
+    del not_after  # nothing is sent
+    server, client = parts(registration)
+    challenge = None
+    if server.pkce == "S256":
+        verifier = code_verifier((yield from Random(VERIFIER_OCTETS)))
+        challenge = code_challenge(verifier)
+        pending = replace(pending, verifier=Secret(verifier))
+    location = authorization_url(server, client, state=state, scope=scope, code_challenge=challenge)
+    return location, replace(pending, issuer=server.issuer or "")
+
+
+def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> Secret | None:
+    """The authorization code (RFC 6749 section 4.1.2), from the issuer that was asked (RFC 9207 section 2.4)."""
+    from valetkey.oauth2.authorization import read_authorization_response
+
+    server, _ = parts(registration)
+    if pending.issuer != (server.issuer or ""):
+        message = "the provider's issuer changed while the authorization was under way: start again"
+        raise CallbackError("issuer_mismatch", message)
+    return read_authorization_response(pairs, server=server).code
+
+
+def redeem(registration: Registration, pending: Pending, answer: Secret | None, *, not_after: float) -> WireOp[Grant]:
+    """Tokens for the code (RFC 6749 section 4.1.3)."""
+    from valetkey.oauth2.token import exchange_code
+
+    server, client = parts(registration)
+    client = replace(client, redirect_uri=pending.redirect_uri)
+    response = yield from exchange_code(
+        server, client, code=answer or Secret(""), code_verifier=pending.verifier, not_after=not_after
+    )
+    asked = tuple(pending.scope.split(" ")) if pending.scope else registration.scope
+    return granted(response, asked=asked, before=None)
+
+
+def granted(response: TokenResponse, *, asked: tuple[str, ...], before: Tokens | None) -> Grant:
+    """The grant behind a token response; one without a refresh token keeps the one before (RFC 6749 section 6)."""
+    kept = response.refresh_token or (before.refresh_token if before else None)
+    scope = asked if response.scope is None else response.scope  # 6749 s5.1: left out means as asked; "" means none
+    return Grant(Tokens(response.access_token, kept), response.expires_at or 0, scope, response.extra)
+
+
+def authorize(registration: Registration, request: Request, tokens: Tokens) -> WireOp[Request]:
+    """The request with its bearer token (RFC 6750 section 2.1)."""
+    from valetkey.oauth2.bearer import authorize_request
+
+    del registration
+    yield from ()  # asks for nothing: a program like its sibling
+    return authorize_request(request, tokens.access_token)
+
+
+def revoke(registration: Registration, tokens: Tokens, *, not_after: float) -> WireOp[AtProvider]:
+    """End the refresh token, or the access token where there is none (RFC 7009 section 2.1)."""
+    from valetkey.oauth2.revocation import revoke_token
+
+    server, client = parts(registration)
+    if not server.revocation_endpoint:
+        return "unsupported"
+    token = tokens.refresh_token or tokens.access_token
+    yield from revoke_token(
+        server,
+        client,
+        token=token,
+        token_type_hint="refresh_token" if tokens.refresh_token else "access_token",
+        not_after=not_after,
+    )
+    return "revoked"

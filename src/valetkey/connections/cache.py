@@ -1,0 +1,65 @@
+"""Access tokens of this process, so that a warm function need not ask the store for each request.
+
+The one rule: an entry belongs to one row key and is never handed to another; it is served for at most 30 s, and longer
+only while the store is out of reach and the token itself still lives.
+"""
+
+from __future__ import annotations
+
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.connection import Credentials
+    from valetkey.connections.records import Record
+    from valetkey.effects import Key
+
+FRESH_SECONDS = 30
+MAX_ENTRIES = 1000
+
+
+@value
+class CachedRecord:
+    """An opened record and when it was loaded (Unix seconds)."""
+
+    record: Record
+    credentials: Credentials
+    loaded_at: float
+
+
+class TokenCache:
+    """The opened records of one vault, the oldest dropped first. Safe for threads: every step is one dict operation."""
+
+    __slots__ = ("_entries",)
+
+    def __init__(self) -> None:
+        self._entries: dict[Key, CachedRecord] = {}
+
+    def fresh(self, key: Key, *, now: float) -> CachedRecord | None:
+        """The entry, if it was loaded in the last 30 s and no refresh is due."""
+        entry = self._entries.get(key)
+        if entry is None or not 0 <= now - entry.loaded_at < FRESH_SECONDS:
+            return None
+        due = entry.record.connection.refresh_due_at
+        return None if due and now >= due else entry
+
+    def surviving(self, key: Key, *, now: float) -> CachedRecord | None:
+        """The entry while its token lives, for when the store is out of reach."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return None
+        expires_at = entry.record.connection.access_expires_at
+        return entry if expires_at and now < expires_at else None
+
+    def keep(self, key: Key, entry: CachedRecord) -> None:
+        """Remember the entry."""
+        while len(self._entries) >= MAX_ENTRIES:
+            _ = self._entries.pop(next(iter(self._entries), key), None)
+        self._entries[key] = entry
+
+    def drop(self, key: Key) -> None:
+        """Forget the entry: the connection changed here."""
+        _ = self._entries.pop(key, None)
+
+    def __repr__(self) -> str:
+        return f"TokenCache({len(self._entries)} entries)"

@@ -1,0 +1,163 @@
+"""A connection and its credentials to the columns and octets of a row, and back.
+
+The one rule: whatever was written by this or an older schema is read; what a newer one wrote is refused, never guessed.
+Not here: sealing (`records` asks for it), keys and places (`seal`).
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.connection import NEXT, Connection, Credentials, Doubt, Tokens
+from valetkey.digest import sha256_hex
+from valetkey.effects import Key
+from valetkey.errors import ConfigurationError, StoreError
+from valetkey.http import percent_decode, percent_encode
+from valetkey.secret import Secret
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.connection import State
+    from valetkey.effects import Clear
+
+SCHEMA = 1
+MAX_ACCOUNT_OCTETS = 200
+_CONNECTION = "connection/"
+
+_TEXTS = ("incarnation", "attempt", "last_error", "authorized_by")
+_NUMBERS = (
+    "generation",
+    "lease_until",
+    "cool_until",
+    "access_expires_at",
+    "refresh_due_at",
+    "previous_until",
+    "created_at",
+    "refreshed_at",
+)
+
+
+def partition_of(resource_owner: str) -> str:
+    """The partition of a resource owner's rows: SHA-256 in hexadecimal, byte-exact, no folding of any kind."""
+    return sha256_hex(resource_owner)
+
+
+def connection_key(registration: str, resource_owner: str, account: str = "") -> Key:
+    """Where a connection stands. Raises ConfigurationError for an account label over 200 octets of UTF-8."""
+    try:
+        too_long = len(account.encode()) > MAX_ACCOUNT_OCTETS
+    except UnicodeEncodeError:
+        too_long = True
+    if too_long:
+        message = f"an account label has at most {MAX_ACCOUNT_OCTETS} octets of UTF-8: pass a shorter one"
+        raise ConfigurationError(message)
+    return Key(partition_of(resource_owner), f"{_CONNECTION}{registration}/{percent_encode(account)}")
+
+
+def read_connection_name(name: str) -> tuple[str, str] | None:
+    """The registration and account in a row's name, or None where the row is not a connection."""
+    if not name.startswith(_CONNECTION):
+        return None
+    registration, _, label = name.removeprefix(_CONNECTION).partition("/")
+    return registration, percent_decode(label)
+
+
+def rescue_name(name: str, attempt: str) -> str:
+    """The name of the rescue record that an attempt left beside a connection of that name."""
+    return f"rescue/{name.removeprefix(_CONNECTION)}/{attempt}"
+
+
+def write_clear(connection: Connection) -> Clear:
+    """The clear columns of the connection's row."""
+    clear: dict[str, str | int] = {
+        "schema": SCHEMA,
+        "registration": connection.registration,
+        "state": connection.state,
+        "key_id": connection.key_id,
+        "doubts": ",".join(f"{doubt.attempt}:{doubt.claimed_at}:{doubt.deadline}" for doubt in connection.doubts),
+    }
+    for column in _TEXTS + _NUMBERS:
+        clear[column] = getattr(connection, column)
+    return clear
+
+
+def read_clear(clear: Clear, key: Key) -> Connection:
+    """The connection behind a row's clear columns, its resource owner and scope not yet known. Raises StoreError."""
+    schema = clear.get("schema")
+    if not isinstance(schema, int) or schema > SCHEMA:
+        message = "a stored connection was written by a newer valetkey: upgrade this deployment"
+        raise StoreError(message)
+    named = read_connection_name(key.name)
+    try:
+        registration, account = named if named is not None else (str(clear["registration"]), "")
+        texts = {column: str(clear.get(column, "")) for column in (*_TEXTS, "key_id")}
+        numbers = {column: int(clear.get(column, 0)) for column in _NUMBERS}
+        return Connection(
+            registration=registration,
+            resource_owner="",
+            account=account,
+            state=_read_state(str(clear["state"])),
+            doubts=_read_doubts(str(clear.get("doubts", ""))),
+            **texts,  # type: ignore[arg-type]
+            **numbers,  # type: ignore[arg-type]
+        )
+    except (KeyError, ValueError):
+        message = "a stored connection has columns that valetkey did not write; the row is kept as it is"
+        raise StoreError(message) from None
+
+
+def _read_state(text: str) -> State:
+    for state in NEXT:
+        if state == text:
+            return state
+    raise ValueError(text)
+
+
+def _read_doubts(text: str) -> tuple[Doubt, ...]:
+    doubts = []
+    for part in filter(None, text.split(",")):
+        attempt, claimed_at, deadline = part.split(":")
+        doubts.append(Doubt(attempt, int(claimed_at), int(deadline)))
+    return tuple(doubts)
+
+
+def write_credentials(credentials: Credentials) -> bytes:
+    """The octets that go inside the seal."""
+    import json
+
+    content: dict[str, object] = {
+        "v": SCHEMA,
+        "owner": credentials.resource_owner,
+        "now": _write_tokens(credentials.current),
+        "scope": list(credentials.scope),
+    }
+    if credentials.previous is not None:
+        content["before"] = _write_tokens(credentials.previous)
+    if credentials.extra:
+        content["extra"] = [list(pair) for pair in credentials.extra]
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _write_tokens(tokens: Tokens) -> list[str | None]:
+    three = (tokens.access_token, tokens.refresh_token, tokens.token_secret)
+    return [None if token is None else token.reveal() for token in three]
+
+
+def read_credentials(plaintext: bytes) -> Credentials:
+    """The credentials behind the octets. Raises StoreError where a newer valetkey wrote them."""
+    import json
+
+    content = json.loads(plaintext)
+    if content.get("v", 0) > SCHEMA:
+        message = "stored credentials were written by a newer valetkey: upgrade this deployment"
+        raise StoreError(message)
+    return Credentials(
+        resource_owner=content["owner"],
+        current=_read_tokens(content["now"]),
+        previous=_read_tokens(content["before"]) if "before" in content else None,
+        scope=tuple(content["scope"]),
+        extra=tuple((name, text) for name, text in content.get("extra", ())),
+    )
+
+
+def _read_tokens(three: list[str | None]) -> Tokens:
+    access, refresh, secret = (None if token is None else Secret(token) for token in three)
+    return Tokens(access or Secret(""), refresh, secret)

@@ -1,0 +1,135 @@
+"""A connection: one resource owner's grant under one registration, its states and what moves it between them.
+
+The one rule: a state changes by `next_state` only, and the table below is the whole truth (documents are made from it).
+"""
+
+from __future__ import annotations
+
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.http import Pairs
+    from valetkey.secret import Secret
+
+    State: TypeAlias = Literal["active", "refreshing", "in_doubt", "needs_reauthorization", "revoking", "gone"]
+    Happening: TypeAlias = Literal[
+        "connected",
+        "claimed",
+        "saved",
+        "not_processed",
+        "unknown",
+        "refused",
+        "rescued",
+        "reauthorized",
+        "revocation_begun",
+        "revoked",
+    ]
+
+ACTIVE: State = "active"
+REFRESHING: State = "refreshing"
+IN_DOUBT: State = "in_doubt"
+NEEDS_REAUTHORIZATION: State = "needs_reauthorization"
+REVOKING: State = "revoking"
+GONE: State = "gone"
+
+USABLE = (ACTIVE, REFRESHING, IN_DOUBT)  # tokens are handed out in these only
+
+_ALWAYS: dict[Happening, State] = {"reauthorized": ACTIVE, "revocation_begun": REVOKING}
+NEXT: dict[State, dict[Happening, State]] = {
+    GONE: {"connected": ACTIVE},
+    ACTIVE: {"claimed": REFRESHING, "refused": NEEDS_REAUTHORIZATION, **_ALWAYS},
+    REFRESHING: {
+        "saved": ACTIVE,
+        "not_processed": ACTIVE,  # IN_DOUBT where older doubts remain: see next_state
+        "unknown": IN_DOUBT,
+        "refused": NEEDS_REAUTHORIZATION,
+        "claimed": REFRESHING,  # past its lease REFRESHING reads as IN_DOUBT
+        "rescued": ACTIVE,
+        **_ALWAYS,
+    },
+    IN_DOUBT: {"claimed": REFRESHING, "rescued": ACTIVE, **_ALWAYS},
+    NEEDS_REAUTHORIZATION: {"rescued": ACTIVE, **_ALWAYS},
+    REVOKING: {"revoked": GONE, **_ALWAYS},
+}
+
+
+def next_state(state: State, happening: Happening, *, doubts_remain: bool = False) -> State:
+    """The state after it. A move that is not in the table raises ValueError: a bug, not bad input."""
+    following = NEXT[state].get(happening)
+    if following is None:
+        message = f"a connection that is {state} cannot be {happening}"
+        raise ValueError(message)
+    return IN_DOUBT if happening == "not_processed" and doubts_remain else following
+
+
+@value
+class Doubt:
+    """A refresh whose outcome is not known. attempt: 32 hex digits; claimed_at, deadline: Unix seconds."""
+
+    attempt: str
+    claimed_at: int
+    deadline: int
+
+
+@value
+class Connection:
+    """What is known of a connection without its tokens.
+
+    account: a label for people with two accounts at one provider.
+    access_expires_at, refresh_due_at, cool_until, lease_until, previous_until: Unix seconds, 0 where there is none.
+    refresh_due_at: when the next caller refreshes; lies a margin before access_expires_at.
+    generation: grows with every new set of tokens. incarnation: 32 hex digits, drawn when the row was created.
+    authorized_by: SHA-256 of the flow that brought the grant.
+    problem: why a row could not be opened (`key_unavailable`, `seal_broken`), else empty; its scope is then unknown.
+    """
+
+    registration: str
+    resource_owner: str
+    account: str = ""
+    state: State = ACTIVE
+    scope: tuple[str, ...] = ()
+    incarnation: str = ""
+    generation: int = 1
+    attempt: str = ""
+    lease_until: int = 0
+    doubts: tuple[Doubt, ...] = ()
+    cool_until: int = 0
+    access_expires_at: int = 0
+    refresh_due_at: int = 0
+    previous_until: int = 0
+    created_at: int = 0
+    refreshed_at: int = 0
+    last_error: str = ""
+    authorized_by: str = ""
+    key_id: str = ""
+    problem: str = ""
+
+
+@value
+class Tokens:
+    """The tokens of one generation.
+
+    OAuth 1.0a: access_token is the token identifier, token_secret its shared secret. OAuth 2.0: token_secret is None.
+    """
+
+    access_token: Secret
+    refresh_token: Secret | None = None
+    token_secret: Secret | None = None
+
+
+@value
+class Credentials:
+    """Everything that is inside the seal.
+
+    previous: the tokens before the last refresh, kept as long as the provider may still take them.
+    extra: other fields of the provider's answer, such as a user's name.
+    """
+
+    resource_owner: str
+    current: Tokens
+    previous: Tokens | None = None
+    scope: tuple[str, ...] = ()
+    extra: Pairs = ()

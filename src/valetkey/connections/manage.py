@@ -1,0 +1,159 @@
+"""List, revoke and forget connections.
+
+The one rule: nothing but `forget` and a finished revocation deletes a credential; a revocation that failed is kept as
+begun, and is tried again by calling it again.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.codec import connection_key, partition_of, read_connection_name, rescue_name
+from valetkey.connections.connection import REVOKING, next_state
+from valetkey.connections.grant import exchange_deadline, speaker
+from valetkey.connections.records import (
+    describe_record,
+    emit,
+    load_record,
+    open_record,
+    read_record,
+    swap_settled,
+    write_record,
+)
+from valetkey.effects import Key, List, Load, Now, Remaining, Sleep
+from valetkey.errors import ProviderError, ReauthorizationRequired, StoreError, TransportError
+from valetkey.value import replace, value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.connections.connection import Connection
+    from valetkey.connections.records import Record
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.providers.registration import Registration
+
+    AtProvider: TypeAlias = Literal["revoked", "unsupported", "failed"]
+
+ROUNDS = 60
+POLL_SECONDS = 0.25
+
+
+@value
+class ConnectionPage:
+    """A page of connections; cursor is empty on the last one."""
+
+    connections: tuple[Connection, ...]
+    cursor: str = ""
+
+
+@value
+class Revocation:
+    """What became of a revocation.
+
+    at_provider: `revoked`; `unsupported` where the provider has no endpoint for it, so that the resource owner may want
+      to remove the application there; `failed` where it could not be reached: the connection stays as `revoking`.
+    shared: whether the provider ends every connection of this resource owner with the application.
+    """
+
+    at_provider: AtProvider
+    reason: str = ""
+    shared: bool = False
+
+
+def connections(settings: Settings, *, resource_owner: str | None = None, cursor: str = "") -> Op[ConnectionPage]:
+    """A page of the resource owner's connections, or of everybody's, without tokens.
+
+    One that cannot be opened is listed with its `problem`; the others are not held up.
+    """
+    partition = None if resource_owner is None else partition_of(resource_owner)
+    page = yield from List(partition, cursor)
+    found = []
+    for row in page.rows:
+        if read_connection_name(row.key.name) is not None:
+            try:
+                record = read_record(row, resource_owner=resource_owner or "")
+            except StoreError:
+                continue  # written by a newer valetkey: not ours to show
+            found.append((yield from describe_record(settings, record)))
+    return ConnectionPage(tuple(found), page.cursor)
+
+
+def connection(
+    settings: Settings, registration: str, *, resource_owner: str, account: str = ""
+) -> Op[Connection | None]:
+    """One connection without its tokens, or None."""
+    record = yield from load_record(registration, resource_owner=resource_owner, account=account)
+    return None if record is None else (yield from describe_record(settings, record))
+
+
+def revoke(settings: Settings, registration: str, *, resource_owner: str, account: str = "") -> Op[Revocation]:
+    """End the grant at the provider, then delete the connection (RFC 7009). Calling it again goes on where it stopped.
+
+    Raises ReauthorizationRequired where there is no such connection, StoreError.
+    """
+    at = settings.registration(registration)
+    record = yield from _begin_revocation(settings, at, resource_owner, account)
+    credentials = yield from open_record(settings, record)
+    shared = at.provider.shared_grant_revocation
+    try:
+        not_after = yield from exchange_deadline()
+        at_provider = yield from speaker(at).revoke(at, credentials.current, not_after=not_after)
+    except (ProviderError, TransportError) as error:
+        word = error.error if isinstance(error, ProviderError) else "no_answer"
+        failed = replace(record.connection, last_error=word)
+        _ = yield from write_record(record.key, record.version, failed, record.sealed)
+        return Revocation("failed", word, shared)
+    yield from _delete(record.key)
+    yield from emit("revoked", replace(record.connection, resource_owner=resource_owner), at_provider=at_provider)
+    return Revocation(at_provider, "", shared)
+
+
+def _begin_revocation(settings: Settings, registration: Registration, resource_owner: str, account: str) -> Op[Record]:
+    """The record, moved to REVOKING; a refresh that is under way is waited for, so that its tokens are revoked too."""
+    for _ in range(ROUNDS):
+        record = yield from load_record(registration.name, resource_owner=resource_owner, account=account)
+        if record is None:
+            raise ReauthorizationRequired(registration.name, "not_connected")
+        held = record.connection
+        leased = held.attempt and held.lease_until > (yield from Now())
+        if leased and (yield from Remaining()) > POLL_SECONDS * 8:
+            yield from Sleep(POLL_SECONDS)
+            continue
+        revoking = replace(
+            held, state=next_state(held.state, "revocation_begun"), attempt="", lease_until=0, doubts=held.doubts
+        )
+        written = yield from write_record(record.key, record.version, revoking, record.sealed)
+        if written is not None:
+            if settings.cache is not None:
+                settings.cache.drop(record.key)
+            assert written.connection.state == REVOKING
+            return written
+    message = "the connection could not be written because others kept writing it: try again"
+    raise StoreError(message)
+
+
+def forget(settings: Settings, registration: str, *, resource_owner: str, account: str = "") -> Op[None]:
+    """Delete the connection here and say nothing to the provider. That there is none is not an error."""
+    key = connection_key(registration, resource_owner, account)
+    record = yield from load_record(registration, resource_owner=resource_owner, account=account)
+    yield from _delete(key)
+    if settings.cache is not None:
+        settings.cache.drop(key)
+    if record is not None:
+        yield from emit("forgotten", record.connection)
+
+
+def _delete(key: Key) -> Op[None]:
+    """Delete a connection's row, whatever its version, and the rescue records that it knows of."""
+    for _ in range(ROUNDS):
+        row = yield from Load(key)
+        if row is None:
+            return
+        for doubt in read_record(row, resource_owner="").connection.doubts:
+            rescue = yield from Load(Key(key.partition, rescue_name(key.name, doubt.attempt)))
+            if rescue is not None:
+                _ = yield from swap_settled(rescue.key, rescue.version, None)
+        if (yield from swap_settled(key, row.version, None)):
+            return
+    message = "the connection could not be deleted because others kept writing it: try again"
+    raise StoreError(message)

@@ -1,0 +1,232 @@
+"""A pending authorization: what must survive from redirect to callback, sealed into one cookie per flow.
+
+The one rule: nothing secret travels through the provider. `state` carries the flow's id, by which its cookie is found,
+and a random half that is compared with the sealed one. A flow that never comes back has left nothing in the store.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.cookies import write_cookie
+from valetkey.connections.seal import done_place, flow_place
+from valetkey.digest import sha256_hex
+from valetkey.effects import Open, Seal
+from valetkey.errors import AuthorizationExpired, CallbackError, KeyUnavailable, RequestRefused, SealBroken, StoreError
+from valetkey.http import base64url, base64url_decode
+from valetkey.secret import Secret
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.http import Pairs
+
+FLOW_SECONDS = 600
+SKEW_SECONDS = 60
+MAX_VALUE = 750
+MAX_FLOWS = 8
+MAX_TOGETHER = 6_000
+MAX_STATE = 512
+STATE_OCTETS = 32
+_FLOW_DIGITS = 12
+
+
+@value
+class Pending:
+    """An authorization in flight.
+
+    flow: 32 hex digits of the state, or the SHA-256 of the temporary credentials' identifier where state is not kept.
+    half: the other 32 hex digits of the state. owner: SHA-256 of the resource owner.
+    link: whether it began with a connect link, so that the application must name the resource owner at the end.
+    verifier: the PKCE code verifier. temporary: the identifier of the temporary credentials, secret: their secret.
+    scope: what was asked for where it differs from the registration's. issued_at: Unix seconds.
+    """
+
+    context: str
+    flow: str
+    half: str
+    owner: str
+    issued_at: int
+    redirect_uri: str
+    account: str = ""
+    return_to: str = ""
+    issuer: str = ""
+    verifier: Secret | None = None
+    temporary: str = ""
+    secret: Secret | None = None
+    scope: str = ""
+    link: bool = False
+
+
+def write_state(octets: bytes) -> str:
+    """The `state` of 32 random octets: 16 that name the flow and 16 that only this browser's cookie knows."""
+    return base64url(octets)
+
+
+def read_state(state: str) -> tuple[str, str]:
+    """The flow's id and the other half of a state that came back. Raises CallbackError."""
+    mismatch = CallbackError("state_mismatch", "the state is not one that was given out: start again")
+    if len(state) > MAX_STATE:
+        raise mismatch
+    try:
+        octets = base64url_decode(state)
+    except ValueError:
+        raise mismatch from None
+    if len(octets) != STATE_OCTETS:
+        raise mismatch
+    return octets[:16].hex(), octets[16:].hex()
+
+
+def flow_of_temporary(identifier: str) -> str:
+    """The flow's id where a provider does not keep the callback's query (RFC 5849 section 2.2)."""
+    return sha256_hex(identifier)[:32]
+
+
+def cookie_name(settings: Settings, flow: str) -> str:
+    """`__Host-vk-<start of the flow's id>`; without the prefix only for http on localhost."""
+    return f"{_prefix(settings)}{flow[:_FLOW_DIGITS]}"
+
+
+def _prefix(settings: Settings) -> str:
+    return "__Host-vk-" if settings.secure else "vk-"
+
+
+def pack_pending(pending: Pending) -> bytes:
+    """The octets that go inside the seal: all but context and flow, which are its place."""
+    import json
+
+    content = [
+        pending.half,
+        pending.owner,
+        pending.issued_at,
+        pending.redirect_uri,
+        pending.account,
+        pending.return_to,
+        pending.issuer,
+        pending.verifier.reveal() if pending.verifier else "",
+        pending.temporary,
+        pending.secret.reveal() if pending.secret else "",
+        pending.scope,
+        int(pending.link),
+    ]
+    return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def unpack_pending(context: str, flow: str, plaintext: bytes) -> Pending:
+    """The pending authorization behind the octets."""
+    import json
+
+    half, owner, issued_at, redirect_uri, account, return_to, issuer, verifier, temporary, secret, scope, link = (
+        json.loads(plaintext)
+    )
+    return Pending(
+        context=context,
+        flow=flow,
+        half=half,
+        owner=owner,
+        issued_at=issued_at,
+        redirect_uri=redirect_uri,
+        account=account,
+        return_to=return_to,
+        issuer=issuer,
+        verifier=Secret(verifier) if verifier else None,
+        temporary=temporary,
+        secret=Secret(secret) if secret else None,
+        scope=scope,
+        link=bool(link),
+    )
+
+
+def seal_pending(settings: Settings, pending: Pending) -> Op[str]:
+    """The cookie's value. Raises RequestRefused where it is over 750 characters."""
+    place = flow_place(settings.environment, pending.context, pending.flow)
+    sealed = yield from Seal(place, pack_pending(pending))
+    text = f"{pending.context}~{pending.flow}~{sealed.decode()}"
+    if len(text) > MAX_VALUE:
+        message = f"the flow's cookie has {len(text)} characters, over {MAX_VALUE}: use a shorter return_to or scope"
+        raise RequestRefused("flow_too_large", message)
+    return text
+
+
+def open_pending(settings: Settings, text: str) -> Op[Pending | None]:
+    """The pending authorization in a cookie's value, or None where the cookie is the marker of a finished flow.
+
+    Raises SealBroken, KeyUnavailable.
+    """
+    context, flow, octets = _split(text)
+    try:
+        plaintext = yield from Open(flow_place(settings.environment, context, flow), octets)
+    except SealBroken:
+        _ = yield from Open(done_place(settings.environment, context, flow), octets)
+        return None
+    return unpack_pending(context, flow, plaintext)
+
+
+def _split(text: str) -> tuple[str, str, bytes]:
+    context, _, rest = text.partition("~")
+    flow, _, sealed = rest.partition("~")
+    return context, flow, sealed.encode("ascii", "replace")
+
+
+def find_pending(settings: Settings, cookies: Pairs, *, flow: str) -> Op[Pending | None]:
+    """The flow's pending authorization from the browser's cookies, or None where it is finished.
+
+    Duplicates are tried in order: the first that opens counts (RFC 6265 section 5.4). Raises CallbackError.
+    """
+    name = cookie_name(settings, flow)
+    failure: CallbackError = CallbackError(
+        "wrong_browser", "this browser did not start the authorization, or removed its cookie: start again here"
+    )
+    for candidate, text in cookies:
+        if candidate != name or _split(text)[1] != flow:
+            continue
+        try:
+            return (yield from open_pending(settings, text))
+        except KeyUnavailable:
+            failure = AuthorizationExpired("flow_expired", "the authorization was begun too long ago: start again")
+        except SealBroken:
+            failure = CallbackError("flow_cookie_invalid", "the authorization's cookie was altered: start again")
+    raise failure
+
+
+def flow_cookie(settings: Settings, flow: str, text: str, *, cross_site_post: bool = False) -> str:
+    """The Set-Cookie value that carries a flow, ten minutes long.
+
+    cross_site_post: the answer comes as a POST from the provider's page, which carries no Lax cookie.
+    """
+    name, same_site = cookie_name(settings, flow), "None" if cross_site_post else "Lax"
+    return write_cookie(name, text, max_age=FLOW_SECONDS, secure=settings.secure, same_site=same_site)
+
+
+def done_cookie(settings: Settings, context: str, flow: str) -> Op[str]:
+    """The Set-Cookie value that marks a flow as finished, so that a reload shows success again."""
+    sealed = yield from Seal(done_place(settings.environment, context, flow), b"done")
+    return flow_cookie(settings, flow, f"{context}~{flow}~{sealed.decode()}")
+
+
+def remove_cookie(settings: Settings, name: str) -> str:
+    """The Set-Cookie value that takes a cookie away."""
+    return write_cookie(name, "", max_age=0, secure=settings.secure)
+
+
+def evicted(settings: Settings, cookies: Pairs, *, adding: int) -> Op[tuple[str, ...]]:
+    """The names of flow cookies that must go for one more of `adding` characters: the oldest, until both limits hold.
+
+    A cookie that does not open, and the marker of a finished flow, count as the oldest: nothing is lost with them.
+    """
+    ages: list[tuple[int, str, int]] = []
+    for name, text in cookies:
+        if name.startswith(_prefix(settings)) and len(name) == len(_prefix(settings)) + _FLOW_DIGITS:
+            try:
+                pending = yield from open_pending(settings, text)
+            except StoreError:
+                pending = None
+            ages.append((pending.issued_at if pending else 0, name, len(name) + len(text)))
+    ages.sort()
+    together = sum(size for _, _, size in ages) + adding
+    names = []
+    while ages and (len(ages) >= MAX_FLOWS or together > MAX_TOGETHER):
+        _, name, size = ages.pop(0)
+        together -= size
+        names.append(name)
+    return tuple(names)

@@ -1,0 +1,170 @@
+"""Tokens that work, refreshed once for all callers (RFC 6749 section 6).
+
+Lease, write-ahead intent and commit all live in the connection's own row, by `Swap`:
+
+    caller A  --load--claim------------send------------commit--> new token
+    caller B  ----load--(still valid: use it) ... ----load-----> new token
+                    the claim takes the lease and writes the intent before the provider is touched
+
+The one rule: only the holder of a live lease sends a refresh token, and a late result never overwrites a newer one.
+Not here: when to refresh (`refresh_plan`), how a claim ends (`refresh_commit`), tokens that came too late (`rescue`).
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.cache import CachedRecord
+from valetkey.connections.codec import connection_key
+from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REFRESHING, USABLE, Doubt, next_state
+from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
+from valetkey.connections.lifetimes import SKEW_SECONDS
+from valetkey.connections.records import load_record, open_record, write_record
+from valetkey.connections.refresh_plan import plan
+from valetkey.effects import Now, Random, Remaining, Sleep
+from valetkey.errors import ProviderError, ReauthorizationRequired, RefreshInProgress, StoreError
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.connection import Credentials, Tokens
+    from valetkey.connections.records import Record
+    from valetkey.connections.refresh_plan import Plan
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.providers.registration import Registration
+    from valetkey.secret import Secret
+
+ROUNDS = 500
+POLL_SECONDS = 0.05
+MAX_POLL_SECONDS = 1.0
+MAX_DOUBTS = 12
+
+
+def current_tokens(
+    settings: Settings,
+    registration: Registration,
+    *,
+    resource_owner: str,
+    account: str = "",
+    rejected: Secret | None = None,
+) -> Op[Tokens]:
+    """The connection's tokens, refreshed if they must be; the old ones while they live and somebody else is at it.
+
+    rejected: an access token that the provider has just refused: it is refreshed if it is still the stored one.
+    Raises ReauthorizationRequired, RefreshInProgress, ProviderError, TransportError, StoreError.
+    """
+    key = connection_key(registration.name, resource_owner, account)
+    pause = POLL_SECONDS
+    for _ in range(ROUNDS):
+        now = yield from Now()
+        cached = None if rejected or settings.cache is None else settings.cache.fresh(key, now=now)
+        if cached is not None:
+            return cached.credentials.current
+        try:
+            record = yield from load_record(registration.name, resource_owner=resource_owner, account=account)
+        except StoreError:
+            surviving = None if rejected or settings.cache is None else settings.cache.surviving(key, now=now)
+            if surviving is None:
+                raise
+            return surviving.credentials.current
+        record = yield from _usable(settings, registration, record)
+        credentials = yield from open_record(settings, record)
+        found = plan(
+            record.connection,
+            rotation=registration.provider.rotation,
+            can_refresh=credentials.current.refresh_token is not None,
+            rejected=rejected is not None and rejected == credentials.current.access_token,
+            now=now,
+        )
+        if found.step == "use":
+            if settings.cache is not None:
+                settings.cache.keep(key, CachedRecord(record, credentials, now))
+            return credentials.current
+        if found.step == "claim":
+            tokens = yield from _claim_and_refresh(settings, registration, record, credentials, found, now)
+            if tokens is not None:
+                return tokens
+            continue
+        yield from _wait_or_raise(settings, registration, found, now, pause)
+        pause = min(pause * 1.5, MAX_POLL_SECONDS)
+    raise RefreshInProgress(MAX_POLL_SECONDS)
+
+
+def _usable(settings: Settings, registration: Registration, record: Record | None) -> Op[Record]:
+    """The record, if tokens may be taken from it; a dead one is looked at once for a rescue record."""
+    if record is None:
+        connect_url = settings.connect_page(registration.name)
+        raise ReauthorizationRequired(registration.name, "not_connected", connect_url=connect_url)
+    connection = record.connection
+    if connection.state == NEEDS_REAUTHORIZATION and connection.doubts:
+        from valetkey.connections.rescue import adopt_rescue
+
+        record = (yield from adopt_rescue(settings, registration, record)) or record
+        connection = record.connection
+    if connection.state not in USABLE:
+        reason = connection.last_error or connection.state
+        connect_url = settings.connect_page(registration.name)
+        raise ReauthorizationRequired(registration.name, reason, connect_url=connect_url)
+    return record
+
+
+def _wait_or_raise(settings: Settings, registration: Registration, found: Plan, now: float, pause: float) -> Op[None]:
+    """Wait for another caller's refresh, within the invocation; everything else that keeps a token away is raised."""
+    if found.step == "expired":
+        connect_url = settings.connect_page(registration.name)
+        raise ReauthorizationRequired(registration.name, "expired_without_refresh_token", connect_url=connect_url)
+    if found.step == "rejected_again":
+        message = "the provider refuses an access token that it has just issued: look at its scope and audience"
+        raise ProviderError(message, error="access_token_rejected", status=401)
+    left = (yield from Remaining()) - RESERVE_SECONDS
+    if found.step == "cool" or left < pause:
+        raise RefreshInProgress(max(0.1, found.until - now))
+    chance = yield from Random(1)
+    yield from Sleep(pause * (0.5 + chance[0] / 256))
+
+
+def _claim_and_refresh(
+    settings: Settings,
+    registration: Registration,
+    record: Record,
+    credentials: Credentials,
+    found: Plan,
+    now: float,
+) -> Op[Tokens | None]:
+    """The tokens that this caller's refresh brought, the old ones while they live, or None to look again."""
+    from valetkey.connections.refresh_commit import refresh_under_lease
+
+    limit = min(EXCHANGE_SECONDS, (yield from Remaining()) - RESERVE_SECONDS)
+    if limit < 1:
+        if found.usable:
+            return credentials.current
+        raise RefreshInProgress(1.0)
+    claimed = yield from _claim(record, now, limit)
+    if claimed is None:
+        return None
+    tokens = yield from refresh_under_lease(
+        settings, registration, claimed, credentials, not_after=now + limit, usable=found.usable
+    )
+    if settings.cache is not None:
+        settings.cache.drop(record.key)
+    return tokens
+
+
+def _claim(record: Record, now: float, limit: float) -> Op[Record | None]:
+    """The record under this caller's lease, or None where another was faster.
+
+    One write is the lease, the intent and the proof that the store can be written to.
+    """
+    attempt = (yield from Random(16)).hex()
+    connection = record.connection
+    doubts = (*connection.doubts, Doubt(attempt, int(now), int(now + limit) + 1))
+    if len(doubts) > MAX_DOUBTS:
+        doubts = (doubts[0], *doubts[-MAX_DOUBTS + 1 :])  # the oldest one says when the window ends
+    leased = replace(
+        connection,
+        state=next_state(connection.state, "claimed"),
+        attempt=attempt,
+        lease_until=int(now + limit + RESERVE_SECONDS + 2 * SKEW_SECONDS) + 1,
+        doubts=doubts,
+    )
+    assert leased.state == REFRESHING
+    return (yield from write_record(record.key, record.version, leased, record.sealed))

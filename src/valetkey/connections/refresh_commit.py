@@ -1,0 +1,225 @@
+"""What the holder of a lease does: send the refresh token once, and bring what came of it into the row.
+
+    answer                          the row becomes
+    new tokens                      ACTIVE, next generation
+    invalid_grant                   NEEDS_REAUTHORIZATION, unless somebody has moved it on or a kept token still works
+    refused before it was looked at ACTIVE as before (IN_DOUBT where older doubts remain), cooling down
+    nobody knows                    IN_DOUBT, cooling down
+
+The one rule: every write is fenced by the attempt's id. What cannot be committed is kept as a sealed rescue record.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.by_oauth2 import granted, parts
+from valetkey.connections.connection import Credentials, next_state
+from valetkey.connections.lifetimes import cool_until, refresh_due_at
+from valetkey.connections.records import emit, load_record, seal_credentials, write_record
+from valetkey.connections.rescue import adopt_rescue, keep_rescue, outlived
+from valetkey.effects import Now, Random, Sleep
+from valetkey.errors import (
+    MalformedResponse,
+    ProviderError,
+    ReauthorizationRequired,
+    StoreError,
+    TransportError,
+    ValetkeyError,
+)
+from valetkey.oauth2.token import refresh_grant
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.connections.connection import Connection, Tokens
+    from valetkey.connections.grant import Grant
+    from valetkey.connections.records import Record
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.providers.registration import Registration
+
+    Verdict: TypeAlias = Literal["refused", "not_processed", "unknown"]
+
+COMMIT_ROUNDS = 12
+COMMIT_PAUSE_SECONDS = 0.1
+GRACE_SECONDS = 1.0  # of the lease's reserve, for a store that is slow to come back
+
+
+def verdict_of(error: ProviderError | TransportError) -> Verdict:
+    """What a failed refresh says about the refresh token: dead, untouched, or nobody knows."""
+    if isinstance(error, TransportError):
+        return "unknown" if error.maybe_received else "not_processed"
+    if isinstance(error, MalformedResponse) or error.status >= 500:
+        return "unknown"
+    return "refused" if error.error == "invalid_grant" else "not_processed"
+
+
+def refresh_under_lease(
+    settings: Settings,
+    registration: Registration,
+    claimed: Record,
+    credentials: Credentials,
+    *,
+    not_after: float,
+    usable: bool,
+) -> Op[Tokens | None]:
+    """The new tokens; the old ones where refreshing failed and they still live; None to look at the row again.
+
+    usable: whether the old access token may still be used. not_after: Unix seconds; nothing is sent later.
+    """
+    if len(claimed.connection.doubts) > 1 and (yield from adopt_rescue(settings, registration, claimed)) is not None:
+        return None
+    server, client = parts(registration)
+    assert credentials.current.refresh_token is not None
+    try:
+        response = yield from refresh_grant(
+            server, client, refresh_token=credentials.current.refresh_token, not_after=not_after
+        )
+    except (ProviderError, TransportError) as error:
+        if verdict_of(error) == "refused":
+            return (yield from _refused(settings, registration, claimed, credentials, not_after))
+        yield from _postpone(registration, claimed, error)
+        if usable:
+            return credentials.current
+        raise
+    grant = granted(response, asked=credentials.scope, before=credentials.current)
+    return (yield from _commit(settings, registration, claimed, credentials, grant, not_after))
+
+
+def _commit(
+    settings: Settings,
+    registration: Registration,
+    claimed: Record,
+    credentials: Credentials,
+    grant: Grant,
+    not_after: float,
+) -> Op[Tokens | None]:
+    """Write the new generation over whatever write of ours is there; keep what can no longer be written."""
+    now = yield from Now()
+    connection = _saved(claimed.connection, registration, grant, now, chance=(yield from Random(1)))
+    previous = credentials.current if grant.tokens.refresh_token != credentials.current.refresh_token else None
+    renewed = Credentials(
+        credentials.resource_owner, grant.tokens, previous, grant.scope, grant.extra or credentials.extra
+    )
+    connection, sealed = yield from seal_credentials(settings, claimed.key, connection, renewed)
+    current = claimed
+    for attempt in range(COMMIT_ROUNDS):
+        try:
+            if (yield from write_record(claimed.key, current.version, connection, sealed)) is not None:
+                yield from emit("refreshed", connection)
+                return grant.tokens
+            found = yield from _reload(claimed)
+        except StoreError:
+            pause = COMMIT_PAUSE_SECONDS * 2**attempt
+            if (yield from Now()) + pause > not_after + GRACE_SECONDS:
+                break
+            yield from Sleep(pause)
+            continue
+        if found is None or not _is_ours(found.connection, claimed.connection):
+            return (yield from outlived(settings, registration, claimed, found, renewed, connection))
+        current = found
+    yield from keep_rescue(settings, claimed, renewed, connection, store_is_down=True)
+    return grant.tokens
+
+
+def _saved(before: Connection, registration: Registration, grant: Grant, now: float, *, chance: bytes) -> Connection:
+    return replace(
+        before,
+        state=next_state(before.state, "saved"),
+        generation=before.generation + 1,
+        scope=grant.scope,
+        attempt="",
+        lease_until=0,
+        doubts=(),
+        cool_until=0,
+        access_expires_at=grant.expires_at,
+        refresh_due_at=refresh_due_at(now, grant.expires_at, chance=chance),
+        previous_until=int(now) + registration.provider.rotation.window_seconds,
+        refreshed_at=int(now),
+        last_error="",
+    )
+
+
+def _reload(claimed: Record) -> Op[Record | None]:
+    at = claimed.connection
+    return (yield from load_record(at.registration, resource_owner=at.resource_owner, account=at.account))
+
+
+def _is_ours(found: Connection, ours: Connection) -> bool:
+    """Whether the row is still the one that this attempt holds; a re-seal moves only its version."""
+    return (found.incarnation, found.generation, found.attempt, found.state) == (
+        ours.incarnation,
+        ours.generation,
+        ours.attempt,
+        ours.state,
+    )
+
+
+def _postpone(registration: Registration, claimed: Record, error: ProviderError | TransportError) -> Op[None]:
+    """Give the lease back after a failure that leaves the refresh token as it was, or in doubt; then cool down."""
+    now = yield from Now()
+    happening: Literal["unknown", "not_processed"] = "unknown"
+    doubts = claimed.connection.doubts
+    if verdict_of(error) == "not_processed":
+        happening = "not_processed"
+        doubts = tuple(doubt for doubt in doubts if doubt.attempt != claimed.connection.attempt)
+    word = error.error if isinstance(error, ProviderError) else "no_answer"
+    retry_after = error.retry_after if isinstance(error, ProviderError) else None
+    released = replace(
+        claimed.connection,
+        state=next_state(claimed.connection.state, happening, doubts_remain=bool(doubts)),
+        attempt="",
+        lease_until=0,
+        doubts=doubts,
+        last_error=word,
+    )
+    chance = yield from Random(1)
+    until = cool_until(now, released, registration.provider.rotation, retry_after=retry_after, chance=chance)
+    try:
+        _ = yield from write_record(claimed.key, claimed.version, replace(released, cool_until=until), claimed.sealed)
+    except StoreError:
+        return  # the lease lapses by itself, and the doubt stays written down
+    yield from emit("refresh_failed", released, error=word)
+
+
+def _refused(
+    settings: Settings, registration: Registration, claimed: Record, credentials: Credentials, not_after: float
+) -> Op[Tokens | None]:
+    """`invalid_grant`: the newer tokens, if there are any; then kept ones; else the resource owner connects again."""
+    current = yield from _reload(claimed)
+    if current is None or not _is_ours(current.connection, claimed.connection):
+        return None
+    if (yield from adopt_rescue(settings, registration, current)) is not None:
+        return None
+    grant = yield from _try_previous(registration, claimed, credentials, not_after)
+    if grant is not None:
+        return (yield from _commit(settings, registration, current, credentials, grant, not_after))
+    dead = replace(
+        current.connection,
+        state=next_state(current.connection.state, "refused"),
+        attempt="",
+        lease_until=0,
+        last_error="invalid_grant",
+    )
+    if (yield from write_record(current.key, current.version, dead, current.sealed)) is None:
+        return None
+    yield from emit("needs_reauthorization", dead, reason="invalid_grant")
+    connect_url = settings.connect_page(registration.name)
+    raise ReauthorizationRequired(registration.name, "invalid_grant", connect_url=connect_url)
+
+
+def _try_previous(
+    registration: Registration, claimed: Record, credentials: Credentials, not_after: float
+) -> Op[Grant | None]:
+    """What the refresh token before this one brings, once, inside its window."""
+    previous = credentials.previous
+    now = yield from Now()
+    if previous is None or previous.refresh_token is None or now >= claimed.connection.previous_until:
+        return None
+    server, client = parts(registration)
+    try:
+        response = yield from refresh_grant(server, client, refresh_token=previous.refresh_token, not_after=not_after)
+    except ValetkeyError:
+        return None
+    return granted(response, asked=credentials.scope, before=previous)

@@ -1,0 +1,48 @@
+"""Places: what each sealed value is bound to. A value that stands anywhere else does not open.
+
+The one rule: a place names what it is for (purpose), the environment, and where it stands, never a write version.
+"""
+
+from __future__ import annotations
+
+from valetkey.effects import Place
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.effects import Key
+
+
+def connection_place(environment: str, key: Key, incarnation: str, generation: int) -> Place:
+    """Of the tokens in a connection's row."""
+    return Place("connection", (environment, key.partition, key.name, incarnation, str(generation)))
+
+
+def rescue_place(environment: str, key: Key, incarnation: str, generation: int) -> Place:
+    """Of tokens that could not be committed; generation is the one that they replace."""
+    return Place("rescue", (environment, key.partition, key.name, incarnation, str(generation)))
+
+
+def flow_place(environment: str, context: str, flow: str) -> Place:
+    """Of a pending authorization in its cookie."""
+    return Place("flow", (environment, context, flow))
+
+
+def done_place(environment: str, context: str, flow: str) -> Place:
+    """Of the marker that a finished flow's cookie becomes."""
+    return Place("done", (environment, context, flow))
+
+
+def claim_place(environment: str, context: str, flow: str) -> Place:
+    """Of a code that waits in its claim for the application to name the resource owner."""
+    return Place("claim", (environment, context, flow))
+
+
+def link_place(environment: str) -> Place:
+    """Of a connect link."""
+    return Place("link", (environment,))
+
+
+def key_id_of(sealed: bytes) -> str:
+    """The id of the key that a value was sealed with: `vk1.<key id>.<...>`; empty where it is not a sealed value."""
+    parts = sealed[:64].split(b".", 2)
+    return parts[1].decode("ascii", "replace") if len(parts) == 3 and parts[0] == b"vk1" else ""

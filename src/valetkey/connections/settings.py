@@ -1,0 +1,113 @@
+"""What the programs know of the deployment."""
+
+from __future__ import annotations
+
+from valetkey.errors import ConfigurationError, RequestRefused
+from valetkey.http import read_url
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from valetkey.connections.cache import TokenCache
+    from valetkey.http import Pairs
+    from valetkey.providers.registration import Registration
+
+
+@value
+class Settings:
+    """The deployment as the programs see it.
+
+    registrations: by name.
+    base_url: where our pages are, without a trailing slash; a callback is `{base_url}/callback/{registration}`.
+    environment: bound into every seal, so that a row of staging never opens in production.
+    return_to: the path to go to after a callback that named none; empty means our connections page.
+    return_hosts: other hosts that return_to may name, https only.
+    application: the name that pages show to people.
+    completion_url: the application's page that finishes what a connect link began (`links`); empty where unused.
+    cache: access tokens of this process, at most 30 s old.
+    """
+
+    registrations: Mapping[str, Registration]
+    base_url: str
+    environment: str = "default"
+    return_to: str = ""
+    return_hosts: tuple[str, ...] = ()
+    application: str = "This application"
+    completion_url: str = ""
+    cache: TokenCache | None = None
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port of our pages."""
+        return read_url(self.base_url).origin
+
+    @property
+    def path(self) -> str:
+        """The path that our pages live under, without a trailing slash; empty at the root."""
+        return read_url(self.base_url).path.rstrip("/")
+
+    @property
+    def secure(self) -> bool:
+        """Whether cookies carry `__Host-` and `Secure`: always, but for http on localhost."""
+        return self.base_url.startswith("https://")
+
+    def registration(self, name: str) -> Registration:
+        """The registration of that name. Raises ConfigurationError, for the caller's program named it."""
+        found = self.registrations.get(name)
+        if found is None:
+            known = ", ".join(sorted(self.registrations)) or "none"
+            message = f"registration {name!r} is not configured (configured: {known})"
+            raise ConfigurationError(message)
+        return found
+
+    def requested_registration(self, name: str) -> Registration:
+        """The same for a name that came from a browser: RequestRefused with status 404, the name unsaid."""
+        found = self.registrations.get(name)
+        if found is None:
+            raise RequestRefused("unknown_registration", "no registration of that name is configured", status=404)
+        return found
+
+    def connect_page(self, name: str) -> str:
+        """Where a resource owner starts to connect."""
+        return f"{self.base_url}/connect/{name}" if self.base_url else ""
+
+
+def read_return_to(settings: Settings, return_to: str | None) -> str:
+    """The URL to send the browser back to: a path of ours, or an https URL of an allowed host. Raises RequestRefused.
+
+    Compared after no normalisation at all: what a browser might read in two ways is refused (RFC 9700 section 4.11).
+    """
+    if not return_to:
+        return settings.return_to
+    refused = RequestRefused("return_to_refused", "return_to must be a path of this application, such as /reports")
+    plain = return_to.isascii() and return_to.isprintable() and len(return_to) <= MAX_RETURN_TO
+    if not plain or set(return_to) & UNSAFE or "%0" in return_to or "%5c" in return_to.lower():
+        raise refused
+    if return_to.startswith("/"):
+        path = return_to.partition("?")[0]
+        if return_to.startswith("//") or "//" in path or "%2f%2f" in path.lower() or ":" in path:
+            raise refused
+        return return_to
+    try:
+        url = read_url(return_to)
+    except ValueError:
+        raise refused from None
+    if url.scheme != "https" or url.host not in settings.return_hosts or url.port not in (None, 443):
+        raise refused
+    return return_to
+
+
+MAX_RETURN_TO = 200
+UNSAFE = frozenset(" \"'<>\\^`{|}#@")
+
+
+def single_valued(pairs: Pairs) -> dict[str, str]:
+    """The pairs as a mapping; a name that is there twice raises RequestRefused (RFC 6749 section 3.1)."""
+    found: dict[str, str] = {}
+    for name, text in pairs:
+        if name in found:
+            raise RequestRefused("duplicate_parameter", "a parameter is there twice: start again")
+        found[name] = text
+    return found

@@ -1,0 +1,85 @@
+"""Every request: the right credentials, for the provider's own hosts only.
+
+The one rule: nothing that a caller passes can send credentials to a host that the provider's entry does not name.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.grant import speaker
+from valetkey.connections.refresh import current_tokens
+from valetkey.errors import ConfigurationError
+from valetkey.http import is_loopback, read_url
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.http import Request
+    from valetkey.providers.registration import Registration
+    from valetkey.secret import Secret
+
+
+def sign(
+    settings: Settings,
+    request: Request,
+    *,
+    registration: str,
+    resource_owner: str,
+    account: str = "",
+    rejected: Secret | None = None,
+) -> Op[Request]:
+    """The request, signed (RFC 5849 section 3) or with its bearer token (RFC 6750 section 2.1).
+
+    rejected: the access token that the provider answered 401 to, so that it is refreshed if it is still the stored one.
+    Raises ConfigurationError for a host that is not the provider's and for an Authorization header of the caller's own.
+    """
+    at = settings.registration(registration)
+    check_target(at, request)
+    tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
+    return (yield from speaker(at).authorize(at, request, tokens))
+
+
+def access_token(
+    settings: Settings,
+    registration: str,
+    *,
+    resource_owner: str,
+    account: str = "",
+    rejected: Secret | None = None,
+) -> Op[Secret]:
+    """An access token that works now, refreshed once for all who ask. Raises what `current_tokens` raises.
+
+    For OAuth 1.0a, whose tokens are of no use without a signature, ConfigurationError.
+    """
+    at = settings.registration(registration)
+    if at.provider.protocol == "oauth1":
+        message = f"{registration} speaks OAuth 1.0a, whose requests are signed: use session() or sign()"
+        raise ConfigurationError(message)
+    tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
+    return tokens.access_token
+
+
+def check_target(registration: Registration, request: Request) -> None:
+    """Refuse a request that must not carry this registration's credentials. Raises ConfigurationError."""
+    if request.headers.get("authorization") is not None:
+        message = "the request has an Authorization header already: remove it, valetkey writes it"
+        raise ConfigurationError(message)
+    try:
+        url = read_url(request.url)
+    except ValueError as error:
+        message = f"the request's URL cannot be signed: {error}"
+        raise ConfigurationError(message) from None
+    provider = registration.provider
+    on_loopback = provider.loopback_allowed and is_loopback(url.host)
+    if url.scheme != "https" and not on_loopback:
+        message = f"requests to {provider.title} use https: credentials do not travel in the clear"
+        raise ConfigurationError(message)
+    if not any(_matches(host, url.host) for host in provider.api_hosts):
+        hosts = ", ".join(provider.api_hosts)
+        message = f"host {url.host} is not one of {provider.title}'s ({hosts}): it does not get its credentials"
+        raise ConfigurationError(message)
+
+
+def _matches(allowed: str, host: str) -> bool:
+    """`api.example.com` is itself; `*.example.com` is what lies below it."""
+    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed

@@ -1,0 +1,28 @@
+"""Hash functions from the interpreter's own C modules: `hashlib` loads OpenSSL, which a cold start need not pay for.
+
+The one rule: constructors only, by their names in FIPS 180-4. Where an interpreter was built without them, `hashlib` serves.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from hashlib import sha1, sha256, sha512
+else:
+    try:
+        from _sha1 import sha1
+
+        try:
+            from _sha2 import sha256, sha512
+        except ImportError:  # before 3.12 each had a module of its own
+            from _sha256 import sha256
+            from _sha512 import sha512
+    except ImportError:
+        from hashlib import sha1, sha256, sha512
+
+__all__ = ["sha1", "sha256", "sha256_hex", "sha512"]
+
+
+def sha256_hex(text: str) -> str:
+    """SHA-256 of the text's UTF-8 octets in hexadecimal; unpaired surrogates hash too, byte for byte."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
