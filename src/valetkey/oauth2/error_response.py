@@ -79,7 +79,7 @@ def read_answer(response: Response) -> dict[str, Any]:
 
 
 def _read_form_answer(body: bytes) -> dict[str, Any]:
-    from valetkey.http import read_form  # noqa: PLC0415 - only a few providers still answer so
+    from valetkey.http import read_form
 
     message = "neither JSON nor a form"
     if len(body) > MAX_ANSWER_OCTETS:

@@ -5,15 +5,8 @@ S256 only; `plain` proves nothing to somebody who reads the authorization reques
 
 from __future__ import annotations
 
+from valetkey.digest import sha256
 from valetkey.http import UNRESERVED, base64url
-
-try:  # the built-in modules: hashlib would bring OpenSSL into a cold start
-    from _sha2 import sha256  # type: ignore[import-not-found]  # Python 3.12 and later
-except ImportError:
-    try:
-        from _sha256 import sha256  # type: ignore[import-not-found]
-    except ImportError:  # an interpreter that was built without them
-        from hashlib import sha256
 
 VERIFIER_OCTETS = 32  # 7636 s4.1: 256 bits, which become 43 characters
 SHORTEST, LONGEST = 43, 128  # 7636 s4.1

@@ -18,7 +18,7 @@ def read_json_object(octets: bytes, *, limit: int) -> dict[str, Any]:
 
     A byte order mark is skipped (RFC 8259 section 8.1 allows a reader to).
     """
-    import json  # noqa: PLC0415 - not in a cold start
+    import json
 
     if len(octets) > limit:
         _refuse(f"longer than {limit} octets")

@@ -37,7 +37,7 @@ def endpoint_request(
     proof = client_authentication(server, client)
     fields = (*fields, *proof.fields)
     if server.token_encoding == "json":  # noqa: S105 - an encoding, not a secret
-        import json  # noqa: PLC0415 - for the few that want it
+        import json
 
         content_type, body = "application/json", json.dumps(dict(fields)).encode()
     else:

@@ -131,13 +131,16 @@ def read_lifetime(expires_in: object) -> int | None:
     if isinstance(expires_in, str):
         whole, point, fraction = expires_in.partition(".")
         # int() would take "1_000", " 60 " and digits of other scripts
-        digits = whole + (fraction if point else "0")
-        if not digits.isascii() or not digits.isdigit() or not whole or len(whole) > 12:
+        if len(whole) > 12 or not _is_digits(whole) or (point and not _is_digits(fraction)):
             return None
         expires_in = int(whole)
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
         return None
     return int(expires_in) if 1 <= expires_in <= MAX_LIFETIME else None
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _scope(scope: object, server: AuthorizationServer, status: int) -> tuple[str, ...] | None:

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.oauth2.peer import NOW, Peer, answer
+from tests.oauth2.vectors import load
+
+from valetkey.effects import CONFIGURED, PUBLIC
+from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.oauth2.metadata import Metadata, authorization_server, fetch_metadata, metadata_urls, read_metadata
+from valetkey.value import replace
+
+if TYPE_CHECKING:
+    from valetkey.effects import Reach
+
+VECTORS = load("oauth2_metadata")
+ISSUER = "https://as.example"
+DOCUMENT = {
+    "issuer": ISSUER,
+    "authorization_endpoint": "https://as.example/authorize",
+    "token_endpoint": "https://as.example/token",
+}
+
+
+def read(reach: Reach = PUBLIC, **members: Any) -> Metadata:
+    return read_metadata(answer(json.dumps({**DOCUMENT, **members})), issuer=ISSUER, reach=reach)
+
+
+@pytest.mark.parametrize("vector", VECTORS["documents"], ids=lambda vector: vector["source"])
+def test_the_published_document_is_read(vector: dict) -> None:
+    issuer = vector["input"]["issuer"]
+
+    metadata = read_metadata(answer(json.dumps(vector["input"]["document"])), issuer=issuer)
+
+    for name, expected in vector["expect"].items():
+        assert getattr(metadata, name) == (tuple(expected) if isinstance(expected, list) else expected)
+
+
+@pytest.mark.parametrize("vector", VECTORS["urls"], ids=lambda vector: vector["input"])
+def test_the_well_known_part_stands_before_the_issuers_path(vector: dict) -> None:
+    assert metadata_urls(vector["input"]) == tuple(vector["expect"])
+
+
+def test_a_slash_at_the_end_of_an_issuer_is_not_repeated() -> None:
+    assert metadata_urls("https://as.example/")[0] == "https://as.example/.well-known/oauth-authorization-server"
+    assert metadata_urls("https://as.example/t/")[2] == "https://as.example/t/.well-known/openid-configuration"
+
+
+@pytest.mark.parametrize(
+    "issuer",
+    [
+        "http://as.example",
+        "http://localhost",
+        "ftp://as.example",
+        "https://u@as.example",
+        "https://as.example?x=1",
+        "https://as.example#x",
+        "as.example",
+        "",
+        "https://as.example/é",
+    ],
+)
+def test_an_issuer_is_an_https_url_without_query(issuer: str) -> None:
+    with pytest.raises(ValueError):
+        Peer().run(fetch_metadata(issuer, not_after=NOW))
+
+
+def test_http_is_for_loopback_and_configured_issuers_only() -> None:
+    assert metadata_urls("http://127.0.0.1:8080", reach=CONFIGURED)
+    with pytest.raises(ValueError, match="https"):
+        metadata_urls("http://as.example", reach=CONFIGURED)
+
+
+@pytest.mark.parametrize("issuer", ["https://as.example/", "https://AS.example", "https://other.example", "", None, 1])
+def test_metadata_of_another_issuer_is_refused(issuer: object) -> None:
+    with pytest.raises(MalformedResponse, match="issuer"):
+        read(issuer=issuer)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "authorization_endpoint",
+        "token_endpoint",
+        "revocation_endpoint",
+        "introspection_endpoint",
+        "registration_endpoint",
+        "jwks_uri",
+    ],
+)
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://as.example/x",
+        "http://127.0.0.1/x",
+        "file:///etc/passwd",
+        "https://u:p@as.example/",
+        "data:,x",
+        "javascript:1",
+        "",
+        1,
+        [],
+        "https://as.example/#f",
+        "https:///x",
+    ],
+)
+def test_an_endpoint_that_is_not_https_is_refused(name: str, url: object) -> None:
+    with pytest.raises(MalformedResponse, match=name):
+        read(PUBLIC, **{name: url})
+
+
+def test_a_configured_issuer_may_have_its_endpoints_on_loopback() -> None:
+    assert read(CONFIGURED, token_endpoint="http://localhost:1/token").token_endpoint == "http://localhost:1/token"
+
+
+@pytest.mark.parametrize("name", ["authorization_endpoint", "token_endpoint"])
+def test_the_endpoints_of_the_code_flow_must_be_there(name: str) -> None:
+    with pytest.raises(MalformedResponse, match=name):
+        read(PUBLIC, **{name: None})
+
+
+@pytest.mark.parametrize(
+    "name", ["scopes_supported", "code_challenge_methods_supported", "token_endpoint_auth_methods_supported"]
+)
+@pytest.mark.parametrize("listed", ["S256", 1, [1], {"a": 1}, ["x"] * 501])
+def test_a_list_of_the_wrong_kind_is_refused(name: str, listed: object) -> None:
+    with pytest.raises(MalformedResponse, match=name):
+        read(PUBLIC, **{name: listed})
+
+
+def test_a_document_of_more_than_64_kib_is_refused() -> None:
+    with pytest.raises(MalformedResponse, match="longer"):
+        read(x="x" * 65536)
+
+
+@pytest.mark.parametrize(
+    "body", ["", "<html>", "[]", '{"issuer":"https://as.example","issuer":"https://as.example"}', "[" * 60_000]
+)
+def test_a_document_that_is_not_one_is_malformed(body: str) -> None:
+    with pytest.raises(MalformedResponse):
+        read_metadata(answer(body), issuer=ISSUER)
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 404, 500])
+def test_only_status_200_has_metadata(status: int) -> None:
+    with pytest.raises(MalformedResponse):
+        read_metadata(answer(json.dumps(DOCUMENT), status=status), issuer=ISSUER)
+
+
+def test_metadata_is_fetched_from_the_first_place_that_has_it() -> None:
+    peer = Peer(answer("", status=404), answer(json.dumps({**DOCUMENT, "issuer": "https://as.example/t"})))
+
+    metadata = peer.run(fetch_metadata("https://as.example/t", not_after=NOW + 5))
+
+    assert metadata.issuer == "https://as.example/t"
+    assert [effect.request.url for effect in peer.sent] == list(metadata_urls("https://as.example/t"))[:2]
+    assert {(effect.reach, effect.request.method, effect.not_after) for effect in peer.sent} == {
+        ("public", "GET", NOW + 5)
+    }
+
+
+def test_an_issuer_without_metadata_is_an_error() -> None:
+    peer = Peer(*[answer("", status=404)] * 2)
+
+    with pytest.raises(ProviderError) as caught:
+        peer.run(fetch_metadata(ISSUER, not_after=NOW))
+
+    assert caught.value.status == 404
+    assert not peer.responses
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [(500, "server_error"), (403, "provider_error"), (302, "malformed_response")]
+)
+def test_a_failure_is_not_answered_by_looking_elsewhere(status: int, error: str) -> None:
+    peer = Peer(answer("", status=status))
+
+    with pytest.raises(ProviderError) as caught:
+        peer.run(fetch_metadata(ISSUER, not_after=NOW))
+
+    assert caught.value.error == error
+
+
+def test_a_mismatched_issuer_is_not_answered_by_looking_elsewhere() -> None:
+    peer = Peer(answer(json.dumps({**DOCUMENT, "issuer": "https://evil.example"})), answer(json.dumps(DOCUMENT)))
+
+    with pytest.raises(MalformedResponse, match="issuer"):
+        peer.run(fetch_metadata(ISSUER, not_after=NOW))
+
+    assert len(peer.sent) == 1
+
+
+def test_metadata_becomes_a_server() -> None:
+    metadata = read(
+        revocation_endpoint="https://as.example/revoke",
+        introspection_endpoint="https://as.example/introspect",
+        authorization_response_iss_parameter_supported=True,
+        token_endpoint_auth_methods_supported=["private_key_jwt", "client_secret_post"],
+        code_challenge_methods_supported=["plain", "S256"],
+    )
+
+    server = authorization_server(metadata)
+
+    assert server.issuer == ISSUER
+    assert server.iss_required
+    assert server.token_endpoint_auth_method == "client_secret_post"
+    assert server.revocation_endpoint == "https://as.example/revoke"
+    assert server.reach == "public"
+    assert server.pkce == "S256"
+
+
+@pytest.mark.parametrize(
+    ("methods", "expected"),
+    [(("client_secret_post", "client_secret_basic"), "client_secret_basic"), (("none",), "none")],
+)
+def test_the_clients_authentication_is_one_that_is_offered(methods: tuple[str, ...], expected: str) -> None:
+    metadata = replace(read(), token_endpoint_auth_methods_supported=methods)
+
+    assert authorization_server(metadata).token_endpoint_auth_method == expected
+
+
+def test_a_server_that_cannot_be_used_safely_is_refused() -> None:
+    with pytest.raises(ValueError, match="S256"):
+        authorization_server(read(code_challenge_methods_supported=["plain"]))
+    with pytest.raises(ValueError, match="client_secret_basic"):
+        authorization_server(read(token_endpoint_auth_methods_supported=["tls_client_auth"]))
+
+
+@pytest.mark.parametrize("flag", ["true", 1, None])
+def test_whether_iss_is_sent_is_a_boolean(flag: object) -> None:
+    with pytest.raises(MalformedResponse, match="iss_parameter"):
+        read(authorization_response_iss_parameter_supported=flag)
+
+
+VALUES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.text(max_size=9)
+    | st.lists(st.text(max_size=4), max_size=2)
+    | st.just("https://a.example/x")
+)
+
+
+@given(
+    st.binary(max_size=60)
+    | st.dictionaries(st.sampled_from([*DOCUMENT, "jwks_uri", "scopes_supported"]), VALUES).map(
+        lambda members: json.dumps({**members, "issuer": ISSUER}).encode()
+    )
+)
+def test_any_document_is_metadata_or_malformed(body: bytes) -> None:
+    try:
+        metadata = read_metadata(answer(body), issuer=ISSUER)
+    except MalformedResponse:
+        return
+    assert metadata.token_endpoint.startswith("https://")
