@@ -1,0 +1,14 @@
+"""The grant type is one of the two."""
+
+from __future__ import annotations
+
+from valetkey.sandbox.exchange import Exchange, Refusal
+
+
+def grant_type_known(exchange: Exchange) -> None:
+    """RFC 6749 section 5.2: missing is invalid_request, another one is unsupported_grant_type."""
+    grant_type = exchange.parameter("grant_type")
+    if grant_type is None:
+        raise Refusal("invalid_request", "The grant_type is missing.")
+    if grant_type not in ("authorization_code", "refresh_token"):
+        raise Refusal("unsupported_grant_type", "The grant types are authorization_code and refresh_token.")

@@ -1,0 +1,152 @@
+"""Who is registered with the sandbox: clients and accounts, as values."""
+
+from __future__ import annotations
+
+from valetkey.errors import ConfigurationError
+from valetkey.http import is_loopback, read_url
+from valetkey.secret import Secret
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    RotationMode: TypeAlias = Literal["none", "stable", "window", "until_new_used", "strict", "strict_family"]
+    ClientAuthentication: TypeAlias = Literal["any_secret", "client_secret_basic", "client_secret_post", "none"]
+
+ROTATION_MODES = ("none", "stable", "window", "until_new_used", "strict", "strict_family")
+SIGNATURE_METHODS = (
+    "HMAC-SHA1",
+    "HMAC-SHA256",
+    "HMAC-SHA512",
+    "RSA-SHA1",
+    "RSA-SHA256",
+    "RSA-SHA512",
+    "PLAINTEXT",
+)
+OUT_OF_BAND = "oob"
+READ = "read"
+WRITE = "write"
+
+
+@value
+class SandboxClient:
+    """A client as the provider registered it, for OAuth 2.0, OAuth 1.0a or both.
+
+    secret: None for a public client (RFC 6749 section 2.1).
+    redirect_uris: compared as they are, character by character (RFC 9700 section 2.1).
+    callbacks: OAuth 1.0a callbacks, compared without their query, which belongs to the client; `oob` among them allows
+    out-of-band verifiers.
+    rotation: `none` (the refresh token stays and is not repeated), `stable` (it stays and is repeated), `window` (the
+    previous one works for window_seconds after its first use), `until_new_used` (it works until its successor is used),
+    `strict` (it works once), `strict_family` (and using it again revokes everything of its grant).
+    reuse_kills_family: None is the mode's habit: all but `none`, `stable` and `strict` do.
+    old_access_dies: whether a refresh ends the earlier access tokens of its grant.
+    resource_server: may introspect the tokens of every client.
+    """
+
+    client_id: str
+    secret: Secret | None = None
+    redirect_uris: tuple[str, ...] = ()
+    callbacks: tuple[str, ...] = ()
+    name: str = ""
+    scopes: tuple[str, ...] = (READ, WRITE)
+    authentication: ClientAuthentication = "any_secret"
+    pkce_required: bool = True
+    rotation: RotationMode = "strict"
+    window_seconds: int = 60
+    reuse_kills_family: bool | None = None
+    old_access_dies: bool = False
+    refresh_tokens: bool = True
+    access_token_seconds: int = 3600
+    rsa_public_key: str = ""
+    signature_methods: tuple[str, ...] = SIGNATURE_METHODS
+    resource_server: bool = False
+
+    def __post_init__(self) -> None:
+        problems = []
+        if not self.client_id or not self.client_id.isascii() or not self.client_id.isprintable():
+            problems.append("a sandbox client needs a client_id of printable ASCII")
+        if self.rotation not in ROTATION_MODES:
+            problems.append(f"client {self.client_id!r}: rotation is one of {', '.join(ROTATION_MODES)}")
+        if self.secret is None and self.authentication not in ("any_secret", "none"):
+            problems.append(f"client {self.client_id!r}: {self.authentication} needs a secret")
+        problems += [
+            f"client {self.client_id!r}: redirect URI {uri!r} must be absolute, without a fragment, and use https "
+            "or a loopback host or a scheme of its own"
+            for uri in self.redirect_uris
+            if not _can_be_redirected_to(uri)
+        ]
+        problems += [
+            f"client {self.client_id!r}: callback {uri!r} must be absolute and without query and fragment, or 'oob'"
+            for uri in self.callbacks
+            if uri != OUT_OF_BAND and ("?" in uri or not _can_be_redirected_to(uri))
+        ]
+        if problems:
+            raise ConfigurationError(problems)
+
+    @property
+    def title(self) -> str:
+        """What the consent page calls it."""
+        return self.name or self.client_id
+
+    @property
+    def public(self) -> bool:
+        """Whether it has no secret to authenticate with."""
+        return self.secret is None
+
+
+def _can_be_redirected_to(uri: str) -> bool:
+    scheme, separator, _ = uri.partition(":")
+    if not separator or "#" in uri or not uri.isascii() or not uri.isprintable() or " " in uri:
+        return False
+    if scheme.lower() not in ("http", "https"):
+        return "." in scheme and scheme.replace(".", "").replace("-", "").isalnum()  # RFC 8252 section 7.1
+    try:
+        return scheme.lower() == "https" or is_loopback(read_url(uri).host)
+    except ValueError:
+        return False
+
+
+@value
+class SandboxAccount:
+    """Someone who can sign in. The password is shown on the page: it is a sandbox."""
+
+    name: str
+    title: str
+    password: str
+
+
+DEMO_ACCOUNTS = (
+    SandboxAccount("alice", "Alice Liddell", "wonderland"),
+    SandboxAccount("bob", "Bob Sawyer", "pickwick"),
+)
+
+
+def demo_clients(
+    *, redirect_uris: tuple[str, ...] = (), callbacks: tuple[str, ...] = (), access_token_seconds: int = 3600
+) -> tuple[SandboxClient, ...]:
+    """Four clients to begin with: one for OAuth 1.0a, two for OAuth 2.0 (confidential, public), a resource server."""
+    return (
+        SandboxClient(
+            "demo-oauth1", Secret("demo-oauth1-secret"), callbacks=(*callbacks, OUT_OF_BAND), name="Demo (OAuth 1.0a)"
+        ),
+        SandboxClient(
+            "demo-oauth2",
+            Secret("demo-oauth2-secret"),
+            redirect_uris=redirect_uris,
+            name="Demo (OAuth 2.0)",
+            access_token_seconds=access_token_seconds,
+        ),
+        SandboxClient(
+            "demo-public",
+            redirect_uris=redirect_uris,
+            name="Demo (public client)",
+            authentication="none",
+            rotation="strict_family",
+            access_token_seconds=access_token_seconds,
+        ),
+        SandboxClient(
+            "demo-resource-server", Secret("demo-resource-server-secret"), name="Demo API", resource_server=True
+        ),
+    )

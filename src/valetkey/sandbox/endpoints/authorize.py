@@ -1,0 +1,65 @@
+"""The OAuth 2.0 authorization endpoint (RFC 6749 section 4.1.1, RFC 9207)."""
+
+from __future__ import annotations
+
+from valetkey.http import with_query
+from valetkey.sandbox.answers import redirect_answer
+from valetkey.sandbox.endpoints.asking import CONSENT_SECONDS, consent_page, sign_in_page
+from valetkey.sandbox.exchange import Refusal
+from valetkey.sandbox.sessions import current_session
+from valetkey.sandbox.state import PendingConsent, fingerprint
+from valetkey.sandbox.tokens import issue_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.http import Response
+    from valetkey.sandbox.exchange import Exchange
+
+
+def authorize(exchange: Exchange) -> Response:
+    """The sign-in page, the consent page, or, with `prompt=none`, the code at once."""
+    session = current_session(exchange)
+    prompt = (exchange.parameter("prompt") or "").split()
+    signed_in = session is not None and bool(session.account)
+    if "none" in prompt and not signed_in:
+        raise Refusal("login_required", "Nobody is signed in.")
+    must_sign_in_again = {"login", "select_account"}.intersection(prompt)
+    if session is None or not signed_in or (must_sign_in_again and session.fresh_for != exchange.target):
+        return sign_in_page(exchange, target=exchange.target)
+    pending = PendingConsent(
+        session=fingerprint(exchange.session_cookie),
+        protocol="oauth2",
+        client_id=exchange.client.client_id,
+        account=session.account,
+        expires_at=exchange.now + CONSENT_SECONDS,
+        redirect_uri=exchange.redirect_uri,
+        redirect_uri_given=exchange.redirect_uri_given,
+        scope=exchange.scope,
+        state=exchange.parameter("state"),
+        code_challenge=exchange.code_challenge,
+    )
+    if "none" not in prompt:
+        return consent_page(exchange, session, pending, leads_to=exchange.redirect_uri)
+    wanted = {(session.account, exchange.client.client_id, name) for name in exchange.scope}
+    if not wanted <= exchange.sandbox.state.consented:
+        raise Refusal("consent_required", "The resource owner has not allowed this before.")
+    return redirect_with_code(exchange, pending)
+
+
+def redirect_with_code(exchange: Exchange, consent: PendingConsent) -> Response:
+    """The successful authorization response, with `state` as it came and `iss` (RFC 9207 section 2)."""
+    pairs = [("code", issue_code(exchange.sandbox, consent, now=exchange.now))]
+    return redirect_answer(with_query(consent.redirect_uri, [*pairs, *_state_and_issuer(exchange, consent)]))
+
+
+def redirect_denied(exchange: Exchange, consent: PendingConsent) -> Response:
+    """RFC 6749 section 4.1.2.1."""
+    pairs = [("error", "access_denied"), ("error_description", "The resource owner did not allow access.")]
+    return redirect_answer(with_query(consent.redirect_uri, [*pairs, *_state_and_issuer(exchange, consent)]))
+
+
+def _state_and_issuer(exchange: Exchange, consent: PendingConsent) -> list[tuple[str, str]]:
+    pairs = [] if consent.state is None else [("state", consent.state)]
+    if exchange.sandbox.iss_in_responses:
+        pairs.append(("iss", exchange.sandbox.issuer))
+    return pairs

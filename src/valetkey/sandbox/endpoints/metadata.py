@@ -1,0 +1,36 @@
+"""Authorization server metadata (RFC 8414 section 2)."""
+
+from __future__ import annotations
+
+from valetkey.sandbox.answers import json_answer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.http import Response
+    from valetkey.sandbox.exchange import Exchange
+
+SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
+
+
+def metadata(exchange: Exchange) -> Response:
+    """What a client needs to know of this server."""
+    base_url = exchange.sandbox.base_url
+    scopes = dict.fromkeys(name for client in exchange.sandbox.clients for name in client.scopes)
+    return json_answer(
+        {
+            "issuer": exchange.sandbox.issuer,
+            "authorization_endpoint": f"{base_url}/oauth2/authorize",
+            "token_endpoint": f"{base_url}/oauth2/token",
+            "revocation_endpoint": f"{base_url}/oauth2/revoke",
+            "introspection_endpoint": f"{base_url}/oauth2/introspect",
+            "scopes_supported": list(scopes),
+            "response_types_supported": ["code"],
+            "response_modes_supported": ["query"],
+            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
+            "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
+            "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+            "code_challenge_methods_supported": ["S256"],
+            "authorization_response_iss_parameter_supported": exchange.sandbox.iss_in_responses,
+        }
+    )

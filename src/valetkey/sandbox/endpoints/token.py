@@ -1,0 +1,43 @@
+"""The OAuth 2.0 token endpoint (RFC 6749 sections 4.1.3, 5 and 6)."""
+
+from __future__ import annotations
+
+from valetkey.sandbox.answers import json_answer
+from valetkey.sandbox.rotation import mark_used
+from valetkey.sandbox.state import fingerprint
+from valetkey.sandbox.tokens import issue_access_token, issue_family, issue_refresh_token
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.http import Response
+    from valetkey.sandbox.exchange import Exchange
+
+
+def exchange_code(exchange: Exchange) -> Response:
+    """Tokens for a code, which is used from here on (RFC 6749 section 4.1.4)."""
+    sandbox, code = exchange.sandbox, exchange.code
+    family = issue_family(sandbox, code)
+    sandbox.state.codes[fingerprint(exchange.parameter("code") or "")] = replace(code, family=family)
+    exchange.notes["account"] = code.account
+    fields = issue_access_token(sandbox, exchange.client, family, scope=code.scope, now=exchange.now)
+    if exchange.client.refresh_tokens:
+        fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
+    return json_answer(fields)
+
+
+def refresh(exchange: Exchange) -> Response:
+    """Tokens for a refresh token, by the client's rotation mode (RFC 6749 section 6)."""
+    sandbox, client, spent = exchange.sandbox, exchange.client, exchange.refresh_token
+    text = exchange.parameter("refresh_token") or ""
+    exchange.notes["account"] = exchange.family.account
+    mark_used(sandbox.state, fingerprint(text), now=exchange.now)
+    if client.old_access_dies:
+        tokens = sandbox.state.access_tokens
+        sandbox.state.access_tokens = {key: token for key, token in tokens.items() if token.family != spent.family}
+    fields = issue_access_token(sandbox, client, spent.family, scope=exchange.scope, now=exchange.now)
+    if client.rotation == "stable":
+        fields["refresh_token"] = text
+    elif client.rotation != "none":
+        fields["refresh_token"] = issue_refresh_token(sandbox, spent.family, parent=fingerprint(text), now=exchange.now)
+    return json_answer(fields)

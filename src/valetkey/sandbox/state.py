@@ -1,0 +1,168 @@
+"""What the sandbox remembers, in memory.
+
+The one rule: codes, tokens, sessions and handles stand under their SHA-256 and nowhere else; each record is a value
+that is replaced, never changed. Locking is `Sandbox`'s.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, Protocol
+
+    class Nonces(Protocol):
+        """Remembers which nonces were used (RFC 5849 section 3.3). Raises StoreError where it cannot know."""
+
+        def add(self, nonce: tuple[str, ...], *, expires_at: float, now: float) -> bool:
+            """Whether the nonce was not there before; it is there from now on."""
+            ...
+
+
+SWEEP_EVERY = 256  # requests
+
+
+def fingerprint(text: str) -> str:
+    """The SHA-256 under which an issued text is kept."""
+    return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@value
+class Session:
+    """A browser: its form token, and who signed in, when, and for which target a `prompt=login` was fulfilled."""
+
+    form_token: str
+    expires_at: float
+    account: str = ""
+    fresh_for: str = ""
+
+
+@value
+class PendingConsent:
+    """A consent page that was shown, to one session, and what a yes would grant."""
+
+    session: str
+    protocol: Literal["oauth1", "oauth2"]
+    client_id: str
+    account: str
+    expires_at: float
+    temporary: str = ""
+    redirect_uri: str = ""
+    redirect_uri_given: bool = True
+    scope: tuple[str, ...] = ()
+    state: str | None = None
+    code_challenge: str = ""
+
+
+@value
+class Code:
+    """An authorization code (RFC 6749 section 4.1.2); family is set once it was used."""
+
+    client_id: str
+    account: str
+    scope: tuple[str, ...]
+    redirect_uri: str
+    redirect_uri_given: bool
+    code_challenge: str
+    expires_at: float
+    family: str = ""
+
+
+@value
+class Family:
+    """A grant: everything that came out of one authorization code."""
+
+    client_id: str
+    account: str
+    scope: tuple[str, ...]
+    revoked: bool = False
+
+
+@value
+class AccessToken:
+    """An access token of a family."""
+
+    family: str
+    scope: tuple[str, ...]
+    issued_at: float
+    expires_at: float
+
+
+@value
+class RefreshToken:
+    """A refresh token of a family; parent is the one that it was obtained with."""
+
+    family: str
+    issued_at: float
+    parent: str = ""
+    used_at: float | None = None
+    successor_used: bool = False
+
+
+@value
+class TemporaryCredential:
+    """Temporary credentials (RFC 5849 section 2.1); verifier is the SHA-256 of the one that was handed out."""
+
+    client_id: str
+    callback: str
+    expires_at: float
+    account: str = ""
+    verifier: str = ""
+    denied: bool = False
+    wrong_verifiers: int = 0
+
+
+@value
+class TokenCredential:
+    """Token credentials (RFC 5849 section 2.3)."""
+
+    client_id: str
+    account: str
+    issued_at: float
+    revoked: bool = False
+
+
+class MemoryNonces:
+    """Nonces in this process."""
+
+    def __init__(self) -> None:
+        self._expiries: dict[tuple[str, ...], float] = {}
+
+    def add(self, nonce: tuple[str, ...], *, expires_at: float, now: float) -> bool:
+        """Whether the nonce was not there before; it is there from now on."""
+        if len(self._expiries) > 10_000:
+            self._expiries = {key: expiry for key, expiry in self._expiries.items() if expiry >= now}
+        if nonce in self._expiries and self._expiries[nonce] >= now:
+            return False
+        self._expiries[nonce] = expires_at
+        return True
+
+
+class State:
+    """Every record of the sandbox, by the SHA-256 of what names it."""
+
+    def __init__(self) -> None:
+        self.sessions: dict[str, Session] = {}
+        self.consents: dict[str, PendingConsent] = {}
+        self.consented: set[tuple[str, str, str]] = set()  # account, client_id, one scope each
+        self.codes: dict[str, Code] = {}
+        self.families: dict[str, Family] = {}
+        self.access_tokens: dict[str, AccessToken] = {}
+        self.refresh_tokens: dict[str, RefreshToken] = {}
+        self.temporary: dict[str, TemporaryCredential] = {}
+        self.token_credentials: dict[str, TokenCredential] = {}
+        self._requests = 0
+
+    def sweep(self, now: float) -> None:
+        """Forget, now and then, what has expired; a used code stays as long as reuse would be worth noticing."""
+        self._requests += 1
+        if self._requests % SWEEP_EVERY:
+            return
+        self.sessions = {key: row for key, row in self.sessions.items() if row.expires_at > now}
+        self.consents = {key: row for key, row in self.consents.items() if row.expires_at > now}
+        self.codes = {key: row for key, row in self.codes.items() if row.expires_at > now - 3600}
+        self.access_tokens = {key: row for key, row in self.access_tokens.items() if row.expires_at > now}
+        self.temporary = {key: row for key, row in self.temporary.items() if row.expires_at > now}

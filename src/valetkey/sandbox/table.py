@@ -1,0 +1,286 @@
+"""Which endpoint runs which checks, in which order, and what acts when all of them passed.
+
+To add an endpoint: write what acts, add a row. To tighten one: write a check, add it to its rows. Rows with the same
+path are told apart by method, then by `when`: a form parameter and its value. The first row that fits is the one.
+"""
+
+from __future__ import annotations
+
+from valetkey.sandbox.checks.bearer_token_valid import bearer_token_valid
+from valetkey.sandbox.checks.callback_registered import callback_registered
+from valetkey.sandbox.checks.client_authenticated import client_authenticated
+from valetkey.sandbox.checks.client_confidential import client_confidential
+from valetkey.sandbox.checks.client_known import client_known
+from valetkey.sandbox.checks.code_fresh import code_fresh
+from valetkey.sandbox.checks.code_known import code_known
+from valetkey.sandbox.checks.code_unused import code_unused
+from valetkey.sandbox.checks.consent_pending import consent_pending
+from valetkey.sandbox.checks.control_allowed import control_allowed
+from valetkey.sandbox.checks.credentials_right import credentials_right
+from valetkey.sandbox.checks.form_content_type import form_content_type
+from valetkey.sandbox.checks.form_token_valid import form_token_valid
+from valetkey.sandbox.checks.grant_type_known import grant_type_known
+from valetkey.sandbox.checks.nonce_unused import nonce_unused
+from valetkey.sandbox.checks.oauth1_client_known import oauth1_client_known
+from valetkey.sandbox.checks.parameters_readable import parameters_readable
+from valetkey.sandbox.checks.parameters_single import parameters_single
+from valetkey.sandbox.checks.pkce_required import pkce_required
+from valetkey.sandbox.checks.prompt_known import prompt_known
+from valetkey.sandbox.checks.query_empty import query_empty
+from valetkey.sandbox.checks.redirect_uri_exact import redirect_uri_exact
+from valetkey.sandbox.checks.redirect_uri_same import redirect_uri_same
+from valetkey.sandbox.checks.refresh_token_known import refresh_token_known
+from valetkey.sandbox.checks.refresh_token_usable import refresh_token_usable
+from valetkey.sandbox.checks.response_mode_query import response_mode_query
+from valetkey.sandbox.checks.response_type_code import response_type_code
+from valetkey.sandbox.checks.scope_allowed import scope_allowed
+from valetkey.sandbox.checks.scope_not_wider import scope_not_wider
+from valetkey.sandbox.checks.scope_sufficient import scope_sufficient
+from valetkey.sandbox.checks.signature_method_allowed import signature_method_allowed
+from valetkey.sandbox.checks.signature_valid import signature_valid
+from valetkey.sandbox.checks.signed_request_readable import signed_request_readable
+from valetkey.sandbox.checks.temporary_approved import temporary_approved
+from valetkey.sandbox.checks.temporary_known import temporary_known
+from valetkey.sandbox.checks.temporary_pending import temporary_pending
+from valetkey.sandbox.checks.timestamp_in_window import timestamp_in_window
+from valetkey.sandbox.checks.token_credential_known import token_credential_known
+from valetkey.sandbox.checks.token_given import token_given
+from valetkey.sandbox.checks.verifier_matches import verifier_matches
+from valetkey.sandbox.checks.verifier_right import verifier_right
+from valetkey.sandbox.endpoints import (
+    authorize,
+    consent,
+    control,
+    home,
+    introspect,
+    metadata,
+    oauth1_authorize,
+    oauth1_credentials,
+    resources,
+    revoke,
+    token,
+)
+from valetkey.sandbox.refusals import as_bearer_challenge, as_json, as_oauth_problem, as_page, as_redirect
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TypeAlias
+
+    from valetkey.http import Response
+    from valetkey.sandbox.exchange import Exchange, Refusal
+
+    Check: TypeAlias = Callable[[Exchange], None]
+
+
+@value
+class Endpoint:
+    """A row of the table.
+
+    name: what faults and `seen` call it. scope: what an access token must cover. says: one line for the front page.
+    """
+
+    name: str
+    path: str
+    methods: tuple[str, ...]
+    checks: tuple[Check, ...]
+    act: Callable[[Exchange], Response]
+    refuse: Callable[[Exchange, Refusal], Response]
+    when: tuple[str, str] | None = None
+    scope: str = ""
+    says: str = ""
+
+
+def refuse_all(_: Exchange) -> Response:
+    """Behind a row whose last check always refuses."""
+    raise AssertionError
+
+
+READABLE = (parameters_readable, parameters_single)
+AUTHENTICATED = (parameters_readable, form_content_type, query_empty, parameters_single, client_authenticated)
+FORM_OF_OURS = (parameters_readable, form_content_type, query_empty, parameters_single, form_token_valid)
+AUTHORIZATION = (
+    parameters_readable,
+    client_known,
+    redirect_uri_exact,  # until here a page, from here on a redirect
+    parameters_single,
+    response_type_code,
+    response_mode_query,
+    pkce_required,
+    scope_allowed,
+    prompt_known,
+)
+BEARER = (parameters_readable, bearer_token_valid, scope_sufficient)
+# The signature is proved before the nonce is used up: nobody else can spend a client's nonces.
+SIGNED = (signed_request_readable, timestamp_in_window, oauth1_client_known, signature_method_allowed)
+PROVED = (signature_valid, nonce_unused)
+SIGNED_WITH_TOKEN = (*SIGNED, token_credential_known, *PROVED)
+
+OAUTH2 = (
+    Endpoint(
+        "authorize",
+        "/oauth2/authorize",
+        ("GET",),
+        AUTHORIZATION,
+        authorize.authorize,
+        as_redirect,
+        says="OAuth 2.0: sign in and consent",
+    ),
+    Endpoint(
+        "token",
+        "/oauth2/token",
+        ("POST",),
+        # A code is looked at last for reuse, so that only who could have used it can revoke by it.
+        (*AUTHENTICATED, code_known, redirect_uri_same, verifier_matches, code_unused, code_fresh),
+        token.exchange_code,
+        as_json,
+        when=("grant_type", "authorization_code"),
+        says="OAuth 2.0: a code, or a refresh token, for tokens",
+    ),
+    Endpoint(
+        "token",
+        "/oauth2/token",
+        ("POST",),
+        (*AUTHENTICATED, refresh_token_known, scope_not_wider, refresh_token_usable),
+        token.refresh,
+        as_json,
+        when=("grant_type", "refresh_token"),
+    ),
+    Endpoint("token", "/oauth2/token", ("POST",), (*AUTHENTICATED, grant_type_known), refuse_all, as_json),
+    Endpoint(
+        "revoke",
+        "/oauth2/revoke",
+        ("POST",),
+        (*AUTHENTICATED, token_given),
+        revoke.revoke,
+        as_json,
+        says="OAuth 2.0: revoke a token (RFC 7009)",
+    ),
+    Endpoint(
+        "introspect",
+        "/oauth2/introspect",
+        ("POST",),
+        (*AUTHENTICATED, client_confidential, token_given),
+        introspect.introspect,
+        as_json,
+        says="OAuth 2.0: look at a token (RFC 7662)",
+    ),
+    Endpoint(
+        "metadata",
+        "/.well-known/oauth-authorization-server",
+        ("GET",),
+        (),
+        metadata.metadata,
+        as_json,
+        says="OAuth 2.0: all of this for machines (RFC 8414)",
+    ),
+    Endpoint(
+        "me",
+        "/oauth2/me",
+        ("GET",),
+        BEARER,
+        resources.me,
+        as_bearer_challenge,
+        scope="read",
+        says="A protected resource: whose account it is",
+    ),
+    Endpoint(
+        "echo",
+        "/oauth2/echo",
+        ("POST",),
+        BEARER,
+        resources.echo,
+        as_bearer_challenge,
+        scope="write",
+        says="A protected resource: your form, as it arrived",
+    ),
+)
+
+OAUTH1 = (
+    Endpoint(
+        "oauth1_initiate",
+        "/oauth1/initiate",
+        ("POST", "GET"),
+        (*SIGNED, callback_registered, *PROVED),
+        oauth1_credentials.initiate,
+        as_oauth_problem,
+        says="OAuth 1.0a: temporary credentials",
+    ),
+    Endpoint(
+        "oauth1_authorize",
+        "/oauth1/authorize",
+        ("GET",),
+        (*READABLE, temporary_pending),
+        oauth1_authorize.oauth1_authorize,
+        as_page,
+        says="OAuth 1.0a: sign in and consent",
+    ),
+    Endpoint(
+        "oauth1_token",
+        "/oauth1/token",
+        ("POST", "GET"),
+        (*SIGNED, temporary_known, *PROVED, temporary_approved, verifier_right),
+        oauth1_credentials.issue_token,
+        as_oauth_problem,
+        says="OAuth 1.0a: token credentials",
+    ),
+    Endpoint(
+        "oauth1_revoke",
+        "/oauth1/revoke",
+        ("POST",),
+        SIGNED_WITH_TOKEN,
+        oauth1_credentials.revoke_token,
+        as_oauth_problem,
+        says="OAuth 1.0a: end token credentials",
+    ),
+    Endpoint(
+        "oauth1_me",
+        "/oauth1/me",
+        ("GET",),
+        SIGNED_WITH_TOKEN,
+        resources.me,
+        as_oauth_problem,
+        says="A protected resource: whose account it is",
+    ),
+    Endpoint(
+        "oauth1_echo",
+        "/oauth1/echo",
+        ("POST",),
+        SIGNED_WITH_TOKEN,
+        resources.echo,
+        as_oauth_problem,
+        says="A protected resource: your form, as it arrived",
+    ),
+)
+
+PAGES = (
+    Endpoint("home", "/", ("GET",), (), home.home, as_page),
+    Endpoint("sign_in", "/sign-in", ("POST",), (*FORM_OF_OURS, credentials_right), home.sign_in, as_page),
+    Endpoint("sign_out", "/sign-out", ("POST",), FORM_OF_OURS, home.sign_out, as_page),
+    Endpoint("consent", "/consent", ("POST",), (*FORM_OF_OURS, consent_pending), consent.consent, as_page),
+)
+
+CONTROL = (
+    Endpoint("control", "/sandbox/seen", ("GET",), (control_allowed,), control.show_seen, as_json),
+    Endpoint("control", "/sandbox/faults", ("GET",), (control_allowed,), control.show_faults, as_json),
+    Endpoint("control", "/sandbox/faults", ("POST",), (control_allowed,), control.add_fault, as_json),
+    Endpoint("control", "/sandbox/faults", ("DELETE",), (control_allowed,), control.clear_faults, as_json),
+)
+
+TABLE: tuple[Endpoint, ...] = (*OAUTH2, *OAUTH1, *PAGES, *CONTROL)
+NAMES = tuple(dict.fromkeys(row.name for row in TABLE))
+
+
+def rows_at(path: str) -> tuple[Endpoint, ...]:
+    """The rows of a path, in order."""
+    return tuple(row for row in TABLE if row.path == path)
+
+
+def row_for(exchange: Exchange) -> Endpoint | None:
+    """The row that the request belongs to, None where the path has none for its method."""
+    pairs = set(exchange.form)
+    for row in rows_at(exchange.path):
+        if exchange.request.method in row.methods and (row.when is None or row.when in pairs):
+            return row
+    return None
