@@ -151,7 +151,7 @@ class Sources:
         except (OSError, UnicodeDecodeError):
             self.problems.append(f"{path}: it cannot be read as UTF-8 text")
             return path, {}
-        import tomllib  # noqa: PLC0415 - only where there is a file
+        import tomllib
 
         try:
             return path, tomllib.loads(text)
@@ -163,7 +163,7 @@ class Sources:
 
 def near(word: str, words: tuple[str, ...] | list[str]) -> str:
     """`; did you mean ...?`, or nothing where no word is near."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+    from difflib import get_close_matches
 
     close = get_close_matches(word, words, n=1, cutoff=0.8)
     return f"; did you mean {close[0]}?" if close else ""

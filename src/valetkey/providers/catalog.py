@@ -29,7 +29,7 @@ def load_provider(name: str, *, base_url: str = "", directory: str = "") -> Prov
         message = "the name of a provider has 1 to 63 characters from a-z, 0-9 and -, and does not start with -"
         raise ConfigurationError(message)
     text, where = _read_file(name, directory)
-    import tomllib  # noqa: PLC0415 - only where a provider is read
+    import tomllib
 
     try:
         table = tomllib.loads(text)
@@ -40,11 +40,11 @@ def load_provider(name: str, *, base_url: str = "", directory: str = "") -> Prov
 
 def provider_names(directory: str = "") -> tuple[str, ...]:
     """Every name that `load_provider` knows, sorted."""
-    from importlib.resources import files  # noqa: PLC0415 - only for listings and errors
+    from importlib.resources import files
 
     names = {entry.name.removesuffix(".toml") for entry in (files("valetkey.providers") / "catalog").iterdir()}
     if directory:
-        from pathlib import Path  # noqa: PLC0415
+        from pathlib import Path
 
         try:
             names |= {entry.stem for entry in Path(directory).iterdir() if entry.suffix == ".toml"}
@@ -99,7 +99,7 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
         read = _loose(schema.read_table(table, schema.OAUTH1, required=schema.OAUTH1_REQUIRED, **reading))
         if problems:
             return None
-        from valetkey.oauth1.credentials import Server  # noqa: PLC0415 - one protocol does not load the other
+        from valetkey.oauth1.credentials import Server
 
         return Server(**read)
     read = _loose(schema.read_table(table, schema.OAUTH2, required=schema.OAUTH2_REQUIRED, **reading))
@@ -109,7 +109,7 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
         problems.append(f"{where}: pkce may be refused only with a pkce_note that begins with the date it was seen")
     if problems:
         return None
-    from valetkey.oauth2.server import PKCE_REFUSED_BY_PROVIDER, AuthorizationServer  # noqa: PLC0415 - as above
+    from valetkey.oauth2.server import PKCE_REFUSED_BY_PROVIDER, AuthorizationServer
 
     if refused:
         read["pkce"] = PKCE_REFUSED_BY_PROVIDER
@@ -140,7 +140,7 @@ def _read_file(name: str, directory: str) -> tuple[str, str]:
 
 
 def _unknown(name: str, directory: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+    from difflib import get_close_matches
 
     names = provider_names(directory)
     near = get_close_matches(name, names, n=3)

@@ -69,14 +69,14 @@ def register(
         server = _with_signature_method(server, signature_method, name, problems)
         problems += _problems1(name, server, client_secret, private_key, accepts=accept_missing_verifier)
         server = replace(server, authorization_parameters=_own_words(provider, server, client_id, scope, application))
-        from valetkey.oauth1.credentials import ClientCredentials  # noqa: PLC0415 - one protocol at a time
+        from valetkey.oauth1.credentials import ClientCredentials
 
         client = ClientCredentials(client_id, client_secret or Secret(""), private_key)
     else:
         problems += _problems2(name, client_secret, signature_method, private_key, public=public_client)
         if public_client:
             server = replace(server, token_endpoint_auth_method="none")  # noqa: S106 - a method, not a password
-        from valetkey.oauth2.client import Client  # noqa: PLC0415 - one protocol at a time
+        from valetkey.oauth2.client import Client
 
         client = Client(client_id, client_secret, redirect_uri)
     if problems:

@@ -220,7 +220,7 @@ def _frozen(found: object, kind: Kind) -> object:
 
 
 def _near(key: str, fields: Fields) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415 - only where something is wrong
+    from difflib import get_close_matches
 
     near = get_close_matches(key, fields, n=1)
     return f"; did you mean {near[0]}?" if near else ""

@@ -1,0 +1,40 @@
+"""The command line: what an operator asks of a deployment, and two things to try valetkey with.
+
+    valetkey demo                                        both protocols, end to end, on this machine
+    valetkey sandbox                                     the provider of the demo alone
+    valetkey connections list|show|refresh|revoke|forget what the vault holds, without tokens
+    valetkey keys generate                               a sealing key
+    valetkey providers list|show                         what the catalog knows
+
+Every command takes `--json`, for errors too: `{"error": ..., "problems": [...]}` on standard error. The status is 0, 1
+where something failed, 2 where the command or the configuration is wrong. Colours only on a terminal.
+
+`output.py` prints, `commands.py` is the group and its handling of errors, every other file is one group of commands,
+`demo/` is the demonstration.
+
+The one rule: no token, no secret and no traceback is ever printed. (`keys generate` prints a key: that is its job.)
+Not here: anything that the library could not do without a terminal.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and end the process."""
+    import sys
+
+    try:
+        from valetkey.cli.commands import valetkey
+    except ModuleNotFoundError as missing:
+        if (missing.name or "").partition(".")[0] not in ("click", "rich"):
+            raise
+        print(
+            f"The command line needs the package {missing.name}: install it with  pip install 'valetkey[cli]'",
+            file=sys.stderr,
+        )
+        sys.exit(2)
+    valetkey.main(arguments)
