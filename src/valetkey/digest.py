@@ -1,6 +1,6 @@
 """Hash functions from the interpreter's own C modules: `hashlib` loads OpenSSL, which a cold start need not pay for.
 
-The one rule: constructors only, by their names in FIPS 180-4. Where an interpreter was built without them, `hashlib` serves.
+The one rule: constructors only, by their names in FIPS 180-4. Where an interpreter lacks them, `hashlib` serves.
 """
 
 from __future__ import annotations

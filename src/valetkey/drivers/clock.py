@@ -67,3 +67,13 @@ class invocation:  # noqa: N801 - used as `with invocation(12.5):`
 
     def __exit__(self, *_: object) -> None:
         invocation_deadline.reset(self._tokens.pop())
+
+
+def seconds_left(context: object) -> float:
+    """How many seconds an invocation has, from what the platform passed: AWS Lambda's context, a number, or nothing."""
+    remaining = getattr(context, "get_remaining_time_in_millis", None)
+    if callable(remaining):
+        return float(remaining()) / 1000
+    if isinstance(context, int | float) and not isinstance(context, bool):
+        return float(context)
+    return UNTOLD_SECONDS

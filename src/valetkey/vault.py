@@ -1,0 +1,358 @@
+"""Vault and AsyncVault: the front door. One line per verb; everything they do is a program in `connections`.
+
+The one rule: no decision is taken here, so that the two cannot differ. A verb that is in one is in the other, with the
+same parameters, and a test compares them.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.cache import TokenCache
+from valetkey.drivers.drive import drive, drive_async
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Self, TypeVar
+
+    from valetkey.connections.authorize import Finished, Redirect
+    from valetkey.connections.connection import Connection
+    from valetkey.connections.manage import ConnectionPage, Revocation
+    from valetkey.connections.settings import Settings
+    from valetkey.drivers.clock import invocation
+    from valetkey.drivers.ports import Clock, Events, Signer, Transport
+    from valetkey.drivers.session import AsyncSession, Session
+    from valetkey.effects import Op
+    from valetkey.http import Pairs, Request
+    from valetkey.keys import KeyRing
+    from valetkey.secret import Secret
+    from valetkey.stores import Store
+
+    T = TypeVar("T")
+
+
+class _Front:
+    """What both vaults are built from."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        keys: KeyRing,
+        transport: Transport | None = None,
+        signer: Signer | None = None,
+        clock: Clock | None = None,
+        events: Events | None = None,
+    ) -> None:
+        """Build a vault by hand; `from_env` is the usual way. What is left out is the one for production."""
+        from valetkey.drivers.defaults import build_ports
+
+        self.settings = settings if settings.cache is not None else replace(settings, cache=TokenCache())
+        self._store = store
+        self._ports = build_ports(
+            awaited=self._awaited,
+            store=store,
+            keys=keys,
+            transport=transport,
+            signer=signer,
+            clock=clock,
+            events=events,
+        )
+
+    _awaited = False
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, *, file: str | None = None) -> Self:
+        """The vault that the environment and `valetkey.toml` describe.
+
+        Raises ConfigurationError with everything that is wrong, StoreError where the store cannot be opened.
+        """
+        import os
+
+        from valetkey.config import read_configuration, settings
+        from valetkey.drivers.defaults import system_random
+        from valetkey.keys.local import LocalKeyRing
+        from valetkey.stores.open import open_store
+
+        environ = os.environ if environ is None else environ
+        found = read_configuration(environ, file)
+        keys = LocalKeyRing.from_text(found.key.reveal(), random=system_random)
+        store = open_store(found.store.reveal(), environ=environ, serverless=found.platform)
+        return cls(settings(found), store=store, keys=keys)
+
+    def invocation(self, context: object) -> invocation:
+        """For the length of a `with` block, lets valetkey see how much time is left.
+
+        context: what the platform passes to the handler (AWS Lambda's has get_remaining_time_in_millis), or seconds.
+        """
+        from valetkey.drivers.clock import invocation, seconds_left
+
+        return invocation(seconds_left(context))
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self._store.description})"
+
+
+class Vault(_Front):
+    """Connections, for blocking callers."""
+
+    def run(self, op: Op[T]) -> T:
+        """The program's result, every effect performed here and now."""
+        return drive(op, self._ports.answer)
+
+    def begin_authorization(
+        self,
+        registration: str,
+        resource_owner: str,
+        *,
+        cookies: Mapping[str, str] | Pairs = (),
+        return_to: str | None = None,
+        scope: tuple[str, ...] | None = None,
+        account: str = "",
+    ) -> Redirect:
+        """See `connections.authorize.begin_authorization`."""
+        return self.run(_begin(self, registration, resource_owner, cookies, return_to, scope, account))
+
+    def finish_authorization(self, request: Request, *, resource_owner: str | None) -> Finished:
+        """See `connections.authorize.finish_authorization`."""
+        return self.run(_finish(self, request, resource_owner))
+
+    def connect_url(
+        self, registration: str, resource_owner: str, *, return_to: str | None = None, account: str = ""
+    ) -> str:
+        """See `connections.links.connect_url`."""
+        return self.run(_connect_url(self, registration, resource_owner, return_to, account))
+
+    def complete_authorization(self, handle: str, resource_owner: str) -> Connection:
+        """See `connections.links.complete_authorization`."""
+        return self.run(_complete(self, handle, resource_owner))
+
+    def session(self, registration: str, resource_owner: str, account: str = "") -> Session:
+        """An HTTP session whose requests are signed or carry the token, for the provider's own hosts only."""
+        from valetkey.drivers.session import Session
+
+        return Session(lambda request: self.run(_call(self, request, registration, resource_owner, account)))
+
+    def sign(
+        self,
+        request: Request,
+        *,
+        registration: str,
+        resource_owner: str,
+        account: str = "",
+        rejected: Secret | None = None,
+    ) -> Request:
+        """See `connections.sign.sign`."""
+        return self.run(_sign(self, request, registration, resource_owner, account, rejected))
+
+    def access_token(
+        self, registration: str, resource_owner: str, account: str = "", *, rejected: Secret | None = None
+    ) -> Secret:
+        """See `connections.sign.access_token`."""
+        return self.run(_access_token(self, registration, resource_owner, account, rejected))
+
+    def connections(self, resource_owner: str | None = None, *, cursor: str = "") -> ConnectionPage:
+        """See `connections.manage.connections`; None lists everybody's, for operators."""
+        return self.run(_connections(self, resource_owner, cursor))
+
+    def connection(self, registration: str, resource_owner: str, account: str = "") -> Connection | None:
+        """See `connections.manage.connection`."""
+        return self.run(_connection(self, registration, resource_owner, account))
+
+    def revoke(self, registration: str, resource_owner: str, account: str = "") -> Revocation:
+        """See `connections.manage.revoke`."""
+        return self.run(_revoke(self, registration, resource_owner, account))
+
+    def forget(self, registration: str, resource_owner: str, account: str = "") -> None:
+        """See `connections.manage.forget`."""
+        return self.run(_forget(self, registration, resource_owner, account))
+
+    def close(self) -> None:
+        """Give back what is held open."""
+        self._store.close()
+
+
+class AsyncVault(_Front):
+    """Connections, for callers on an event loop. It outlives loops: nothing in it belongs to one."""
+
+    _awaited = True
+
+    async def run(self, op: Op[T]) -> T:
+        """The program's result. A caller that is cancelled stops waiting; the program goes on to its end."""
+        from valetkey.drivers.tasks import run_shielded
+
+        return await run_shielded(drive_async(op, self._ports.answer))
+
+    async def begin_authorization(
+        self,
+        registration: str,
+        resource_owner: str,
+        *,
+        cookies: Mapping[str, str] | Pairs = (),
+        return_to: str | None = None,
+        scope: tuple[str, ...] | None = None,
+        account: str = "",
+    ) -> Redirect:
+        """See `connections.authorize.begin_authorization`."""
+        return await self.run(_begin(self, registration, resource_owner, cookies, return_to, scope, account))
+
+    async def finish_authorization(self, request: Request, *, resource_owner: str | None) -> Finished:
+        """See `connections.authorize.finish_authorization`."""
+        return await self.run(_finish(self, request, resource_owner))
+
+    async def connect_url(
+        self, registration: str, resource_owner: str, *, return_to: str | None = None, account: str = ""
+    ) -> str:
+        """See `connections.links.connect_url`."""
+        return await self.run(_connect_url(self, registration, resource_owner, return_to, account))
+
+    async def complete_authorization(self, handle: str, resource_owner: str) -> Connection:
+        """See `connections.links.complete_authorization`."""
+        return await self.run(_complete(self, handle, resource_owner))
+
+    def session(self, registration: str, resource_owner: str, account: str = "") -> AsyncSession:
+        """An HTTP session whose requests are signed or carry the token, for the provider's own hosts only."""
+        from valetkey.drivers.session import AsyncSession
+
+        return AsyncSession(lambda request: self.run(_call(self, request, registration, resource_owner, account)))
+
+    async def sign(
+        self,
+        request: Request,
+        *,
+        registration: str,
+        resource_owner: str,
+        account: str = "",
+        rejected: Secret | None = None,
+    ) -> Request:
+        """See `connections.sign.sign`."""
+        return await self.run(_sign(self, request, registration, resource_owner, account, rejected))
+
+    async def access_token(
+        self, registration: str, resource_owner: str, account: str = "", *, rejected: Secret | None = None
+    ) -> Secret:
+        """See `connections.sign.access_token`."""
+        return await self.run(_access_token(self, registration, resource_owner, account, rejected))
+
+    async def connections(self, resource_owner: str | None = None, *, cursor: str = "") -> ConnectionPage:
+        """See `connections.manage.connections`; None lists everybody's, for operators."""
+        return await self.run(_connections(self, resource_owner, cursor))
+
+    async def connection(self, registration: str, resource_owner: str, account: str = "") -> Connection | None:
+        """See `connections.manage.connection`."""
+        return await self.run(_connection(self, registration, resource_owner, account))
+
+    async def revoke(self, registration: str, resource_owner: str, account: str = "") -> Revocation:
+        """See `connections.manage.revoke`."""
+        return await self.run(_revoke(self, registration, resource_owner, account))
+
+    async def forget(self, registration: str, resource_owner: str, account: str = "") -> None:
+        """See `connections.manage.forget`."""
+        return await self.run(_forget(self, registration, resource_owner, account))
+
+    async def close(self) -> None:
+        """Wait for what cancelled callers left behind, then give back what is held open."""
+        from valetkey.drivers.tasks import finish_tasks
+
+        await finish_tasks()
+        self._store.close()
+
+
+# The verbs, once. Each imports its own program: a function that only signs never loads the callback.
+
+
+def _begin(
+    vault: _Front,
+    registration: str,
+    resource_owner: str,
+    cookies: Mapping[str, str] | Pairs,
+    return_to: str | None,
+    scope: tuple[str, ...] | None,
+    account: str,
+) -> Op[Redirect]:
+    from valetkey.connections.authorize import begin_authorization
+
+    pairs: Any = tuple(cookies.items() if hasattr(cookies, "items") else cookies)
+    return begin_authorization(
+        vault.settings,
+        registration,
+        resource_owner=resource_owner,
+        cookies=pairs,
+        return_to=return_to,
+        scope=scope,
+        account=account,
+    )
+
+
+def _finish(vault: _Front, request: Request, resource_owner: str | None) -> Op[Finished]:
+    from valetkey.connections.authorize import finish_authorization
+
+    return finish_authorization(vault.settings, request, resource_owner=resource_owner)
+
+
+def _connect_url(vault: _Front, registration: str, resource_owner: str, return_to: str | None, account: str) -> Op[str]:
+    from valetkey.connections.links import connect_url
+
+    return connect_url(
+        vault.settings, registration, resource_owner=resource_owner, return_to=return_to, account=account
+    )
+
+
+def _complete(vault: _Front, handle: str, resource_owner: str) -> Op[Connection]:
+    from valetkey.connections.links import complete_authorization
+
+    return complete_authorization(vault.settings, handle, resource_owner=resource_owner)
+
+
+def _call(vault: _Front, request: Request, registration: str, resource_owner: str, account: str) -> Op[Any]:
+    from valetkey.connections.call import call
+
+    return call(vault.settings, request, registration=registration, resource_owner=resource_owner, account=account)
+
+
+def _sign(
+    vault: _Front, request: Request, registration: str, resource_owner: str, account: str, rejected: Secret | None
+) -> Op[Request]:
+    from valetkey.connections.sign import sign
+
+    return sign(
+        vault.settings,
+        request,
+        registration=registration,
+        resource_owner=resource_owner,
+        account=account,
+        rejected=rejected,
+    )
+
+
+def _access_token(
+    vault: _Front, registration: str, resource_owner: str, account: str, rejected: Secret | None
+) -> Op[Secret]:
+    from valetkey.connections.sign import access_token
+
+    return access_token(vault.settings, registration, resource_owner=resource_owner, account=account, rejected=rejected)
+
+
+def _connections(vault: _Front, resource_owner: str | None, cursor: str) -> Op[ConnectionPage]:
+    from valetkey.connections.manage import connections
+
+    return connections(vault.settings, resource_owner=resource_owner, cursor=cursor)
+
+
+def _connection(vault: _Front, registration: str, resource_owner: str, account: str) -> Op[Connection | None]:
+    from valetkey.connections.manage import connection
+
+    return connection(vault.settings, registration, resource_owner=resource_owner, account=account)
+
+
+def _revoke(vault: _Front, registration: str, resource_owner: str, account: str) -> Op[Revocation]:
+    from valetkey.connections.manage import revoke
+
+    return revoke(vault.settings, registration, resource_owner=resource_owner, account=account)
+
+
+def _forget(vault: _Front, registration: str, resource_owner: str, account: str) -> Op[None]:
+    from valetkey.connections.manage import forget
+
+    return forget(vault.settings, registration, resource_owner=resource_owner, account=account)
