@@ -90,7 +90,7 @@ def finish(steps: Steps) -> Response:
         awaited = next(steps)
     except StopIteration as done:
         return done.value  # type: ignore[no-any-return]
-    import asyncio  # noqa: PLC0415 - only for an async resource_owner or vault
+    import asyncio
 
     return asyncio.run(_finish_awaited(steps, awaited))
 
@@ -105,7 +105,7 @@ async def _here(step: Callable[[], tuple[bool, Any]]) -> tuple[bool, Any]:
 
 async def in_thread(step: Callable[[], tuple[bool, Any]]) -> tuple[bool, Any]:
     """Take a step in a worker thread: a blocking vault or resource_owner must not hold up an event loop."""
-    import asyncio  # noqa: PLC0415 - the gateways that use it have one running
+    import asyncio
 
     return await asyncio.to_thread(step)
 
@@ -150,7 +150,7 @@ def _checked(owner: object) -> str | None:
 
 def _log(error: Exception) -> None:
     """Where it happened, without the exception's text: only our own errors are known to hold no secret."""
-    import logging  # noqa: PLC0415 - only where something went wrong
+    import logging
 
     where: list[str] = []
     trace = error.__traceback__

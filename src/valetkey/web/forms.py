@@ -100,6 +100,6 @@ def require_token(settings: Settings, owner: str, action: str, *, token: str) ->
 
 
 def _place(settings: Settings, owner: str, action: str) -> Place:
-    from valetkey.digest import sha256_hex  # noqa: PLC0415 - only pages with forms need it
+    from valetkey.digest import sha256_hex
 
     return Place("form", (settings.environment, sha256_hex(owner), action))

@@ -154,11 +154,11 @@ def shown_date(seconds: int) -> str:
 
 def _templates() -> tuple[Any, Any, str]:
     if not _made:
-        from base64 import b64encode  # noqa: PLC0415 - all three are for pages only
-        from hashlib import sha256  # noqa: PLC0415
+        from base64 import b64encode
+        from hashlib import sha256
 
-        from jinja2 import Environment, PackageLoader, StrictUndefined  # noqa: PLC0415
-        from markupsafe import Markup  # noqa: PLC0415
+        from jinja2 import Environment, PackageLoader, StrictUndefined
+        from markupsafe import Markup
 
         environment = Environment(
             loader=PackageLoader("valetkey.web", "templates"),

@@ -143,7 +143,7 @@ REASONS: dict[str, Reason] = {
     "flow_too_large": Reason(400, "That is too much to remember", f"Its way back is too long. {NOTHING}", AGAIN),
     # Connect links
     "link_invalid": Reason(
-        400,
+        404,
         "This link does not work",
         "It is incomplete or was changed on its way.",
         "Ask for a new link.",
@@ -155,10 +155,21 @@ REASONS: dict[str, Reason] = {
     "link_used": Reason(
         410, "This link was used before", "Each link works once.", "Ask for a new link.", restart=False
     ),
-    "handle_expired": Reason(
-        410, "That took too long", f"The last step has to follow within a minute. {NOTHING}", AGAIN
+    "link_other_owner": Reason(
+        403,
+        "This link is for somebody else",
+        "You are signed in as another person than it was made for.",
+        "Sign in as the person it was sent to, then open it again.",
+        restart=False,
     ),
-    "handle_invalid": Reason(400, "This does not work", f"The last step cannot be read. {NOTHING}", AGAIN),
+    "origin_unknown": Reason(
+        403,
+        "We cannot tell where this came from",
+        "Your browser does not say which page sent the request, so nothing was done.",
+        "Open the link in a current browser.",
+        restart=False,
+    ),
+    "handle_unknown": Reason(400, "This was finished or given up", f"No last step is waiting. {NOTHING}", AGAIN),
     # Connections
     "needs_reauthorization": Reason(409, "Please connect again", "The service no longer accepts what we keep.", AGAIN),
     "not_connected": Reason(

@@ -1,0 +1,136 @@
+"""Connecting an account: the page with one button, the redirect to the provider, the way back, connect links.
+
+The one rule: a flow is bound by a post that our own page or a page of our origin sent, never by a GET (RFC 9700
+section 4.7). What to ask the provider for is never taken from the request.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.authorize import begin_authorization, finish_authorization
+from valetkey.connections.cookies import read_cookies
+from valetkey.connections.links import begin_from_link, read_link
+from valetkey.connections.settings import read_return_to
+from valetkey.errors import RequestRefused
+from valetkey.http import with_query
+from valetkey.web import forms
+from valetkey.web.pages import form_actions, redirect, render, shown_text, title
+from valetkey.web.visit import authorization_endpoint, method_not_allowed, read_account
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.http import Response
+    from valetkey.providers.registration import Registration
+    from valetkey.web.visit import Visit
+
+NOT_CARRIED_ON = ("access_token", "id_token", "user")  # what form_post may bring that a URL must not
+
+
+def show_connect(visit: Visit) -> Op[Response]:
+    """The page that names the application and the provider, with one button."""
+    settings, owner = visit.settings, visit.signed_in
+    registration = settings.requested_registration(visit.name)
+    return_to = forms.field(visit.query, "return_to")
+    _ = read_return_to(settings, return_to)  # refused now rather than after a click
+    account = read_account(visit.query)
+    token = yield from forms.form_token(settings, owner, "connect")
+    return render(
+        settings,
+        "connect",
+        form_action=form_actions(settings, (authorization_endpoint(registration),)),
+        title=title(settings, visit.name),
+        action=settings.connect_page(visit.name),
+        token=token,
+        return_to=return_to,
+        account=account,
+        account_shown=shown_text(account),
+        scope=[shown_text(scope) for scope in registration.scope],
+    )
+
+
+def connect(visit: Visit) -> Op[Response]:
+    """The redirect to the provider; scope, client and redirect URI are never taken from the request."""
+    settings, request, owner = visit.settings, visit.request, visit.signed_in
+    ours = forms.same_origin(settings, request)
+    fields = forms.read_body(request)
+    if not ours:
+        yield from forms.require_token(settings, owner, "connect", token=forms.field(fields, forms.TOKEN_FIELD))
+    registration = settings.requested_registration(visit.name)
+    going = yield from begin_authorization(
+        settings,
+        registration.name,
+        resource_owner=owner,
+        cookies=read_cookies(request.headers),
+        return_to=forms.field(fields, "return_to") or None,
+        account=read_account(fields),
+    )
+    return redirect(going.location, going.set_cookies)
+
+
+def callback(visit: Visit) -> Op[Response]:
+    """The end of an authorization: to a clean URL, so that neither code nor state stays in the address bar."""
+    settings, name = visit.settings, visit.name
+    _ = settings.requested_registration(name)
+    finished = yield from finish_authorization(settings, visit.request, resource_owner=visit.owner)
+    return redirect(_after_callback(settings, finished.return_to, name), finished.set_cookies)
+
+
+def callback_by_form(visit: Visit) -> Op[Response]:
+    """The same where the provider posts its answer (OAuth 2.0 Form Post Response Mode section 2)."""
+    registration = visit.settings.requested_registration(visit.name)
+    if response_mode(registration) != "form_post":
+        return method_not_allowed(visit, ("GET",))
+    fields = forms.read_body(visit.request)
+    if visit.owner is None:
+        # A cross-site post carries no SameSite=Lax session: the same browser comes again with a GET, which does.
+        kept = [pair for pair in fields if pair[0] not in NOT_CARRIED_ON]
+        return redirect(with_query(f"{visit.settings.base_url}/callback/{visit.name}", kept))
+    return (yield from callback(visit))
+
+
+def show_link(visit: Visit) -> Op[Response]:
+    """The page that says what a connect link is for; the resource owner need not be visible here."""
+    settings, owner = visit.settings, visit.owner
+    link = yield from read_link(settings, visit.name)
+    if owner is not None and owner != link.resource_owner:
+        message = "this link was made for somebody else: sign in as the person it was sent to"
+        raise RequestRefused("link_other_owner", message, status=403)
+    registration = settings.requested_registration(link.registration)
+    return render(
+        settings,
+        "connect",
+        form_action=form_actions(settings, (authorization_endpoint(registration),)),
+        title=title(settings, registration.name),
+        action=f"{settings.base_url}/link/{visit.name}",
+        token="" if owner is None else (yield from forms.form_token(settings, owner, "link")),
+        return_to="",
+        account=link.account,
+        account_shown=shown_text(link.account),
+        scope=[shown_text(scope) for scope in registration.scope],
+    )
+
+
+def follow_link(visit: Visit) -> Op[Response]:
+    """The redirect to the provider. Whoever has a link can load its page: only a token with an owner proves a thing."""
+    settings, request, owner = visit.settings, visit.request, visit.owner
+    ours = forms.same_origin(settings, request)
+    fields = forms.read_body(request)
+    if not ours and owner is None:
+        raise RequestRefused("origin_unknown", "the browser does not say which page sent the request", status=403)
+    if not ours and owner is not None:
+        yield from forms.require_token(settings, owner, "link", token=forms.field(fields, forms.TOKEN_FIELD))
+    cookies = read_cookies(request.headers)
+    going = yield from begin_from_link(settings, visit.name, resource_owner=owner, cookies=cookies)
+    return redirect(going.location, going.set_cookies)
+
+
+def response_mode(registration: Registration) -> str:
+    """How the provider's answer arrives: `query` or `form_post`."""
+    return str(getattr(registration.provider.server, "response_mode", "query"))
+
+
+def _after_callback(settings: Settings, return_to: str, name: str) -> str:
+    if not return_to:
+        return with_query(f"{settings.base_url}/connections", (("connected", name),))
+    return settings.origin + return_to if return_to.startswith("/") else return_to
