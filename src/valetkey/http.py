@@ -26,6 +26,8 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 _ENCODED = [chr(octet) if octet in UNRESERVED else f"%{octet:02X}" for octet in range(256)]
 _UNRESERVED_TEXT = frozenset(UNRESERVED.decode())
+_HOST = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._")
+_ADDRESS = frozenset("0123456789abcdefABCDEF:.")
 
 
 @value
@@ -140,13 +142,13 @@ def _read_authority(authority: str) -> tuple[str, int | None]:
         raise ValueError(message)
     if authority.startswith("["):
         host, bracket, after = authority[1:].partition("]")
-        if not bracket or ":" not in host or not set(host) <= set("0123456789abcdefABCDEF:."):
+        if not bracket or ":" not in host or not _ADDRESS.issuperset(host):
             message = "an IPv6 host is written in brackets"
             raise ValueError(message)
     else:
         host, colon, digits = authority.partition(":")
         after = colon + digits
-        if not host or not set(host.lower()) <= set("abcdefghijklmnopqrstuvwxyz0123456789-._"):
+        if not host or not _HOST.issuperset(host):
             message = "the host of a URL is a name or an address"
             raise ValueError(message)
     if after in ("", ":"):
@@ -165,7 +167,7 @@ def is_loopback(host: str) -> bool:
 
 def percent_encode(text: str) -> str:
     """All but the unreserved characters as %XX of their UTF-8 octets (RFC 5849 section 3.6, RFC 3986 section 2.1)."""
-    if _UNRESERVED_TEXT.issuperset(text):
+    if (text.isidentifier() and text.isascii()) or _UNRESERVED_TEXT.issuperset(text):
         return text
     return "".join([_ENCODED[octet] for octet in text.encode()])
 
@@ -200,7 +202,9 @@ def read_form(text: str) -> Pairs:
         if not field:
             continue
         name, _, text = field.partition("=")
-        pairs.append((percent_decode(name, plus_is_space=True), percent_decode(text, plus_is_space=True)))
+        if "%" in field or "+" in field:
+            name, text = percent_decode(name, plus_is_space=True), percent_decode(text, plus_is_space=True)
+        pairs.append((name, text))
     return tuple(pairs)
 
 

@@ -6,7 +6,7 @@ with a reason that holds none of it. Not here: what is signed (`signature`) and 
 
 from __future__ import annotations
 
-from valetkey.http import FORM, Request, percent_decode, read_form
+from valetkey.http import FORM, TOKEN, Request, percent_decode, read_form
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -116,13 +116,15 @@ def read_authorization_header(text: str) -> tuple[str | None, Pairs]:
     realm: str | None = None
     pairs: list[tuple[str, str]] = []
     for name, quoted in read_quoted_list(rest):
-        if name.lower() == "realm":
+        if len(name) == 5 and name.lower() == "realm":
             if realm is not None:
                 message = "the Authorization header has two realms"
                 raise ValueError(message)
             realm = quoted
         else:
-            pairs.append((percent_decode(name), percent_decode(quoted)))
+            if "%" in name:
+                name = percent_decode(name)
+            pairs.append((name, percent_decode(quoted) if "%" in quoted else quoted))
     return realm, tuple(pairs)
 
 
@@ -131,28 +133,21 @@ def read_quoted_list(text: str) -> Pairs:
     if len(text) > MAX_HEADER_CHARACTERS:
         message = f"a list of header parameters has at most {MAX_HEADER_CHARACTERS} characters"
         raise ValueError(message)
+    # Names stand at the even places, values at the odd ones; no backslash, so that no quote is part of a value.
+    pieces = text.split('"')
+    last = pieces.pop().strip(" \t")
+    if last or len(pieces) % 2 or len(pieces) > 2 * MAX_HEADER_PARAMETERS or "\\" in text or not text.isascii():
+        message = f'a header has at most {MAX_HEADER_PARAMETERS} parameters, written name="value"'
+        raise ValueError(message)
     pairs: list[tuple[str, str]] = []
-    rest = text.strip(" \t")
-    while rest:
-        name, equals, rest = rest.partition('="')
-        quoted, quote, rest = rest.partition('"')
-        name, rest = name.strip(" \t"), rest.lstrip(" \t")
-        # The name is checked for what would make another reading possible; a quoted backslash would be one.
-        if not equals or not quote or not name or not name.isascii() or not _is_name(name) or "\\" in quoted:
-            message = 'header parameters are written name="value" and separated by commas'
+    for before, quoted in zip(pieces[::2], pieces[1::2], strict=True):
+        comma, _, named = before.rpartition(",")
+        name = named.strip(" \t").removesuffix("=")
+        if not (name.isidentifier() or (name and TOKEN.issuperset(name))) or named[-1:] != "=":
+            message = 'header parameters are written name="value"'
             raise ValueError(message)
-        pairs.append((name, quoted))
-        if len(pairs) > MAX_HEADER_PARAMETERS:
-            message = f"a header has at most {MAX_HEADER_PARAMETERS} parameters"
-            raise ValueError(message)
-        if not rest:
-            break
-        if not rest.startswith(",") or not rest[1:].strip(" \t"):
+        if comma.strip(" \t") or bool(pairs) != ("," in before):
             message = "header parameters are separated by one comma"
             raise ValueError(message)
-        rest = rest[1:]
+        pairs.append((name, quoted))
     return tuple(pairs)
-
-
-def _is_name(name: str) -> bool:
-    return name.isprintable() and not any(character in name for character in ' ",=')

@@ -174,9 +174,9 @@ def _collect(request: Request) -> tuple[Placement, str | None, Pairs, Pairs]:
     query = transmission.query_parameters(request)
     body = transmission.body_parameters(request)
     places: list[Placement] = ["header"] if headers else []
-    if any(name.startswith("oauth_") for name, _ in query):
+    if [name for name, _ in query if name.startswith("oauth_")]:
         places.append("query")
-    if any(name.startswith("oauth_") for name, _ in body):
+    if [name for name, _ in body if name.startswith("oauth_")]:
         places.append("body")
     if len(places) > 1:
         message = "protocol parameters stand in one place: the header, the query or the body"
