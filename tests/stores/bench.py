@@ -3,27 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import http.client
 import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from valetkey.clouds.aws_credentials import AwsCredentialSource
 from valetkey.drivers.drive import drive, drive_async
+from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.effects import Key, Now, Random, Remaining, Row, Send, Sleep
-from valetkey.errors import TransportError
-from valetkey.http import Headers, Response
 from valetkey.stores.dynamodb import DynamoDBStore, _attributes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from valetkey.effects import Outcome, Page
+    from valetkey.http import Response
     from valetkey.stores import Store
 
+TRANSPORT = StdlibTransport()  # closed when the run ends
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-secret-key"}
 
 
@@ -78,28 +77,11 @@ class Bench:
         self.store.close()
 
 
-class HttpTransport:
-    """The least that can send."""
-
-    def send(self, effect: Send) -> Response:
-        parts = urlsplit(effect.request.url)
-        connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=30)
-        try:
-            headers = dict(effect.request.headers.pairs)
-            connection.request(effect.request.method, parts.path, effect.request.body, headers)
-            answer = connection.getresponse()
-            return Response(answer.status, Headers(tuple(answer.getheaders())), answer.read())
-        except OSError as error:
-            raise TransportError(type(error).__name__, maybe_received=True) from None
-        finally:
-            connection.close()
-
-
 class World:
     """Answers the wire effects: real requests, a clock that only sleeping moves, and a list of what was waited."""
 
     def __init__(self, send: Callable[[Send], Response] | None = None, *, remaining: float = 30.0) -> None:
-        self.send = send or HttpTransport().send
+        self.send = send or TRANSPORT.send
         self.started = time.time()
         self.slept: list[float] = []
         self.remaining = remaining

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.stores import servers
-from tests.stores.bench import DynamoDBBench
+from tests.stores.bench import TRANSPORT, DynamoDBBench
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +17,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
     yield from servers.moto()
+    TRANSPORT.close()
 
 
 @pytest.fixture(scope="session")
 def dynalite() -> Iterator[str]:
     yield from servers.dynalite()
+    TRANSPORT.close()
 
 
 @pytest.fixture

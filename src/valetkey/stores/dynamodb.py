@@ -13,7 +13,7 @@ from __future__ import annotations
 from valetkey.effects import LOST, UNKNOWN, WON, Key, Page, Row, Sleep
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores import rows
-from valetkey.stores.dynamodb_wire import DynamoDBWire
+from valetkey.stores.dynamodb_wire import NO_ANSWER, DynamoDBWire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ CONDITION_FAILED = "ConditionalCheckFailedException"
 TABLE_EXISTS = "ResourceInUseException"
 NO_SUCH_OPERATION = "UnknownOperationException"
 TABLE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
+BIG_ROWS_PAGE = 8  # of the biggest rows in base64, still under a megabyte
 MAX_TABLE_POLLS = 60
 TABLE_POLL_SECONDS = 1.0
 
@@ -81,15 +82,17 @@ class DynamoDBStore:
 
     def list(self, partition: str | None, cursor: str) -> WireOp[Page]:
         """At most 100 rows after the cursor, fewer where they are big. Raises StoreError."""
-        request: dict[str, object] = {"TableName": self.table, "ConsistentRead": True, "Limit": rows.PAGE_ROWS}
+        operation = "Scan"
+        request: dict[str, object] = {"TableName": self.table, "ConsistentRead": True}
         if cursor:
             request["ExclusiveStartKey"] = _key_attributes(rows.read_cursor(cursor, partition))
-        if partition is None:
-            answer = yield from self._wire.ask("Scan", request)
-        else:
+        if partition is not None:
+            operation = "Query"
             request |= {"KeyConditionExpression": "#p = :p", "ExpressionAttributeNames": {"#p": "partition"}}
             request |= {"ExpressionAttributeValues": {":p": {"S": partition}}}
-            answer = yield from self._wire.ask("Query", request)
+        answer = yield from self._wire.ask(operation, {**request, "Limit": rows.PAGE_ROWS}, attempts=2)
+        if answer.error == NO_ANSWER:  # perhaps the page was more than a transport takes: rows are at most 82 KB
+            answer = yield from self._wire.ask(operation, {**request, "Limit": BIG_ROWS_PAGE})
         content = self._wire.content(answer)
         items, last = content.get("Items", []), content.get("LastEvaluatedKey")
         return Page(tuple(self._row(item) for item in items), rows.write_cursor(_read_key(last)) if last else "")

@@ -78,13 +78,13 @@ class DynamoDBWire:
         self._description, self._region, self._credentials = description, region, credentials
         self._url = _endpoint(endpoint, region)
 
-    def ask(self, operation: str, content: Mapping[str, object]) -> WireOp[Answer]:
+    def ask(self, operation: str, content: Mapping[str, object], *, attempts: int = MAX_ATTEMPTS) -> WireOp[Answer]:
         """The answer, after as many repetitions as help. Raises StoreError where nothing can have been applied."""
         from json import dumps
 
         body = dumps(content, ensure_ascii=False).encode()
         answer, maybe_applied = Answer(NO_ANSWER, {}), False
-        for attempt in range(MAX_ATTEMPTS):
+        for attempt in range(min(attempts, MAX_ATTEMPTS)):
             if attempt and not (yield from self._wait(attempt)):
                 break
             try:
