@@ -1,0 +1,73 @@
+// oidc-provider on a free port of this machine, with an interaction that needs no browser: whoever arrives is signed in
+// as the login_hint (alice without one) and consents to everything; the hint "deny" refuses.
+//
+//   node oidc_provider.mjs <folder with node_modules>
+//
+// The first line on standard output is a JSON object with the issuer. It ends when its standard input does.
+
+import { createServer } from 'node:http';
+import { pathToFileURL } from 'node:url';
+
+const folder = pathToFileURL(`${process.argv[2]}/node_modules/oidc-provider/lib/index.js`);
+const { Provider } = await import(folder.href);
+
+const redirect_uris = ['https://app.example/callback/peer'];
+const grant_types = ['authorization_code', 'refresh_token'];
+const client = (client_id, token_endpoint_auth_method, client_secret) => ({
+  client_id,
+  redirect_uris,
+  grant_types,
+  token_endpoint_auth_method,
+  ...(client_secret && { client_secret }),
+});
+
+const server = createServer();
+server.listen(0, '127.0.0.1', () => {
+  const issuer = `http://127.0.0.1:${server.address().port}`;
+  const provider = new Provider(issuer, {
+    clients: [
+      client('basic', 'client_secret_basic', 'basic-secret'),
+      client('post', 'client_secret_post', 'post-secret'),
+      client('web:colon%20', 'client_secret_basic', 'p+w %/~*:&='),
+      client('public', 'none'),
+    ],
+    scopes: ['openid', 'offline_access', 'api'],
+    cookies: { keys: ['a key for a provider that lives for one test run'] },
+    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+    features: {
+      devInteractions: { enabled: false },
+      revocation: { enabled: true },
+      introspection: { enabled: true },
+      registration: { enabled: true },
+    },
+    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+    issueRefreshToken: (_, who) => who.grantTypeAllowed('refresh_token'),
+    pkce: { required: () => true },
+    renderError: (ctx, out) => {
+      ctx.type = 'json';
+      ctx.body = out;
+    },
+    rotateRefreshToken: true,
+    ttl: { AccessToken: 3600, AuthorizationCode: 60, Grant: 86400, IdToken: 3600, Interaction: 600, RefreshToken: 86400, Session: 86400 },
+  });
+
+  provider.use(async (ctx, next) => {
+    if (!ctx.path.startsWith('/interaction/')) return next();
+    const { params } = await provider.interactionDetails(ctx.req, ctx.res);
+    const accountId = params.login_hint ?? 'alice';
+    if (accountId === 'deny') {
+      const refusal = { error: 'access_denied', error_description: 'The resource owner <b>said no</b>' };
+      return provider.interactionFinished(ctx.req, ctx.res, refusal);
+    }
+    const grant = new provider.Grant({ accountId, clientId: params.client_id });
+    grant.addOIDCScope(params.scope ?? '');
+    const answer = { login: { accountId }, consent: { grantId: await grant.save() } };
+    return provider.interactionFinished(ctx.req, ctx.res, answer);
+  });
+
+  server.on('request', provider.callback());
+  console.log(JSON.stringify({ issuer }));
+});
+
+process.stdin.resume();
+process.stdin.on('end', () => process.exit(0));

@@ -1,0 +1,176 @@
+"""Third-party servers, started for a test run, and a browser that needs no window."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import time
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, TypeVar
+from urllib.parse import urljoin
+
+import pytest
+
+from valetkey.drivers.drive import drive
+from valetkey.drivers.transports.stdlib import StdlibTransport
+from valetkey.effects import CONFIGURED, Now, Random, Send
+from valetkey.http import Headers, Request, read_form, read_url
+from valetkey.oauth2.client import Client
+from valetkey.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from valetkey.effects import AnyEffect, Op
+    from valetkey.http import Pairs
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+NODE = ROOT / ".cache" / "node-interop"
+SOURCES = Path(__file__).parent / "node"
+REDIRECT_URI = "https://app.example/callback/peer"
+MAX_REDIRECTS = 12
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip with one visible line, or fail where nothing may be skipped."""
+    if os.environ.get("VALETKEY_NOTHING_SKIPPED") == "1":
+        pytest.fail(reason, pytrace=False)
+    pytest.skip(reason)
+
+
+def run(op: Op[T]) -> T:
+    """Drive a program against the real network of this machine."""
+    with StdlibTransport() as transport:
+
+        def answer(effect: AnyEffect) -> object:
+            match effect:
+                case Now():
+                    return time.time()
+                case Random():
+                    return os.urandom(effect.octets)
+                case Send():
+                    return transport.send(effect)
+            message = f"a wire program asked for {effect!r}"
+            raise AssertionError(message)
+
+        return drive(op, answer)
+
+
+def soon() -> float:
+    """A deadline for one exchange on this machine."""
+    return time.time() + 10
+
+
+class Browser:
+    """Follows redirects and keeps cookies of one host, until it is sent to somewhere else."""
+
+    def __init__(self) -> None:
+        self.cookies: dict[str, str] = {}
+
+    def visit(self, url: str) -> Pairs:
+        """The parameters with which the provider sends the browser back."""
+        origin = read_url(url).origin
+        for _ in range(MAX_REDIRECTS):
+            if read_url(url).origin != origin:
+                return read_form(read_url(url).query)
+            url = urljoin(url, self._get(url))
+        message = "the provider redirects in circles"
+        raise AssertionError(message)
+
+    def _get(self, url: str) -> str:
+        parts = read_url(url)
+        connection = http.client.HTTPConnection(parts.host, parts.port, timeout=10)
+        try:
+            cookie = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
+            connection.request("GET", f"{parts.path}?{parts.query}", headers={"Cookie": cookie} if cookie else {})
+            response = connection.getresponse()
+            body = response.read()
+        finally:
+            connection.close()
+        for line in response.headers.get_all("Set-Cookie") or []:
+            for name, morsel in SimpleCookie(line).items():
+                self.cookies[name] = morsel.value
+                if not morsel.value or morsel["max-age"] == "0":
+                    del self.cookies[name]
+        location = response.getheader("Location")
+        assert location is not None, f"{response.status} {body[:500]!r}"
+        return location
+
+
+class NodeOidcProvider:
+    """oidc-provider on this machine: its issuer, its clients, and a way to register more.
+
+    Whoever visits it is signed in as the `login_hint` (alice without one) and consents; `deny` refuses.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = self.issuer = base_url
+        self.clients = {
+            "basic": Client("basic", Secret("basic-secret"), REDIRECT_URI),
+            "post": Client("post", Secret("post-secret"), REDIRECT_URI),
+            "odd": Client("web:colon%20", Secret("p+w %/~*:&="), REDIRECT_URI),
+            "public": Client("public", None, REDIRECT_URI),
+        }
+
+    def register(self, redirect_uri: str, *, token_endpoint_auth_method: str = "client_secret_basic") -> Client:
+        """One more client, with a redirect URI of the test's own (RFC 7591)."""
+        wanted = {
+            "redirect_uris": [redirect_uri],
+            "grant_types": ["authorization_code", "refresh_token"],
+            "token_endpoint_auth_method": token_endpoint_auth_method,
+        }
+        headers = Headers((("Content-Type", "application/json"),))
+        request = Request("POST", f"{self.base_url}/reg", headers, json.dumps(wanted).encode())
+        with StdlibTransport() as transport:
+            response = transport.send(Send(request, CONFIGURED, soon()))
+        assert response.status == 201, response.body
+        made = json.loads(response.body)
+        secret = made.get("client_secret")
+        return Client(made["client_id"], None if secret is None else Secret(secret), redirect_uri)
+
+
+def node_oidc_provider() -> Iterator[NodeOidcProvider]:
+    """Start it, and stop it at the end."""
+    node = shutil.which("node")
+    if node is None:
+        unavailable("oidc-provider needs Node.js, which is not on this machine")
+    install()
+    script = str(SOURCES / "oidc_provider.mjs")
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [node, script, str(NODE)], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            while not (line := process.stdout.readline()).startswith("{"):
+                if not line:
+                    pytest.fail("oidc-provider did not start", pytrace=False)
+            yield NodeOidcProvider(json.loads(line)["issuer"])
+        finally:
+            process.stdin.close()  # its end
+            process.wait(10)
+
+
+def install() -> None:
+    """The pinned npm packages in the git-ignored cache, installed unless these very ones are there."""
+    wanted = (SOURCES / "package.json").read_text()
+    installed = NODE / "package.json"
+    if (NODE / "node_modules").is_dir() and installed.is_file() and installed.read_text() == wanted:
+        return
+    npm = shutil.which("npm")
+    if npm is None:
+        unavailable("the interoperability tests need npm, which is not on this machine")
+    NODE.mkdir(parents=True, exist_ok=True)
+    installed.write_text(wanted)
+    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode:
+        installed.unlink()
+        unavailable("the npm packages of the interoperability tests could not be installed")
