@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from valetkey.config import Configuration, read_configuration, settings
 from valetkey.errors import ConfigurationError
+from valetkey.keys.local import generate_key
 from valetkey.oauth1.credentials import ClientCredentials, Server
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.server import AuthorizationServer
@@ -16,9 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CANARY = "canary-3f9c1e7a"
+KEY = generate_key(os.urandom, key_id="k1")
 SOUND = {
     "VALETKEY_STORE": "sqlite:///tmp/valetkey.db",
-    "VALETKEY_KEY": f"k1:{CANARY}-key",
+    "VALETKEY_KEY": KEY,
     "VALETKEY_BASE_URL": "https://app.example/oauth/",
     "VALETKEY_GITHUB_CLIENT_ID": "Iv1.abc",
     "VALETKEY_GITHUB_CLIENT_SECRET": f"{CANARY}-secret",
@@ -35,6 +39,7 @@ def problems_of(environ: dict[str, str], file: str | None = None) -> tuple[str, 
     with pytest.raises(ConfigurationError) as caught:
         read_configuration(environ, file)
     assert CANARY not in str(caught.value)
+    assert KEY.partition(":")[2] not in str(caught.value)
     return caught.value.problems
 
 
@@ -50,7 +55,7 @@ def test_five_variables_are_a_deployment() -> None:
     assert (github.client.client_id, github.client.client_secret) == ("Iv1.abc", Secret(f"{CANARY}-secret"))
     assert github.redirect_uri == github.client.redirect_uri == "https://app.example/oauth/callback/github"
     assert configuration.base_url == "https://app.example/oauth"
-    assert configuration.key.reveal() == f"k1:{CANARY}-key"
+    assert configuration.key.reveal() == KEY
     assert CANARY not in repr(configuration)
 
 
@@ -111,6 +116,8 @@ def test_everything_that_is_wrong_is_said_at_once_and_by_the_name_of_its_variabl
         (without("VALETKEY_STORE"), "VALETKEY_STORE is missing"),
         (without("VALETKEY_KEY"), "VALETKEY_KEY is missing: the sealing key; make one with: valetkey keys generate"),
         (without("VALETKEY_BASE_URL"), "VALETKEY_BASE_URL is missing"),
+        (without(VALETKEY_KEY=CANARY), "VALETKEY_KEY: key 1 has no key id"),
+        (without("VALETKEY_KEY") | {"VALETKEY_KEY_FILE": "/nowhere"}, "file:/nowhere: cannot be read"),
         (without("VALETKEY_GITHUB_CLIENT_SECRET"), "github: VALETKEY_GITHUB_CLIENT_SECRET is missing"),
         (without("VALETKEY_GITHUB_CLIENT_ID"), "VALETKEY_GITHUB_CLIENT_ID is missing"),
         (
@@ -196,7 +203,11 @@ def test_it_may_be_accepted_with_a_word_in_the_url_and_shared_stores_need_none()
 def test_secrets_may_come_from_files(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("s3cret\n")
     environ = without("VALETKEY_KEY", "VALETKEY_GITHUB_CLIENT_SECRET")
-    environ |= {"VALETKEY_KEY_FILE": "/run/key", "VALETKEY_GITHUB_CLIENT_SECRET_FILE": str(tmp_path / "secret")}
+    (tmp_path / "key").write_text(f"# made for a test\n{KEY}\n")
+    environ |= {
+        "VALETKEY_KEY_FILE": str(tmp_path / "key"),
+        "VALETKEY_GITHUB_CLIENT_SECRET_FILE": str(tmp_path / "secret"),
+    }
 
     configuration = read_configuration(environ)
 
@@ -204,7 +215,7 @@ def test_secrets_may_come_from_files(tmp_path: Path) -> None:
     assert isinstance(client, Client)
     assert client.client_secret is not None
     assert client.client_secret.reveal() == "s3cret"
-    assert configuration.key.reveal() == "file:/run/key"
+    assert configuration.key.reveal() == f"file:{tmp_path / 'key'}"
 
 
 def test_a_secret_file_that_is_not_there_is_one_problem() -> None:
@@ -260,6 +271,7 @@ def test_the_sandboxes_have_one_base_url_for_both() -> None:
 
 
 def toml(tmp_path: Path, text: str) -> str:
+    (tmp_path / "key").write_text(KEY)
     path = tmp_path / "valetkey.toml"
     path.write_text(text)
     return str(path)
@@ -268,7 +280,7 @@ def toml(tmp_path: Path, text: str) -> str:
 FILE = """
 store = "sqlite:///from-the-file.db"
 base_url = "https://app.example"
-key_file = "/run/key"
+key_file = "key"
 return_hosts = ["www.app.example"]
 
 [registrations.trello]

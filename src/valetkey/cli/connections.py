@@ -24,7 +24,7 @@ MAX_PAGES = 10_000
 STATUS_FAILED = 1
 AT_PROVIDER = {
     "revoked": "Revoked at the provider and deleted here.",
-    "unsupported": "Deleted here. The provider lets nobody revoke from outside: the resource owner can, in its settings.",
+    "unsupported": "Deleted here. The provider has no revocation: the resource owner can end it in its settings.",
     "failed": "The provider could not be told: the connection is not used any more. Run this again later.",
 }
 TIMES = ("created_at", "refreshed_at", "access_expires_at", "refresh_due_at", "cool_until", "lease_until")
@@ -121,15 +121,9 @@ def refresh(registration: str, resource_owner: str, account: str, *, force: bool
     """Refresh the access token of an OAuth 2.0 connection where it is due."""
     with opened() as vault:
         before = _found(vault, registration, resource_owner, account)
-        token = vault.access_token(registration, resource_owner, account=account)
+        token = vault.access_token(registration, resource_owner, account)
         if force and _found(vault, registration, resource_owner, account).generation == before.generation:
-            from valetkey.connections.sign import access_token
-
-            vault.run(
-                access_token(
-                    vault.settings, registration, resource_owner=resource_owner, account=account, rejected=token
-                )
-            )
+            vault.access_token(registration, resource_owner, account, rejected=token)
         after = _found(vault, registration, resource_owner, account)
     refreshed = after.generation != before.generation
     if as_json:
@@ -149,7 +143,7 @@ def revoke(registration: str, resource_owner: str, account: str, *, yes: bool, a
     with opened() as vault:
         _found(vault, registration, resource_owner, account)
         _confirm(f"Revoke the connection of {resource_owner} with {registration}?", yes=yes, as_json=as_json)
-        outcome = vault.revoke(registration, resource_owner, account=account)
+        outcome = vault.revoke(registration, resource_owner, account)
     if as_json:
         print_json({"at_provider": outcome.at_provider, "reason": outcome.reason, "shared": outcome.shared})
     else:
@@ -169,7 +163,7 @@ def forget(registration: str, resource_owner: str, account: str, *, yes: bool, a
     with opened() as vault:
         _found(vault, registration, resource_owner, account)
         _confirm(f"Delete the connection of {resource_owner} with {registration} here?", yes=yes, as_json=as_json)
-        vault.forget(registration, resource_owner, account=account)
+        vault.forget(registration, resource_owner, account)
     if as_json:
         print_json({"forgotten": True})
     else:
@@ -192,10 +186,8 @@ def _all(vault: Vault, resource_owner: str | None) -> Iterator[Connection]:
 
 
 def _found(vault: Vault, registration: str, resource_owner: str, account: str) -> Connection:
-    from valetkey.connections.manage import connection
-
     vault.settings.registration(registration)
-    found = vault.run(connection(vault.settings, registration, resource_owner=resource_owner, account=account))
+    found = vault.connection(registration, resource_owner, account)
     if found is not None:
         return found
     message = f"there is no connection of {resource_owner} with {registration}" + (f" ({account})" if account else "")

@@ -11,6 +11,10 @@ from valetkey.cli.output import json_option, print_json, print_table, say
 from valetkey.errors import ConfigurationError
 from valetkey.http import is_loopback
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.sandbox import SandboxClient
+
 DEFAULT_PORT = 8400
 
 
@@ -32,11 +36,7 @@ def sandbox(
         raise ConfigurationError(message)
     clients = demo_clients(redirect_uris=callbacks, callbacks=callbacks, access_token_seconds=access_token_seconds)
     provider = Sandbox(now=time.time, random=os.urandom, clients=clients, sleep=time.sleep, control=control)
-    try:
-        running = serve(provider, host, port)
-    except OSError as problem:
-        message = f"--port: {host}:{port} cannot be listened on ({problem.strerror}); choose another with --port"
-        raise ConfigurationError(message) from None
+    running = serve(provider, host=host, port=port)
     try:
         announce(provider.base_url, clients, as_json=as_json)
         while True:
@@ -47,12 +47,9 @@ def sandbox(
         running.close()
 
 
-def announce(base_url: str, clients: tuple[object, ...], *, as_json: bool) -> None:
+def announce(base_url: str, clients: tuple[SandboxClient, ...], *, as_json: bool) -> None:
     """Say where it is and with which clients. Their secrets are printed: they are the same everywhere."""
-    rows = []
-    for client in clients:
-        secret = getattr(client, "secret", None)
-        rows.append((getattr(client, "client_id", ""), secret.reveal() if secret else "(public client)"))
+    rows = [(client.client_id, client.secret.reveal() if client.secret else "(public client)") for client in clients]
     if as_json:
         print_json({"base_url": base_url, "clients": [{"client_id": name, "client_secret": s} for name, s in rows]})
         return

@@ -28,6 +28,7 @@ from valetkey.config.registrations import read_registrations
 from valetkey.config.sources import Sources
 from valetkey.connections.settings import Settings, read_return_to
 from valetkey.errors import ConfigurationError, RequestRefused
+from valetkey.keys.local import LocalKeyRing
 from valetkey.providers.schema import is_host, is_name, url_problem
 from valetkey.secret import Secret
 from valetkey.value import value
@@ -110,6 +111,16 @@ def _store(sources: Sources, found_platform: str) -> Secret:
 
 
 def _key(sources: Sources) -> Secret:
+    secret = _key_text(sources)
+    if secret:
+        try:
+            LocalKeyRing.from_text(secret.reveal(), random=bytes, source=sources.label("key"))
+        except ConfigurationError as error:
+            sources.problems += error.problems
+    return secret
+
+
+def _key_text(sources: Sources) -> Secret:
     path = sources.text("key_file")
     if sources.has("key") and path:
         sources.problem("key", f"it is given twice, here and as {sources.label('key_file')}: remove one")
