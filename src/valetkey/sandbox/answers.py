@@ -40,3 +40,10 @@ def redirect_answer(location: str, *, headers: Iterable[tuple[str, str]] = ()) -
     return Response(
         303, Headers((("Location", location), *NO_STORE, ("Referrer-Policy", "no-referrer"), *headers)), b""
     )
+
+
+def http_date(now: float) -> str:
+    """The time as a header has it (RFC 9110 section 5.6.7)."""
+    from email.utils import formatdate
+
+    return formatdate(now, usegmt=True)

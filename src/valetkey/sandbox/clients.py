@@ -82,6 +82,8 @@ class SandboxClient:
             for uri in self.callbacks
             if uri != OUT_OF_BAND and ("?" in uri or not _can_be_redirected_to(uri))
         ]
+        if self.rsa_public_key and not _is_rsa_key(self.rsa_public_key):
+            problems.append(f"client {self.client_id!r}: rsa_public_key is the PEM text of an RSA public key")
         if problems:
             raise ConfigurationError(problems)
 
@@ -104,6 +106,16 @@ def _can_be_redirected_to(uri: str) -> bool:
         return "." in scheme and scheme.replace(".", "").replace("-", "").isalnum()  # RFC 8252 section 7.1
     try:
         return scheme.lower() == "https" or is_loopback(read_url(uri).host)
+    except ValueError:
+        return False
+
+
+def _is_rsa_key(pem: str) -> bool:
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        return isinstance(load_pem_public_key(pem.encode()), RSAPublicKey)
     except ValueError:
         return False
 
@@ -136,6 +148,7 @@ def demo_clients(
             Secret("demo-oauth2-secret"),
             redirect_uris=redirect_uris,
             name="Demo (OAuth 2.0)",
+            rotation="strict_family",
             access_token_seconds=access_token_seconds,
         ),
         SandboxClient(

@@ -73,7 +73,7 @@ def render(
                 ("Content-Security-Policy", policy),
                 ("X-Frame-Options", "DENY"),
                 ("X-Content-Type-Options", "nosniff"),
-                ("Referrer-Policy", "no-referrer"),
+                ("Referrer-Policy", "same-origin"),
                 ("Cache-Control", "no-store"),
                 *headers,
             )

@@ -6,6 +6,7 @@ from threading import RLock
 
 from valetkey.errors import ConfigurationError, RequestRefused, StoreError
 from valetkey.http import Headers, Response, read_url
+from valetkey.sandbox.answers import http_date
 from valetkey.sandbox.clients import DEMO_ACCOUNTS, demo_clients
 from valetkey.sandbox.exchange import Exchange, Refusal
 from valetkey.sandbox.faults import Faults, misbehave
@@ -13,6 +14,7 @@ from valetkey.sandbox.refusals import as_page
 from valetkey.sandbox.seen import Entry, Seen
 from valetkey.sandbox.state import MemoryNonces, State
 from valetkey.sandbox.table import NAMES, row_for, rows_at
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from valetkey.http import Request
     from valetkey.sandbox.clients import SandboxAccount, SandboxClient
+    from valetkey.sandbox.faults import Fault
     from valetkey.sandbox.state import Nonces
     from valetkey.sandbox.table import Endpoint
 
@@ -32,7 +35,7 @@ class Sandbox:
 
     now, random: the clock and chance (`time.time`, `os.urandom`, or a virtual world's).
     base_url: its origin, such as `http://127.0.0.1:8400`; empty until `serve` knows the port.
-    sleep: what the fault `delay` calls; without it the delay takes no time.
+    sleep: what the fault `delay` calls; without it the delay takes no time, except where `serve` sets the real one.
     control: whether `/sandbox/seen` and `/sandbox/faults` are there, for demonstrations and tests.
     plaintext_allowed: None allows PLAINTEXT signatures where nobody listens: over https and on loopback.
     """
@@ -54,7 +57,7 @@ class Sandbox:
     ) -> None:
         self.now, self.random = now, random
         self.base_url = base_url.rstrip("/")
-        self.sleep: Callable[[float], None] = sleep if sleep is not None else lambda _: None
+        self.sleep = sleep
         self.control = control
         self.iss_in_responses = iss_in_responses
         self.plaintext_allowed = plaintext_allowed
@@ -109,6 +112,11 @@ class Sandbox:
 
         Raises ResponseLost and RequestLost, which are TransportErrors, where a fault says so.
         """
+        response = self._respond(request)
+        # RFC 9110 section 6.6.1: clients learn from it how far their clock is off
+        return replace(response, headers=response.headers.with_set("Date", http_date(self.now())))
+
+    def _respond(self, request: Request) -> Response:
         target = self._target(request.url)
         if target is None:
             return Response(421, Headers((("Content-Type", "text/plain"),)), b"this request is for another server")
@@ -117,9 +125,25 @@ class Sandbox:
         if row is None:
             return self._nothing_there(exchange)
         fault = self.faults.take(row.name, (*exchange.query, *exchange.form))
-        if fault is None:
-            return self._act(row, exchange)
-        return misbehave(fault, lambda: self._act(row, Exchange(self, request, target)), sleep=self.sleep)
+        return self._act(row, exchange) if fault is None else self._misbehave(fault, row, exchange)
+
+    def _misbehave(self, fault: Fault, row: Endpoint, exchange: Exchange) -> Response:
+        """As the fault says; a request that is not acted upon was seen all the same, unless it never arrived."""
+        acted = False
+
+        def act() -> Response:
+            nonlocal acted
+            acted = True
+            again = Exchange(self, exchange.request, exchange.target)
+            again.notes["fault"] = fault.fault
+            return self._act(row, again)
+
+        response = misbehave(fault, act, sleep=self.sleep or _take_no_time)
+        if not acted:
+            exchange.notes["fault"] = fault.fault
+            with self._lock:
+                self._note(exchange, row, outcome="fault", status=response.status)
+        return response
 
     def _target(self, url: str) -> str | None:
         if url.startswith("/"):
@@ -169,3 +193,7 @@ class Sandbox:
             response = as_page(exchange, refusal)
             return Response(405, response.headers.with_added("Allow", ", ".join(methods)), response.body)
         return as_page(exchange, Refusal("not_found", "There is nothing here.", status=404))
+
+
+def _take_no_time(_: float) -> None:
+    """Where nobody said how to wait."""

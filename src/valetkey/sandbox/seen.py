@@ -16,7 +16,7 @@ MAX_ENTRIES = 10_000
 
 @value
 class Entry:
-    """One request. outcome: `ok`, or the error code of the refusal; fields: client_id, grant_type, account, ..."""
+    """One request. outcome: `ok`, an error code, or `fault`; fields: client_id, grant_type, account, ..."""
 
     at: float
     endpoint: str

@@ -7,6 +7,8 @@ would make it fit for the internet.
 from __future__ import annotations
 
 import socket
+import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Lock, Thread
 
@@ -44,15 +46,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             return self._write(refusal)
         try:
-            pairs = tuple((name, text) for name, text in self.headers.items())
-            request = Request(self.command, self.path, Headers(pairs), body)
-            response = self.server.sandbox.respond(request)
+            headers = Headers(tuple((name, text) for name, text in self.headers.items()))
+        except ValueError:
+            self.close_connection = True
+            return self._write(empty_answer(400))
+        try:
+            response = self.server.sandbox.respond(Request(self.command, self.path, headers, body))
         except TransportError:  # a fault lost the request or the answer
             self.close_connection = True
             return None
-        except ValueError:
-            self.close_connection = True
-            response = empty_answer(400)
         return self._write(response)
 
     def _read_body(self) -> tuple[Response | None, bytes]:
@@ -115,8 +117,10 @@ class _HTTPServer(ThreadingHTTPServer):
             self._connections.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, *_: object) -> None:
-        """A browser that went away is not news."""
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away is not news; anything else is printed."""
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            super().handle_error(request, client_address)
 
     def end_connections(self) -> None:
         with self._lock:
@@ -162,7 +166,7 @@ class Server:
         self.close()
 
 
-def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> Server:
+def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0) -> Server:
     """The sandbox, served in a thread of its own; port 0 takes any free one.
 
     A sandbox without base_url gets the one it is served at. Raises ConfigurationError where the port cannot be had.
@@ -180,4 +184,6 @@ def serve(sandbox: Sandbox, *, host: str = "127.0.0.1", port: int = 0) -> Server
     if not sandbox.base_url:
         shown = f"[{host}]" if ":" in host else host
         sandbox.base_url = f"http://{shown}:{server.server_port}"
+    if sandbox.sleep is None:
+        sandbox.sleep = time.sleep
     return Server(sandbox, server)

@@ -12,7 +12,7 @@ def form_token_valid(exchange: Exchange) -> None:
     origins = exchange.request.headers.all("Origin")
     session = current_session(exchange)
     sent = exchange.parameter("form_token") or ""
-    if any(origin not in (exchange.sandbox.origin, "null") for origin in origins) or len(origins) > 1:
+    if any(origin != exchange.sandbox.origin for origin in origins) or len(origins) > 1:
         raise Refusal("forged_form", "This form was sent from another site.", status=403)
     if session is None or not constant_time_equal(sent, session.form_token):
         raise Refusal("forged_form", "This form does not belong to this browser. Go back and start again.", status=403)
