@@ -1,0 +1,14 @@
+"""Integrations: people keep their own HTTP library, and a vault authorizes what it sends.
+
+    requests.get(url, auth=valetkey.integrations.requests.VaultAuth(vault, "github", "alice"))
+    httpx.Client(auth=valetkey.integrations.httpx.VaultAuth(vault, "trello", "alice"))
+
+The one rule: a request is authorized for the URL that it goes to, each hop of a redirect anew; another origin gets
+nothing, neither a header nor a signed body (CVE-2018-18074). A 401 to a bearer token is tried once more, with a
+token that is not the one that was refused.
+
+Bodies are read into memory before they are sent, because a signature may cover them (RFC 5849 section 3.4.1.3.1).
+To stream a large upload, ask `vault.access_token` and set the header yourself.
+
+Not here: which hosts are a provider's own, and refreshing: `vault.sign` decides both.
+"""
