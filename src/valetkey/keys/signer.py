@@ -68,7 +68,7 @@ class LocalSigner:
         kept = self._kept.get(place)
         if kept is None:
             kept = _parse(octets, self._least_rsa_bits)
-            for oldest in list(self._kept)[: len(self._kept) - MAX_KEPT_KEYS + 1]:
+            for oldest in list(self._kept)[: max(0, len(self._kept) - MAX_KEPT_KEYS + 1)]:
                 self._kept.pop(oldest, None)  # another thread may have been first
             self._kept[place] = kept
         return kept
