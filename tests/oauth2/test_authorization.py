@@ -121,6 +121,11 @@ def test_a_server_that_sets_our_parameters_is_refused_when_it_is_made(field: str
         replace(SERVER, **{field: (("x", "1"), ("x", "2"))})
 
 
+def test_a_separator_stands_between_two_scopes() -> None:
+    with pytest.raises(ConfigurationError, match="scope_separator"):
+        replace(SERVER, scope_separator="")
+
+
 def test_a_server_that_advertises_iss_needs_an_issuer() -> None:
     with pytest.raises(ConfigurationError, match="issuer"):
         replace(SERVER, issuer=None, iss_required=True)

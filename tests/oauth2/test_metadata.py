@@ -152,7 +152,7 @@ def test_only_status_200_has_metadata(status: int) -> None:
 
 
 def test_metadata_is_fetched_from_the_first_place_that_has_it() -> None:
-    peer = Peer(answer("", status=404), answer(json.dumps({**DOCUMENT, "issuer": "https://as.example/t"})))
+    peer = Peer(answer("", status=401), answer(json.dumps({**DOCUMENT, "issuer": "https://as.example/t"})))
 
     metadata = peer.run(fetch_metadata("https://as.example/t", not_after=NOW + 5))
 
@@ -174,7 +174,7 @@ def test_an_issuer_without_metadata_is_an_error() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error"), [(500, "server_error"), (403, "provider_error"), (302, "malformed_response")]
+    ("status", "error"), [(500, "server_error"), (429, "provider_error"), (302, "malformed_response")]
 )
 def test_a_failure_is_not_answered_by_looking_elsewhere(status: int, error: str) -> None:
     peer = Peer(answer("", status=status))

@@ -150,7 +150,9 @@ def test_a_redirect_is_not_followed(status: int) -> None:
 # Values.
 
 
-@pytest.mark.parametrize("token", ["", None, 1, True, [], {}, ["at"], "a\r\nb", "a\x00", "é", "a\x7f", "x" * 70_000])
+@pytest.mark.parametrize(
+    "token", ["", None, 1, True, [], {}, ["at"], "a b", "a\r\nb", "a\x00", "é", "a\x7f", "x" * 70_000]
+)
 def test_an_access_token_that_could_not_be_used_is_malformed(token: object) -> None:
     assert isinstance(error_of(answer(json.dumps({"access_token": token, "token_type": "Bearer"}))), MalformedResponse)
 

@@ -6,11 +6,11 @@ The one rule: of the provider's text only an error code ever reaches one of our 
 from __future__ import annotations
 
 from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.http import read_form
 from valetkey.oauth2.strict_json import BOM, read_json_object
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from typing import Any
 
     from valetkey.http import Response
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_ANSWER_OCTETS = 1 << 20
 MAX_CODE_LENGTH = 64
+MAX_ERRORS = 8
 MAX_RETRY_AFTER = 3600.0
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _CODE_FIELDS = ("error", "errorType", "error_type", "type", "errorCode", "error_code", "errcode", "code")
@@ -79,8 +80,6 @@ def read_answer(response: Response) -> dict[str, Any]:
 
 
 def _read_form_answer(body: bytes) -> dict[str, Any]:
-    from valetkey.http import read_form
-
     message = "neither JSON nor a form"
     if len(body) > MAX_ANSWER_OCTETS:
         raise ValueError(message)
@@ -96,29 +95,21 @@ def _read_form_answer(body: bytes) -> dict[str, Any]:
 
 def _error_code(fields: dict[str, Any], aliases: dict[str, str]) -> str:
     """The first code that has an alias, else the first that can be shown, else a word of ours."""
-    candidates = list(_candidates(fields))
-    for code in candidates:
-        if code in aliases:
-            return aliases[code]
-    for code in candidates:
-        if is_error_code(code):
-            return code
-    return "provider_error"
+    codes = _possible_codes(fields)
+    known = (aliases[code] for code in codes if code in aliases)
+    shown = (code for code in codes if is_error_code(code))
+    return next(known, None) or next(shown, "provider_error")
 
 
-def _candidates(fields: dict[str, Any]) -> Iterator[str]:
+def _possible_codes(fields: dict[str, Any]) -> list[str]:
+    """What may be a code: in the answer itself, in an error object (Facebook), in a list of errors (Fitbit)."""
     shapes = [fields]
     if isinstance(error := fields.get("error"), dict):
         shapes.insert(0, error)
     if isinstance(errors := fields.get("errors"), list):
-        shapes += [entry for entry in errors[:8] if isinstance(entry, dict)]
-    for shape in shapes:
-        for name in _CODE_FIELDS:
-            code = shape.get(name)
-            if isinstance(code, str):
-                yield code
-            elif isinstance(code, int) and not isinstance(code, bool):
-                yield str(code)
+        shapes += [entry for entry in errors[:MAX_ERRORS] if isinstance(entry, dict)]
+    members = [shape.get(name) for shape in shapes for name in _CODE_FIELDS]
+    return [str(member) for member in members if isinstance(member, str | int) and not isinstance(member, bool)]
 
 
 def is_error_code(text: str) -> bool:

@@ -83,7 +83,7 @@ def fetch_metadata(issuer: str, *, not_after: float, reach: Reach = PUBLIC) -> W
     for url in metadata_urls(issuer, reach=reach):
         request = Request("GET", url, Headers((("Accept", "application/json"),)))
         response = yield from Send(request, reach, not_after)
-        if response.status not in (404, 405, 410):
+        if not 400 <= response.status < 500 or response.status == 429:  # some answer 401 to what is not there
             break
     assert response is not None
     if response.status >= 400:
@@ -164,7 +164,7 @@ def _endpoint(members: dict[str, Any], name: str, reach: Reach) -> str | None:
     if not isinstance(url, str):
         message = f"{name} is not a text"
         raise ValueError(message)  # noqa: TRY004 - as above
-    _check_url(url, name, reach)
+    _ = _check_url(url, name, reach)
     return url
 
 

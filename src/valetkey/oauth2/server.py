@@ -21,7 +21,17 @@ PKCE_REFUSED_BY_PROVIDER: Pkce = "refused by the provider"
 """Only for a provider that fails when it is sent a code challenge; the catalog says since when that is known."""
 
 OURS_TO_AUTHORIZE = frozenset(
-    ("response_type", "client_id", "redirect_uri", "state", "code_challenge", "code_challenge_method", "nonce", "iss")
+    (
+        "response_type",
+        "client_id",
+        "redirect_uri",
+        "state",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "response_mode",
+        "iss",
+    )
 )
 """Authorization parameters that nobody else may set."""
 OURS_AT_TOKEN = frozenset(

@@ -32,7 +32,7 @@ def read_json_object(octets: bytes, *, limit: int) -> dict[str, Any]:
             parse_float=_finite_float,
         )
         if "\\u" in text:  # an escape can spell half of a surrogate pair, at any depth
-            json.dumps(found, ensure_ascii=False).encode()
+            _ = json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
         _refuse("not JSON in UTF-8, or nested too deep, or with a member twice")
     if not isinstance(found, dict):

@@ -108,7 +108,7 @@ def _token(fields: dict[str, Any], name: str, status: int) -> Secret | None:
         return None
     # 6749 A.12, A.17: printable ASCII. A line break in a token would be one in a header.
     usable = isinstance(text, str) and 0 < len(text) <= MAX_TOKEN_LENGTH and text.isascii() and text.isprintable()
-    if not usable:
+    if not usable or (name == "access_token" and " " in text):  # 6750 s2.1: a bearer token holds no blank
         raise _malformed(name, status)
     return Secret(text)
 
