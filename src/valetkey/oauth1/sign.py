@@ -101,7 +101,7 @@ def sign(
     clock_offset: seconds to add to our clock, measured by `answers.clock_offset` at a server that refused it.
     Raises ConfigurationError.
     """
-    from valetkey.effects import Now, Random  # noqa: PLC0415 - signing without effects needs no effects
+    from valetkey.effects import Now, Random
 
     timestamp = int((yield from Now())) + clock_offset
     nonce = (yield from Random(NONCE_OCTETS)).hex()
@@ -147,7 +147,7 @@ def _sign_with_private_key(
     extra_parameters: Pairs,
     body_hash: bool,
 ) -> WireOp[Request]:
-    from valetkey.effects import Sign  # noqa: PLC0415 - signing without effects needs no effects
+    from valetkey.effects import Sign
 
     if client.private_key is None:
         raise _refusal(ValueError(f"{signature_method} needs the client's private key: configure one"))
@@ -225,7 +225,7 @@ def _signature(method: str, base_string: str, client_secret: Secret, token_secre
 
 
 def _refusal(reason: ValueError) -> ConfigurationError:
-    from valetkey.errors import ConfigurationError  # noqa: PLC0415 - only when it is refused
+    from valetkey.errors import ConfigurationError
 
     text = "it holds text that is not Unicode" if isinstance(reason, UnicodeError) else str(reason)
     return ConfigurationError(f"the request cannot be signed: {text}")

@@ -122,9 +122,8 @@ def read_authorization_header(text: str) -> tuple[str | None, Pairs]:
                 raise ValueError(message)
             realm = quoted
         else:
-            if "%" in name:
-                name = percent_decode(name)
-            pairs.append((name, percent_decode(quoted) if "%" in quoted else quoted))
+            decoded = percent_decode(quoted) if "%" in quoted else quoted
+            pairs.append((percent_decode(name) if "%" in name else name, decoded))
     return realm, tuple(pairs)
 
 

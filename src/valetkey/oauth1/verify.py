@@ -141,12 +141,12 @@ def check_signature(signed: SignedRequest, keys: Keys) -> None:
 
 def rsa_signature_is_valid(public_key: str, method: str, base_string: str, given: str) -> bool:
     """Whether the base64 text is a PKCS #1 v1.5 signature of the base string by this PEM key (section 3.4.3)."""
-    from binascii import a2b_base64, b2a_base64  # noqa: PLC0415 - with the rest of RSA
+    from binascii import a2b_base64, b2a_base64
 
-    from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - only RSA needs it
-    from cryptography.hazmat.primitives.asymmetric import padding, rsa  # noqa: PLC0415
-    from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512  # noqa: PLC0415
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key  # noqa: PLC0415
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric import padding, rsa
+    from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
     key = load_pem_public_key(public_key.encode())
     if not isinstance(key, rsa.RSAPublicKey):
