@@ -155,7 +155,10 @@ def test_credentials_are_asked_nowhere_else(environ: dict[str, str]) -> None:
 def test_the_token_file_is_read_each_time(tmp_path: Path) -> None:
     path = tmp_path / "token"
     path.write_text("first\n")
-    environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(path)}
+    environ = {
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://169.254.170.23/",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(path),
+    }
     source, world = AwsCredentialSource(environ), World(ok())
     world.current(source)
     path.write_text("second")

@@ -37,8 +37,24 @@ def signature(request: Request, credentials: AwsCredentials = CREDENTIALS) -> tu
 @pytest.mark.parametrize(
     ("example", "method", "target", "headers", "body", "names", "expected"),
     [
-        ("get-vanilla", "GET", "/", (), b"", SIGNED, "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
-        ("post-vanilla", "POST", "/", (), b"", SIGNED, "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b"),
+        (
+            "get-vanilla",
+            "GET",
+            "/",
+            (),
+            b"",
+            SIGNED,
+            "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31",
+        ),
+        (
+            "post-vanilla",
+            "POST",
+            "/",
+            (),
+            b"",
+            SIGNED,
+            "5da7c1a2acd57cee7505fc6676e4e544621c30862966e37dddb68e92efbe5d6b",
+        ),
         (
             "get-vanilla-query-order-key-case",
             "GET",
@@ -129,7 +145,12 @@ def test_signing_again_replaces_the_earlier_signature() -> None:
 
 
 def test_headers_that_proxies_change_are_not_signed() -> None:
-    moving = (("User-Agent", "x"), ("X-Amzn-Trace-Id", "Root=1"), ("Connection", "close"), ("Transfer-Encoding", "chunked"))
+    moving = (
+        ("User-Agent", "x"),
+        ("X-Amzn-Trace-Id", "Root=1"),
+        ("Connection", "close"),
+        ("Transfer-Encoding", "chunked"),
+    )
 
     names, _ = signature(Request("GET", "https://example.amazonaws.com/", Headers(moving)))
 
@@ -149,7 +170,11 @@ def test_nothing_secret_is_printed() -> None:
     assert "canary-secret" not in str(signed.headers.pairs)
 
 
-segments = st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(percent_encode) | st.sampled_from(["", ".", ".."]), max_size=5)
+segments = st.lists(
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(percent_encode)
+    | st.sampled_from(["", ".", ".."]),
+    max_size=5,
+)
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(percent_encode)
 header_texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
 
@@ -159,7 +184,9 @@ header_texts = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), ma
     host=st.sampled_from(["dynamodb.eu-central-1.amazonaws.com", "127.0.0.1:8000", "Example.COM:443", "[::1]:8000"]),
     path=segments,
     query=st.lists(st.tuples(words, words), max_size=5),
-    headers=st.dictionaries(st.sampled_from(["X-Amz-Target", "content-type", "X-a", "x-B", "User-Agent"]), header_texts),
+    headers=st.dictionaries(
+        st.sampled_from(["X-Amz-Target", "content-type", "X-a", "x-B", "User-Agent"]), header_texts
+    ),
     body=st.binary(max_size=100),
     token=st.none() | st.text("abc+/=", min_size=1, max_size=20),
     now=st.integers(0, 4_102_444_799),
@@ -177,7 +204,7 @@ def test_botocore_signs_alike(
     url = f"https://{host}/{'/'.join(path)}" + ("?" + "&".join("=".join(pair) for pair in query) if query else "")
     secret = "wJalrXUtnFEMI"
     theirs = AWSRequest(method, url, headers=headers, data=body)
-    with mock.patch.object(botocore.auth, "get_current_datetime", lambda: datetime.fromtimestamp(now, UTC)):
+    with mock.patch.object(botocore.auth, "get_current_datetime", return_value=datetime.fromtimestamp(now, UTC)):
         botocore.auth.SigV4Auth(Credentials("AKID", secret, token), "dynamodb", "eu-central-1").add_auth(theirs)
 
     ours = sign_request(

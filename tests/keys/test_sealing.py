@@ -20,7 +20,9 @@ RING = LocalKeyRing([("2026-11", OTHER)], random=os.urandom)
 PLACE = Place("connection", ("default", "ab" * 32, "github", "i1", "3"))
 
 texts = st.text(st.characters(), max_size=20)  # unpaired surrogates too: nothing here may raise
-places = st.builds(Place, st.sampled_from(["connection", "flow", "done", "claim", "link", "rescue"]), st.tuples(texts, texts))
+places = st.builds(
+    Place, st.sampled_from(["connection", "flow", "done", "claim", "link", "rescue"]), st.tuples(texts, texts)
+)
 wide_places = st.builds(Place, texts, st.lists(texts, max_size=5).map(tuple))
 
 
@@ -159,7 +161,7 @@ def test_whatever_comes_from_outside_is_refused_and_nothing_else(sealed: bytes) 
 def test_a_key_that_is_not_in_the_ring_is_named() -> None:
     sealed = LocalKeyRing([("retired", KEY)], random=os.urandom).seal(PLACE, b"x")
 
-    with pytest.raises(KeyUnavailable, match="'retired' .* add it back") as caught:
+    with pytest.raises(KeyUnavailable, match=r"'retired' .* add it back") as caught:
         RING.open(PLACE, sealed)
 
     assert caught.value.key_id == "retired"
@@ -183,7 +185,9 @@ def test_one_key_under_another_name_does_not_open_it() -> None:
 def test_a_commitment_to_another_key_is_refused_before_anything_is_decrypted() -> None:
     """GCM does not commit to its key: a ciphertext that opens under two keys must be refused under one of them."""
     payload = base64url_decode(RING.seal(PLACE, b"x").decode().rpartition(".")[2])
-    foreign = base64url_decode(LocalKeyRing([("a", KEY)], random=os.urandom).seal(PLACE, b"x").decode().rpartition(".")[2])
+    foreign = base64url_decode(
+        LocalKeyRing([("a", KEY)], random=os.urandom).seal(PLACE, b"x").decode().rpartition(".")[2]
+    )
     forged = base64url(foreign[: aead.COMMITMENT_OCTETS] + payload[aead.COMMITMENT_OCTETS :])
 
     with pytest.raises(SealBroken):

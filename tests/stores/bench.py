@@ -62,7 +62,7 @@ class Bench:
         for each in rows:
             assert self.swap(each.key, None, each) == "won"
 
-    def race(self, writes: Sequence[tuple[Key, bytes | None, Row | None]]) -> list[Outcome]:
+    def race(self, writes: Sequence[tuple[Key, bytes | None, Row | None]]) -> Sequence[Outcome]:
         """All the writes at once, each in a thread of its own that waits for the others to be ready."""
         barrier = threading.Barrier(len(writes))
 
@@ -71,7 +71,7 @@ class Bench:
             return self.swap(*arguments)
 
         with ThreadPoolExecutor(len(writes)) as threads:
-            return list(threads.map(write, writes))
+            return tuple(threads.map(write, writes))
 
     def close(self) -> None:
         self.store.close()
@@ -135,9 +135,9 @@ class AsyncDynamoDBBench(DynamoDBBench):
     def perform(self, reply: Any) -> Any:
         return asyncio.run(drive_async(reply, self.world.answer_async))
 
-    def race(self, writes: Sequence[tuple[Key, bytes | None, Row | None]]) -> list[Outcome]:
-        async def race() -> list[Outcome]:
-            programs = [drive_async(self.store.swap(*write), self.world.answer_async) for write in writes]  # type: ignore[arg-type]
+    def race(self, writes: Sequence[tuple[Key, bytes | None, Row | None]]) -> Sequence[Outcome]:
+        async def race() -> Sequence[Outcome]:
+            programs = [drive_async(self.store.swap(*write), self.world.answer_async) for write in writes]
             return await asyncio.gather(*programs)
 
         return asyncio.run(race())

@@ -7,13 +7,17 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.stores.bench import row
+
 from valetkey.effects import LOST, UNKNOWN, WON, Key, Row
 from valetkey.value import replace
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.stores.bench import Bench
+
+    from valetkey.effects import Outcome
 
 HARD_NAMES = (
     "github:alice",
@@ -54,7 +58,13 @@ class Conformance:
         assert bench.load(new_key()) is None
 
     def test_a_row_comes_back_as_it_was_written(self, bench: Bench) -> None:
-        clear = {"state": "ACTIVE", "generation": 2**63 - 1, "doubts": "", "lease_until": -5, "note": "caf\u00e9 \U0001f511 \0"}
+        clear: dict[str, str | int] = {
+            "state": "ACTIVE",
+            "generation": 2**63 - 1,
+            "doubts": "",
+            "lease_until": -5,
+            "note": "caf\u00e9 \U0001f511 \0",
+        }
         wanted = row(new_key(), clear, sealed=bytes(range(256)), expires_at=4_102_444_800)
 
         assert bench.swap(wanted.key, None, wanted) == WON
@@ -209,7 +219,9 @@ class Conformance:
         ],
         ids=lambda change: next(iter(change)),
     )
-    def test_a_row_that_some_store_could_not_keep_is_refused_by_each(self, bench: Bench, change: dict[str, object]) -> None:
+    def test_a_row_that_some_store_could_not_keep_is_refused_by_each(
+        self, bench: Bench, change: dict[str, object]
+    ) -> None:
         refused = replace(row(new_key()), **change)
 
         with pytest.raises(ValueError):
@@ -217,7 +229,9 @@ class Conformance:
 
         assert bench.load(refused.key) is None
 
-    @pytest.mark.parametrize("name", ["", "x" * 1_001, "\U0001f511" * 251, "\ud83d"], ids=["empty", "long", "wide", "half"])
+    @pytest.mark.parametrize(
+        "name", ["", "x" * 1_001, "\U0001f511" * 251, "\ud83d"], ids=["empty", "long", "wide", "half"]
+    )
     def test_a_name_that_some_store_could_not_keep_is_refused_by_each(self, bench: Bench, name: str) -> None:
         with pytest.raises(ValueError, match="name"):
             bench.load(Key("ab", name))
@@ -273,7 +287,7 @@ class Conformance:
         assert sorted(outcomes) == [LOST] * 15 + [WON]
         assert bench.load(doomed.key) is None
 
-    def exactly_one(self, bench: Bench, rows: list[Row], outcomes: list[str]) -> Row:
+    def exactly_one(self, bench: Bench, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> Row:
         assert outcomes.count(WON) == 1
         assert UNKNOWN not in outcomes
         winner = rows[outcomes.index(WON)]

@@ -6,7 +6,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.stores import servers
 from tests.stores.bench import TRANSPORT, DynamoDBBench
 

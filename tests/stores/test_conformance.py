@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.stores.bench import AsyncDynamoDBBench, Bench, DynamoDBBench
 from tests.stores.conformance import Conformance
+
 from valetkey.stores.memory import MemoryStore
 from valetkey.stores.sqlite import SqliteStore
 

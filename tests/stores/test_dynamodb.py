@@ -7,9 +7,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.stores.bench import TRANSPORT, DynamoDBBench, World, row
 from tests.stores.conformance import new_key
+
 from valetkey.clouds.aws_credentials import AwsCredentialSource
 from valetkey.drivers.drive import drive, drive_async
 from valetkey.effects import CONFIGURED, LOST, UNKNOWN, WON, Send
@@ -116,9 +116,11 @@ def test_a_write_that_lost_is_unknown_after_an_attempt_that_may_have_been_applie
     assert bench.load(theirs.key) == theirs
 
 
-@pytest.mark.parametrize("fault", [lose_the_request, lose_both, throttled, failed], ids=["no", "cut", "throttled", "500"])
+@pytest.mark.parametrize(
+    "fault", [lose_the_request, lose_both, throttled, failed], ids=["no", "cut", "throttled", "500"]
+)
 def test_a_write_that_was_not_applied_is_repeated_and_wins(moto_table: tuple[str, str], fault: Fault) -> None:
-    bench, network = faulty(moto_table, fault)
+    bench, _ = faulty(moto_table, fault)
     mine = row(new_key())
 
     assert bench.swap(mine.key, None, mine) == WON
@@ -128,7 +130,7 @@ def test_a_write_that_was_not_applied_is_repeated_and_wins(moto_table: tuple[str
 
 
 def test_a_write_that_was_never_repeated_and_lost_is_lost(moto_table: tuple[str, str]) -> None:
-    bench, network = faulty(moto_table)
+    bench, _ = faulty(moto_table)
     theirs = row(new_key())
     bench.swap(theirs.key, None, theirs)
 
@@ -145,7 +147,7 @@ def test_a_write_whose_every_answer_is_lost_is_unknown_and_ends(moto_table: tupl
 
 
 def test_a_write_that_is_refused_for_another_reason_after_a_lost_answer_is_unknown(moto_table: tuple[str, str]) -> None:
-    bench, network = faulty(moto_table, lose_the_answer, answer(400, "AccessDeniedException"))
+    bench, _ = faulty(moto_table, lose_the_answer, answer(400, "AccessDeniedException"))
     mine = row(new_key())
 
     assert bench.swap(mine.key, None, mine) == UNKNOWN
@@ -164,7 +166,7 @@ def test_a_write_whose_credentials_vanish_after_a_lost_answer_is_unknown(moto_ta
 
 @pytest.mark.parametrize("fault", [lose_the_request, throttled], ids=["no", "throttled"])
 def test_a_write_that_certainly_never_was_applied_is_an_error(moto_table: tuple[str, str], fault: Fault) -> None:
-    bench, network = faulty(moto_table, *[fault] * MAX_ATTEMPTS)
+    bench, _ = faulty(moto_table, *[fault] * MAX_ATTEMPTS)
     mine = row(new_key())
 
     with pytest.raises(StoreError):
@@ -174,7 +176,7 @@ def test_a_write_that_certainly_never_was_applied_is_an_error(moto_table: tuple[
 
 
 def test_waiting_is_drawn_by_chance_and_bounded(moto_table: tuple[str, str]) -> None:
-    bench, network = faulty(moto_table, *[throttled] * (MAX_ATTEMPTS - 1))
+    bench, _ = faulty(moto_table, *[throttled] * (MAX_ATTEMPTS - 1))
 
     assert bench.load(new_key()) is None
 
@@ -212,7 +214,7 @@ def test_a_request_ends_before_the_invocation_does(moto_table: tuple[str, str]) 
 
 
 def test_expired_credentials_are_asked_for_again(moto_table: tuple[str, str]) -> None:
-    bench, network = faulty(moto_table, answer(400, "ExpiredTokenException"))
+    bench, _ = faulty(moto_table, answer(400, "ExpiredTokenException"))
     forgotten: list[bool] = []
     bench.store._wire._credentials.forget = lambda: forgotten.append(True)  # type: ignore[method-assign]
 
@@ -273,7 +275,9 @@ def test_clear_columns_are_attributes_that_operators_can_read(bench: DynamoDBBen
     bench.swap(written.key, None, written)
 
     place = {"partition": {"S": written.key.partition}, "name": {"S": written.key.name}}
-    item = bench.perform(bench.store._wire.ask("GetItem", {"TableName": bench.store.table, "Key": place})).content["Item"]
+    item = bench.perform(bench.store._wire.ask("GetItem", {"TableName": bench.store.table, "Key": place})).content[
+        "Item"
+    ]
 
     assert item["state"] == {"S": "ACTIVE"}
     assert item["generation"] == {"N": "3"}
@@ -286,7 +290,9 @@ def test_a_row_that_never_expires_has_no_expiry_that_the_table_could_act_on(benc
     bench.swap(written.key, None, written)
 
     place = {"partition": {"S": written.key.partition}, "name": {"S": written.key.name}}
-    item = bench.perform(bench.store._wire.ask("GetItem", {"TableName": bench.store.table, "Key": place})).content["Item"]
+    item = bench.perform(bench.store._wire.ask("GetItem", {"TableName": bench.store.table, "Key": place})).content[
+        "Item"
+    ]
 
     assert set(item) == {"partition", "name", "version"}
 

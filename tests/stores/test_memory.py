@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from tests.stores.bench import row
+
 from valetkey.effects import WON, Key
 from valetkey.stores.memory import MemoryStore
 

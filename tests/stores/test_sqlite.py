@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-
 from tests.stores.bench import row
+
 from valetkey.effects import LOST, WON, Key
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores.sqlite import SqliteStore
@@ -341,7 +341,9 @@ def test_damaged_clear_columns_are_an_error_with_a_name(path: str, store: Sqlite
         store.load(KEY)
 
 
-def test_a_relative_path_stays_where_it_was_when_the_process_moves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_relative_path_stays_where_it_was_when_the_process_moves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     store = SqliteStore("rows.db")
     (tmp_path / "elsewhere").mkdir()

@@ -69,7 +69,7 @@ class LocalSigner:
         if kept is None:
             kept = _parse(octets, self._least_rsa_bits)
             for oldest in list(self._kept)[: max(0, len(self._kept) - MAX_KEPT_KEYS + 1)]:
-                self._kept.pop(oldest, None)  # another thread may have been first
+                _ = self._kept.pop(oldest, None)  # another thread may have been first
             self._kept[place] = kept
         return kept
 

@@ -87,7 +87,7 @@ class SqliteStore:
         """Create, replace or delete by version. Raises StoreError where nothing was written."""
         rows.check_swap(key, expected, new)
         with self._connection() as connection:
-            connection.execute("BEGIN IMMEDIATE")
+            _run(connection, "BEGIN IMMEDIATE")
             try:
                 changed = self._write(connection, key, expected=expected, new=new)
                 self._sweep(connection)
@@ -138,7 +138,8 @@ class SqliteStore:
         if 0 <= now - self._swept_at < SWEEP_SECONDS:
             return
         self._swept_at = now
-        connection.execute(
+        _run(
+            connection,
             "DELETE FROM rows WHERE rowid IN (SELECT rowid FROM rows WHERE expires_at > 0 AND expires_at <= ? LIMIT ?)",
             (int(now), SWEEP_ROWS),
         )
@@ -148,7 +149,7 @@ class SqliteStore:
         import sqlite3
 
         try:
-            connection.execute("COMMIT")
+            _run(connection, "COMMIT")
         except sqlite3.Error as error:
             connection.rollback()
             if _code(error) in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_READONLY):
@@ -196,7 +197,11 @@ class SqliteStore:
         connection = sqlite3.connect(
             self.path, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
         )
-        connection.execute("PRAGMA synchronous = FULL").close()
+        try:
+            _run(connection, "PRAGMA synchronous = FULL")
+        except sqlite3.Error:
+            connection.close()
+            raise
         return connection
 
     def _leave_inherited(self) -> None:
@@ -222,8 +227,8 @@ class SqliteStore:
         """Check whose database it is and make the table where the file is empty."""
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
-            connection.execute("PRAGMA journal_mode = WAL").close()
-            connection.execute("BEGIN IMMEDIATE")
+            _run(connection, "PRAGMA journal_mode = WAL")
+            _run(connection, "BEGIN IMMEDIATE")
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
                 if version == 0:
@@ -232,7 +237,7 @@ class SqliteStore:
             except BaseException:
                 connection.rollback()
                 raise
-            connection.execute("COMMIT")
+            _run(connection, "COMMIT")
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
             message = f"{self.description}: is a database of another application: choose another path"
             raise ConfigurationError(message)
@@ -248,7 +253,7 @@ class SqliteStore:
             message = f"{self.description}: is a database of another application: choose another path"
             raise ConfigurationError(message)
         for statement in SCHEMA:
-            connection.execute(statement)
+            _run(connection, statement)
 
     def _explain(self, error: sqlite3.Error) -> StoreError | ConfigurationError:
         import sqlite3
@@ -265,6 +270,10 @@ class SqliteStore:
             sqlite3.SQLITE_IOERR: "the disk failed: check it and the file system",
         }.get(code, f"SQLite failed with {getattr(error, 'sqlite_errorname', 'no code')}")
         return StoreError(f"{self.description}: {sentence}")
+
+
+def _run(connection: sqlite3.Connection, statement: str, parameters: tuple[int, ...] = ()) -> None:
+    connection.execute(statement, parameters).close()
 
 
 def _code(error: sqlite3.Error) -> int:
