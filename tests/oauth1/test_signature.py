@@ -139,7 +139,10 @@ def test_the_base_string_agrees_with_oauthlib(pairs: list[tuple[str, str]], meth
 
 
 @given(
-    st.sampled_from(["HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512"]), TEXTS, st.one_of(st.none(), TEXTS), st.text(max_size=300)
+    st.sampled_from(["HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512"]),
+    TEXTS,
+    st.one_of(st.none(), TEXTS),
+    st.text(max_size=300),
 )
 def test_hmac_agrees_with_the_standard_library(method: str, client: str, token: str | None, base_string: str) -> None:
     base_string = base_string.encode("ascii", "ignore").decode()
@@ -161,7 +164,10 @@ def test_a_key_longer_than_a_block_is_hashed_first() -> None:
 
 
 def test_plaintext_is_both_secrets_encoded() -> None:
-    assert plaintext_signature(Secret("djr9rjt0jd78jf88"), Secret("jjd999tj88uiths3")) == "djr9rjt0jd78jf88&jjd999tj88uiths3"
+    assert (
+        plaintext_signature(Secret("djr9rjt0jd78jf88"), Secret("jjd999tj88uiths3"))
+        == "djr9rjt0jd78jf88&jjd999tj88uiths3"
+    )
     assert plaintext_signature(Secret("a&b"), None) == "a%26b&"
 
 

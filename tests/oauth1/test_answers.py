@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+import pytest
+
+from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.http import Headers, Response
+from valetkey.oauth1.answers import (
+    MAX_ANSWER_OCTETS,
+    check_success,
+    clock_offset,
+    problem,
+    read_temporary_credentials,
+    read_token_credentials,
+)
+
+NOW = 784_111_777
+DATE = "Sun, 06 Nov 1994 08:49:37 GMT"  # the same moment
+
+
+def answer(body: str = "", *, status: int = 200, **headers: str) -> Response:
+    named = tuple((name.replace("_", "-"), text) for name, text in headers.items())
+    return Response(status, Headers(named), body.encode("utf-8"))
+
+
+def error_of(response: Response) -> ProviderError:
+    with pytest.raises(ProviderError) as caught:
+        read_token_credentials(response)
+    assert "canary" not in f"{caught.value!r} {caught.value}"
+    return caught.value
+
+
+@pytest.mark.parametrize("confirmed", ["true", "True", "TRUE"])
+def test_temporary_credentials_are_read_whatever_case_the_confirmation_has(confirmed: str) -> None:
+    body = f"oauth_token=hdk48Djdsa&oauth_token_secret=xyz4992k83j47x0b&oauth_callback_confirmed={confirmed}\n"
+
+    temporary = read_temporary_credentials(answer(body))
+
+    assert temporary.identifier == "hdk48Djdsa"
+    assert temporary.secret.reveal() == "xyz4992k83j47x0b"
+
+
+@pytest.mark.parametrize("confirmed", ["", "&oauth_callback_confirmed=false", "&oauth_callback_confirmed="])
+def test_a_server_that_does_not_confirm_the_callback_is_refused(confirmed: str) -> None:
+    response = answer(f"oauth_token=a&oauth_token_secret=b{confirmed}")
+
+    with pytest.raises(ProviderError) as caught:
+        read_temporary_credentials(response)
+
+    assert caught.value.error == "callback_not_confirmed"
+    assert read_temporary_credentials(response, callback_confirmed_required=False).identifier == "a"
+
+
+def test_token_credentials_keep_what_else_was_answered() -> None:
+    body = "oauth_token=a%2Bb&oauth_token_secret=c+d%20e&user_nsid=21207597%40N07&username=&fullname=Jamal+Fanaian"
+
+    token = read_token_credentials(answer(body, Content_Type="text/html; charset=utf-8"))
+
+    assert (token.identifier, token.secret.reveal()) == ("a+b", "c d e")
+    assert token.extra == (("user_nsid", "21207597@N07"), ("username", ""), ("fullname", "Jamal Fanaian"))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        '{"oauth_token": "canary", "oauth_token_secret": "canary"}',
+        "<html>canary</html>",
+        "Error: canary. An error occurred in the OAuth protocol: Invalid signature",
+        "oauth_token=canary",
+        "oauth_token_secret=canary",
+        "oauth_token=&oauth_token_secret=canary",
+        "oauth_token=canary&oauth_token=canary&oauth_token_secret=canary",
+        "oauth_token=canary&oauth_token_secret=canary&a=1&a=1",
+        "oauth_token=canary&oauth_token_secret=%zzcanary",
+        "oauth_token=canary&oauth_token_secret=%ffcanary",
+        "oauth_token=canary&oauth_token_secret=é",
+        "oauth_token=canary\r\n&oauth_token_secret=canary",
+        "oauth_token=canary&oauth_token_secret=" + "a" * MAX_ANSWER_OCTETS,
+        "&".join(f"a{number}=1" for number in range(1001)),
+    ],
+)
+def test_what_is_not_one_clear_form_is_malformed(body: str) -> None:
+    error = error_of(answer(body))
+
+    assert isinstance(error, MalformedResponse)
+    assert error.status == 200
+
+
+@pytest.mark.parametrize("status", [200, 400, 401])
+def test_a_named_problem_becomes_the_code_of_the_error_whatever_the_status(status: int) -> None:
+    error = error_of(answer("oauth_problem=token_expired&oauth_problem_advice=canary", status=status))
+
+    assert (error.error, error.status) == ("token_expired", status)
+    assert not isinstance(error, MalformedResponse)
+
+
+def test_a_problem_in_the_challenge_is_found() -> None:
+    response = answer("canary", status=401, WWW_Authenticate='OAuth realm="x", oauth_problem="consumer_key_unknown"')
+
+    assert error_of(response).error == "consumer_key_unknown"
+
+
+@pytest.mark.parametrize("code", ["Canary Text", "canary-code", "C" * 3, "a" * 65, "", "canary%00", "%C3%A9"])
+def test_a_code_that_is_no_plain_word_is_replaced_by_ours(code: str) -> None:
+    response = answer(f"oauth_problem={code}", status=401, WWW_Authenticate=f'OAuth oauth_problem="{code}"')
+
+    assert problem(response) is None
+    assert error_of(response).error == "unauthorized"
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(400, "request_refused"), (401, "unauthorized"), (403, "forbidden"), (404, "not_found"), (418, "request_refused")]
+    + [(429, "rate_limited"), (500, "server_error"), (503, "server_error"), (302, "redirected"), (307, "redirected")],
+)
+def test_an_error_without_a_code_is_named_after_its_status(status: int, code: str) -> None:
+    error = error_of(answer("<html>canary</html>", status=status, Location="https://evil.example/canary"))
+
+    assert (error.error, error.status) == (code, status)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        ("0", 0.0),
+        ("999999999", 86_400.0),
+        ("9999999999", None),
+        ("-1", None),
+        ("٣", None),
+        (DATE, None),
+    ],
+)
+def test_the_time_to_wait_is_bounded(text: str, seconds: float | None) -> None:
+    response = Response(429, Headers((("Retry-After", text),))) if text.isascii() else answer(status=429)
+
+    assert error_of(response).retry_after == seconds
+
+
+def test_success_is_any_status_of_the_200s() -> None:
+    for status in (200, 204):
+        check_success(answer(status=status))
+
+
+@pytest.mark.parametrize(
+    ("response", "offset"),
+    [
+        (answer("oauth_problem=timestamp_refused", status=401, Date=DATE), -7),
+        (answer("oauth_problem=timestamp_refused", status=400, Date=DATE), -7),
+        (answer("oauth_problem=timestamp_refused", status=401), None),
+        (answer("oauth_problem=timestamp_refused", status=401, Date="yesterday"), None),
+        (answer(status=401, Date=DATE), None),
+        (answer(status=200, Date="Sun, 06 Nov 1994 10:49:37 GMT"), None),
+        (answer(status=401, Date="Sun, 06 Nov 1994 10:49:37 GMT"), 7193),
+        (answer(status=403, Date="Sun, 06 Nov 1994 10:49:37 GMT"), None),
+        (answer("oauth_problem=token_rejected", status=401, Date="Sun, 06 Nov 1994 10:49:37 GMT"), None),
+    ],
+)
+def test_the_clock_is_suspected_only_where_the_answer_says_so(response: Response, offset: int | None) -> None:
+    assert clock_offset(response, now=NOW + 7) == offset
