@@ -14,6 +14,7 @@ from tests.web.world import (
     text_of,
 )
 
+from valetkey.connections.links import complete_authorization, connect_url
 from valetkey.effects import Load, Open, Place, Seal, Swap
 from valetkey.errors import StoreError, TransportError
 from valetkey.http import Headers, Request, Response, write_form
@@ -781,3 +782,113 @@ def test_what_nobody_expects_is_left_to_the_gateway() -> None:
     world.before = fail
     with pytest.raises(ZeroDivisionError):
         world.run(respond(world.settings, Request("GET", "/oauth/connections"), "alice"))
+
+
+# Connect links.
+
+
+def link_for(world: World, owner: str = "alice", **about: str) -> str:
+    url = world.run(connect_url(world.settings, "github", resource_owner=owner, **about))
+    assert url.startswith(f"{BASE}/link/")
+    return url.removeprefix("https://app.example")
+
+
+def test_opening_a_link_shows_for_what_it_is_and_does_nothing() -> None:
+    world = World()
+    link = link_for(world, account="work")
+    written: list[object] = []
+    world.before = lambda effect: written.append(effect) if isinstance(effect, Swap) else None
+
+    pages = [world.browser(owner=None).get(link) for _ in range(3)]
+
+    for page in pages:
+        assert page.status == 200
+        assert "GitHub" in text_of(page)
+        assert "work" in text_of(page)
+        assert page.headers.all("set-cookie") == ()
+    assert written == []
+
+
+def test_the_button_of_a_link_leads_to_the_provider_and_back_to_the_application() -> None:
+    world = World(completion_url="https://app.example/finish")
+    browser = world.browser(owner=None)
+    link = link_for(world)
+
+    started = browser.send("POST", link, headers=SAME_ORIGIN)
+    state = query_of(location(started))["state"]
+    back = browser.get("/oauth/callback/github?" + write_form((("code", "c"), ("state", state))))
+
+    assert location(back).startswith("https://app.example/finish?handle=")
+    assert world.provider.requests == []
+    handle = query_of(location(back))["handle"]
+    connected = world.run(complete_authorization(world.settings, handle, resource_owner="alice"))
+    assert connected.resource_owner == "alice"
+
+
+@pytest.mark.parametrize(
+    ("headers", "reason"),
+    [
+        ((), "cannot tell where this came from"),
+        ((("Origin", "null"),), "cannot tell where this came from"),
+        ((("Sec-Fetch-Site", "cross-site"),), "another site"),
+        ((("Origin", "https://evil.example"),), "another site"),
+    ],
+)
+def test_a_forged_post_of_a_link_consumes_nothing(headers: tuple[tuple[str, str], ...], reason: str) -> None:
+    world = World()
+    browser = world.browser(owner=None)
+    link = link_for(world)
+
+    refused = browser.send("POST", link, headers=headers)
+
+    assert refused.status == 403
+    assert reason in text_of(refused)
+    assert refused.headers.all("set-cookie") == ()
+    assert browser.send("POST", link, headers=SAME_ORIGIN).status == 303
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_link_for_somebody_else_is_refused_before_anything_is_bound(method: str) -> None:
+    world = World()
+
+    response = world.browser("mallory").send(method, link_for(world), headers=SAME_ORIGIN)
+
+    assert response.status == 403
+    assert "somebody else" in text_of(response)
+    assert response.headers.all("set-cookie") == ()
+
+
+def test_a_link_works_once() -> None:
+    world = World()
+    link = link_for(world)
+    world.browser(owner=None).send("POST", link, headers=SAME_ORIGIN)
+
+    again = world.browser(owner=None).send("POST", link, headers=SAME_ORIGIN)
+
+    assert again.status == 410
+    assert "used before" in text_of(again)
+
+
+def test_an_old_link_asks_for_a_new_one() -> None:
+    world = World()
+    link = link_for(world)
+    world.clock.at += 3601
+
+    assert world.browser(owner=None).get(link).status == 410
+
+
+@pytest.mark.parametrize("link", ["vk1.test.AAAA", "x", "vk1.unknown.AAAA", "A" * 2048])
+def test_a_link_that_is_none_is_not_found(link: str) -> None:
+    response = World().browser(owner=None).get(f"/oauth/link/{link}")
+
+    assert response.status == 404
+    assert "does not work" in text_of(response)
+
+
+def test_a_link_that_is_too_long_is_not_opened() -> None:
+    world = World()
+    touched: list[object] = []
+    world.before = touched.append
+
+    assert world.browser(owner=None).get("/oauth/link/" + "A" * 2049).status == 404
+    assert touched == []

@@ -48,7 +48,8 @@ LAST_RESORT = Response(
         )
     ),
     b'<!doctype html><html lang="en"><meta charset="utf-8">'
-    b'<meta name="viewport" content="width=device-width, initial-scale=1"><title>Something went wrong</title>'
+    b'<meta name="viewport" content="width=device-width, initial-scale=1">'
+    b'<meta name="color-scheme" content="light dark"><title>Something went wrong</title>'
     b"<h1>Something went wrong</h1><p>It is our fault, not yours. Nothing is lost. Try again in a minute.</p></html>\n",
 )
 MAX_FRAMES = 30

@@ -74,9 +74,7 @@ def read_environ(environ: Environ) -> Request:
 def write_response(response: Response, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
     """Start the response and give its body; to HEAD, none."""
     body = b"" if environ["REQUEST_METHOD"] == "HEAD" else response.body
-    headers = [*response.headers.pairs]
-    if body or response.status != 303:
-        headers.append(("Content-Length", str(len(body))))
+    headers = [*response.headers.pairs, ("Content-Length", str(len(body)))]
     start_response(f"{response.status} {PHRASES.get(response.status, 'Status')}", headers)
     return [body]
 

@@ -35,9 +35,9 @@ def refuse_unreadable(request: Request) -> None:
 
 def read_body(request: Request) -> Pairs:
     """The fields of an HTML form. Raises RequestRefused: 415 for any other type, 400 for broken escapes."""
-    media_type = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
-    if not request.body and not media_type:
+    if not request.body:  # some servers name a type even then
         return ()
+    media_type = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
     if media_type != FORM:
         raise RequestRefused("unsupported_media_type", f"send the form as {FORM}", status=415)
     return decode_pairs(request.body)

@@ -88,7 +88,7 @@ def redirect(location: str, set_cookies: Iterable[str] = ()) -> Response:
     """303 See Other: the browser goes on with GET and without the body (RFC 9700 section 4.12)."""
     cookies = tuple(("Set-Cookie", cookie) for cookie in set_cookies)
     policy = ("Content-Security-Policy", NO_CONTENT_POLICY)
-    return Response(303, Headers((("Location", location), policy, *PROTECTIVE, *cookies)))
+    return Response(303, Headers((("Location", location), ("Content-Type", HTML), policy, *PROTECTIVE, *cookies)))
 
 
 def form_actions(settings: Settings, authorization_endpoints: Iterable[str]) -> str:
