@@ -137,6 +137,19 @@ def test_a_write_that_was_never_repeated_and_lost_is_lost(moto_table: tuple[str,
     assert bench.swap(theirs.key, None, row(theirs.key)) == LOST
 
 
+def test_a_write_that_was_repeated_and_lost_is_unknown_even_where_it_was_only_throttled(
+    moto_table: tuple[str, str],
+) -> None:
+    bench, network = faulty(moto_table)
+    theirs = row(new_key())
+    bench.swap(theirs.key, None, theirs)
+    network.faults = [throttled]
+
+    assert bench.swap(theirs.key, None, row(theirs.key)) == UNKNOWN
+
+    assert bench.load(theirs.key) == theirs
+
+
 def test_a_write_whose_every_answer_is_lost_is_unknown_and_ends(moto_table: tuple[str, str]) -> None:
     bench, network = faulty(moto_table, *[lose_both] * 20)
     mine = row(new_key())

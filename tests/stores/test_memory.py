@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 
-from tests.stores.bench import row
+from tests.stores.bench import Bench, row
 
 from valetkey.effects import WON, Key
 from valetkey.stores.memory import MemoryStore
@@ -46,3 +47,41 @@ def test_closing_forgets_nothing() -> None:
     store.close()
 
     assert store.load(kept.key) == kept
+
+
+class SlowVersion(bytes):
+    """Octets that take their time to compare, so that a write without a lock would be interrupted."""
+
+    __hash__ = bytes.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        time.sleep(0.005)
+        return bytes.__eq__(self, other)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+
+def test_a_write_that_is_interrupted_between_looking_and_writing_still_excludes_others() -> None:
+    bench = Bench(MemoryStore())
+    current = row(Key("ab", "n"))
+    bench.swap(current.key, None, current)
+    expected = SlowVersion(current.version)
+
+    outcomes = bench.race([(current.key, expected, row(current.key)) for _ in range(8)])
+
+    assert outcomes.count(WON) == 1
+
+
+def test_a_listing_of_everything_is_in_key_order() -> None:
+    store = MemoryStore()
+    keys = [Key(partition, name) for partition in ("b", "a") for name in ("2", "1")]
+    for key in keys:
+        store.swap(key, None, row(key))
+
+    assert [each.key for each in store.list(None, "").rows] == [
+        Key("a", "1"),
+        Key("a", "2"),
+        Key("b", "1"),
+        Key("b", "2"),
+    ]

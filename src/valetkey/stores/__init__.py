@@ -1,5 +1,11 @@
 """Stores: where rows live. Each can load strongly, compare-and-swap and list; nothing else.
 
+    rows.py            the limits and text forms that every store shares
+    memory.py          a dict, for tests and for a process that may forget
+    sqlite.py          one file, for every process of one machine
+    dynamodb.py        a table over HTTP; `dynamodb_wire.py` signs, sends and repeats its requests
+    open.py            from a URL such as `sqlite:rows.db` to one of them
+
 The one rule: `swap` never says lost where its own write may have been applied; it says unknown, and the caller looks.
 A store whose method is a program of wire effects serves both colours; others answer at once.
 Not here: what a row means (`connections`), sealing (`keys`).
