@@ -206,9 +206,7 @@ def _read_headers(answer: HTTPResponse) -> Pairs:
     if answer.headers.defects or answer.headers.get_payload():
         message = "answered with header fields that are not HTTP"
         raise Refused(message)
-    return tuple(
-        (name, " ".join(text.split("\r\n")).replace("\t", " ").strip()) for name, text in answer.headers.items()
-    )
+    return tuple((name, " ".join(map(str.strip, text.split("\r\n")))) for name, text in answer.headers.items())
 
 
 def _check_framing(pairs: Pairs) -> None:
