@@ -46,21 +46,27 @@ class _Front:
         events: Events | None = None,
     ) -> None:
         """Build a vault by hand; `from_env` is the usual way. What is left out is the one for production."""
-        from valetkey.drivers.defaults import build_ports
+        from valetkey.drivers.defaults import LazyTransport, build_ports
 
         self.settings = settings if settings.cache is not None else replace(settings, cache=TokenCache())
         self._store = store
+        self._own_transport = LazyTransport() if transport is None else None
         self._ports = build_ports(
             awaited=self._awaited,
             store=store,
             keys=keys,
-            transport=transport,
+            transport=transport or self._own_transport,
             signer=signer,
             clock=clock,
             events=events,
         )
 
     _awaited = False
+
+    def _give_back(self) -> None:
+        if self._own_transport is not None:
+            self._own_transport.close()
+        self._store.close()
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, *, file: str | None = None) -> Self:
@@ -170,7 +176,7 @@ class Vault(_Front):
 
     def close(self) -> None:
         """Give back what is held open."""
-        self._store.close()
+        self._give_back()
 
 
 class AsyncVault(_Front):
@@ -256,7 +262,7 @@ class AsyncVault(_Front):
         from valetkey.drivers.tasks import finish_tasks
 
         await finish_tasks()
-        self._store.close()
+        self._give_back()
 
 
 # The verbs, once. Each imports its own program: a function that only signs never loads the callback.

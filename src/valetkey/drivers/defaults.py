@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from valetkey.drivers.ports import Clock, Events, Signer, Transport
+    from valetkey.drivers.transports.stdlib import StdlibTransport
     from valetkey.effects import PrivateKey, Send, SignatureAlgorithm
     from valetkey.http import Response
     from valetkey.keys import KeyRing
@@ -28,7 +29,7 @@ class LazyTransport:
     blocking = True
 
     def __init__(self) -> None:
-        self._transport: Transport | None = None
+        self._transport: StdlibTransport | None = None
 
     def send(self, effect: Send) -> Response | Awaitable[Response]:
         """One exchange. Raises TransportError."""
@@ -37,6 +38,11 @@ class LazyTransport:
 
             self._transport = StdlibTransport()
         return self._transport.send(effect)
+
+    def close(self) -> None:
+        """Close the connections that are kept, if there are any; it can still be used."""
+        if self._transport is not None:
+            self._transport.close()
 
 
 class LazySigner:
