@@ -237,7 +237,7 @@ def test_expired_credentials_are_asked_for_again(moto_table: tuple[str, str]) ->
 
 
 def test_a_table_that_is_not_there_is_an_error_that_says_what_to_do(moto: str) -> None:
-    with pytest.raises(StoreError, match=r"dynamodb:nowhere in eu-central-1: there is no such table .* create_table"):
+    with pytest.raises(StoreError, match=r"dynamodb:nowhere in eu-central-1: there is no such table .*create_table"):
         DynamoDBBench(moto, "nowhere").load(new_key())
 
 

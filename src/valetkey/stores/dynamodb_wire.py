@@ -43,7 +43,10 @@ EXPIRED = "ExpiredTokenException"
 NO_ANSWER = "no answer"
 NO_CODE = "an error without a code"
 ADVICE = {
-    "ResourceNotFoundException": "there is no such table in this region: make it with create_table, or name another",
+    "ResourceNotFoundException": (
+        "there is no such table in this region: name another, or make it with DynamoDBStore.create_table"
+        " (partition key `partition`, sort key `name`, both strings)"
+    ),
     "AccessDeniedException": "access denied: allow GetItem, PutItem, DeleteItem, Query and Scan on the table",
     "UnrecognizedClientException": "AWS does not know these credentials: check the access key",
     "InvalidSignatureException": "AWS refused the signature: check the secret key and this machine's clock",
