@@ -32,7 +32,7 @@ def fingerprint(text: str) -> str:
 
 @value
 class Session:
-    """A browser: its form token, and who signed in, when, and for which target a `prompt=login` was fulfilled."""
+    """A browser: its form token, who signed in, and on the way to which target (its SHA-256; for `prompt=login`)."""
 
     form_token: str
     expires_at: float
@@ -42,7 +42,10 @@ class Session:
 
 @value
 class PendingConsent:
-    """A consent page that was shown, to one session, and what a yes would grant."""
+    """A consent page that was shown, to one session, and what a yes would grant.
+
+    temporary: the identifier in clear, while the page waits: the callback repeats it, and it proves nothing.
+    """
 
     session: str
     protocol: Literal["oauth1", "oauth2"]

@@ -24,7 +24,7 @@ def authorize(exchange: Exchange) -> Response:
     if "none" in prompt and not signed_in:
         raise Refusal("login_required", "Nobody is signed in.")
     must_sign_in_again = {"login", "select_account"}.intersection(prompt)
-    if session is None or not signed_in or (must_sign_in_again and session.fresh_for != exchange.target):
+    if session is None or not signed_in or (must_sign_in_again and session.fresh_for != fingerprint(exchange.target)):
         return sign_in_page(exchange, target=exchange.target)
     pending = PendingConsent(
         session=fingerprint(exchange.session_cookie),

@@ -6,6 +6,7 @@ from valetkey.sandbox.answers import redirect_answer
 from valetkey.sandbox.endpoints.asking import sign_in_page
 from valetkey.sandbox.pages import render
 from valetkey.sandbox.sessions import close_session, current_session, open_session
+from valetkey.sandbox.state import fingerprint
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def sign_in(exchange: Exchange) -> Response:
     if not hasattr(exchange, "account"):
         return sign_in_page(exchange, target=target, wrong=True)
     exchange.notes["account"] = exchange.account.name
-    _, cookie = open_session(exchange, account=exchange.account.name, fresh_for=target)
+    _, cookie = open_session(exchange, account=exchange.account.name, fresh_for=fingerprint(target))
     return redirect_answer(exchange.sandbox.base_url + target, headers=[cookie])
 
 
