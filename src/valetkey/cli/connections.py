@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from valetkey.cli.output import json_option, moment, print_fields, print_json, print_table, say
-from valetkey.errors import ConfigurationError, RequestRefused
+from valetkey.errors import ConfigurationError, ProviderError, RequestRefused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any, TypeVar
 
     from valetkey.connections.connection import Connection
+    from valetkey.secret import Secret
     from valetkey.vault import Vault
 
     F = TypeVar("F", bound=Callable[..., Any])
@@ -123,7 +124,7 @@ def refresh(registration: str, resource_owner: str, account: str, *, force: bool
         before = _found(vault, registration, resource_owner, account)
         token = vault.access_token(registration, resource_owner, account)
         if force and _found(vault, registration, resource_owner, account).generation == before.generation:
-            vault.access_token(registration, resource_owner, account, rejected=token)
+            _force(vault, before, token)
         after = _found(vault, registration, resource_owner, account)
     refreshed = after.generation != before.generation
     if as_json:
@@ -168,6 +169,17 @@ def forget(registration: str, resource_owner: str, account: str, *, yes: bool, a
         print_json({"forgotten": True})
     else:
         say("Forgotten here. The provider was not told.")
+
+
+def _force(vault: Vault, connection: Connection, token: Secret) -> None:
+    """Refresh as if the provider had refused the token."""
+    try:
+        vault.access_token(connection.registration, connection.resource_owner, connection.account, rejected=token)
+    except ProviderError as error:
+        if error.error != "access_token_rejected":
+            raise
+        message = "the access token is less than 30 seconds old: try again when it is older"
+        raise ProviderError(message, error=error.error, status=error.status) from None
 
 
 def described(connection: Connection) -> dict[str, object]:

@@ -18,6 +18,7 @@ import time
 import uuid
 from base64 import b64decode, b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from urllib.parse import unquote
 
 from valetkey.errors import ConfigurationError
@@ -153,6 +154,11 @@ def read_answer(answer: Mapping[str, Any]) -> tuple[int, list[tuple[str, str]], 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
     front: Front
+
+    def server_bind(self) -> None:
+        """Without asking the resolver for a name."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), int(self.server_address[1])
 
     def handle_error(self, *_: object) -> None:
         """Say nothing: browsers drop connections all the time."""
