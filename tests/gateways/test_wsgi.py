@@ -9,6 +9,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 from wsgiref.util import setup_testing_defaults
 from wsgiref.validate import validator
 
+import flask
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -100,7 +101,7 @@ def test_the_application_keeps_to_the_interface(target: str, method: str) -> Non
     "name", ["RAW_URI", "REQUEST_URI", "HTTP_X_FORWARDED_PREFIX", "HTTP_X_ORIGINAL_URL", "HTTP_X_REWRITE_URL"]
 )
 def test_only_script_name_and_path_info_say_where(name: str) -> None:
-    more = {name: "http://evil.example/oauth/connections"}
+    more: dict[str, Any] = {name: "http://evil.example/oauth/connections"}
 
     found = read_environ(environ("/oauth/callback/github?code=a", **more))
 
@@ -143,7 +144,11 @@ def test_a_body_over_the_limit_is_not_read() -> None:
 
 
 def test_a_chunked_body_over_the_limit_is_cut_and_refused() -> None:
-    more = {"wsgi.input_terminated": True, "wsgi.input": io.BytesIO(b"a" * 100_000), "CONTENT_TYPE": FORM}
+    more: dict[str, Any] = {
+        "wsgi.input_terminated": True,
+        "wsgi.input": io.BytesIO(b"a" * 100_000),
+        "CONTENT_TYPE": FORM,
+    }
     app = wsgi_app(World(), resource_owner=lambda _: "alice")
 
     status, _, _ = call(app, environ("/oauth/connections/revoke", method="POST", **more))
@@ -199,6 +204,24 @@ def test_an_account_is_connected_through_a_real_server() -> None:
 
     assert (status, back, page) == (303, 303, 200)
     assert finished["location"] == "https://app.example/oauth/connections?connected=github"
+
+
+def test_a_function_that_gets_a_flask_request_answers_with_one_line() -> None:
+    app = wsgi_app(World(), resource_owner=lambda _: "alice")
+    functions = flask.Flask("functions")
+
+    @functions.route("/", defaults={"path": ""}, methods=["GET", "POST"])
+    @functions.route("/<path:path>", methods=["GET", "POST"])
+    def function(path: str) -> flask.Response:
+        return flask.Response.from_app(app, flask.request.environ)
+
+    with functions.test_client() as client:
+        page = client.get("/oauth/connect/github")
+        started = client.post("/oauth/connect/github", headers=dict(SAME_ORIGIN), data={"return_to": "/reports"})
+
+    assert page.status_code == 200
+    assert started.status_code == 303
+    assert "github.example" in started.headers["Location"]
 
 
 def test_headers_reach_resource_owner() -> None:

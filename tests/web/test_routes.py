@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -15,9 +16,10 @@ from tests.web.world import (
 )
 
 from valetkey.connections.links import complete_authorization, connect_url
-from valetkey.effects import Load, Open, Place, Seal, Swap
+from valetkey.effects import List, Load, Open, Place, Seal, Swap
 from valetkey.errors import StoreError, TransportError
 from valetkey.http import Headers, Request, Response, write_form
+from valetkey.web.forms import seal_cursor
 from valetkey.web.routes import respond
 
 NO_SUCH_PATHS = [
@@ -892,3 +894,55 @@ def test_a_link_that_is_too_long_is_not_opened() -> None:
 
     assert world.browser(owner=None).get("/oauth/link/" + "A" * 2049).status == 404
     assert touched == []
+
+
+@pytest.mark.parametrize("cursor", ["x", "AAAA", "vk1.test.AAAA", "é", "\x00", "A" * 5000, "vk1..", "../.."])
+def test_a_cursor_that_is_not_ours_never_reaches_the_store(cursor: str) -> None:
+    world = World()
+    touched: list[object] = []
+    world.before = lambda effect: touched.append(effect) if isinstance(effect, List) else None
+
+    response = world.browser().get("/oauth/connections?" + write_form((("cursor", cursor),)))
+
+    assert response.status == 400
+    assert touched == []
+
+
+def test_many_connections_take_several_pages_and_none_is_missing() -> None:
+    world = World()
+    browser = world.browser()
+    for number in range(103):
+        browser.jar.clear()
+        browser.connect(account=f"account-{number:03}")
+
+    first = text_of(browser.get("/oauth/connections"))
+    (more,) = re.findall(r'href="https://app\.example([^"]*cursor=[^"]*)"', first)
+    second = text_of(browser.get(more))
+
+    found = re.findall(r"account-\d{3}(?=</span>)", first + second)
+    assert len(found) == len(set(found)) == 103
+    assert "Show more" not in second
+
+
+def test_a_cursor_of_another_resource_owner_is_refused() -> None:
+    world = World()
+    sealed = world.run(seal_cursor(world.settings, "alice", "x"))
+
+    assert world.browser("bob").get(f"/oauth/connections?cursor={sealed}").status == 400
+
+
+def test_no_page_on_the_way_shows_a_secret() -> None:
+    world = World()
+    browser = world.browser()
+    pages = [browser.get("/oauth/connect/github?account=work"), browser.connect(account="work")]
+    state = world.provider.requests[-1].body.decode()
+    form = browser.form_on("/oauth/connections", action="/connections/revoke")
+    pages += [
+        browser.get("/oauth/connections?connected=github"),
+        browser.send("POST", "/oauth/connections/revoke", form=form),
+    ]
+
+    assert CANARY in state  # the canaries did travel
+    for page in pages:
+        assert CANARY not in text_of(page)
+        assert CANARY not in str(page.headers)

@@ -5,7 +5,8 @@ handler that joins them: `aws.lambda_handler`, `asgi.asgi_app`, `wsgi.wsgi_app`.
 application who is signed in, running the program and the last-resort page, is in `serve`, once for all of them.
 
 The one rule: a gateway translates and never decides. The target it hands on is the raw one; no forwarded header is
-read. Google Cloud Functions and Azure serve WSGI or ASGI, Vercel either: there is nothing to translate there.
+read. Azure and Vercel serve WSGI or ASGI applications; a Google Cloud Function, which gets a Flask request,
+answers with `flask.Response.from_app(wsgi_app(...), request.environ)`.
 
 Not here: routes and pages (`web`), flows (`connections`).
 """

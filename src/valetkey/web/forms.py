@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_BODY = 64 * 1024
 MAX_TOKEN = 512
+MAX_CURSOR = 4096
 LIFETIME_SECONDS = 3600
 SKEW_SECONDS = 60
 TOKEN_FIELD = "form"  # noqa: S105 - the name of a field
@@ -97,6 +98,26 @@ def require_token(settings: Settings, owner: str, action: str, *, token: str) ->
     """Refuse with `form_expired` unless the token is accepted."""
     if not (yield from token_accepted(settings, owner, action, token=token)):
         raise RequestRefused("form_expired", "load the page again: its form is missing or too old", status=403)
+
+
+def seal_cursor(settings: Settings, owner: str, cursor: str) -> Op[str]:
+    """The cursor for a link of ours; empty stays empty."""
+    if not cursor:
+        return ""
+    sealed = yield from Seal(_place(settings, owner, "cursor"), cursor.encode())
+    return sealed.decode("ascii")
+
+
+def open_cursor(settings: Settings, owner: str, text: str) -> Op[str]:
+    """The cursor of a link of ours, so that a store never sees one that it did not give out. Raises RequestRefused."""
+    if not text:
+        return ""
+    if len(text) <= MAX_CURSOR and text.isascii():
+        try:
+            return (yield from Open(_place(settings, owner, "cursor"), text.encode())).decode()
+        except (SealBroken, KeyUnavailable):
+            pass
+    raise RequestRefused("malformed_request", "the cursor is not one of ours: load the first page")
 
 
 def _place(settings: Settings, owner: str, action: str) -> Place:

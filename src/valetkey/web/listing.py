@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from valetkey.http import Response
     from valetkey.web.visit import Visit
 
-MAX_CURSOR = 2048
 DISCONNECTED = {
     "revoked": ("{title} is disconnected", "{title} has withdrawn the permission, and nothing is kept here."),
     "unsupported": (
@@ -36,9 +35,7 @@ DISCONNECTED = {
 def show_connections(visit: Visit) -> Op[Response]:
     """The page of the resource owner's connections."""
     settings, owner = visit.settings, visit.signed_in
-    cursor = forms.field(visit.query, "cursor")
-    if len(cursor) > MAX_CURSOR:
-        raise RequestRefused("malformed_request", "the cursor is not one of ours")
+    cursor = yield from forms.open_cursor(settings, owner, forms.field(visit.query, "cursor"))
     page = yield from connections(settings, resource_owner=owner, cursor=cursor)
     tokens = {}
     for action in ("connect", "revoke", "forget"):
@@ -56,7 +53,7 @@ def show_connections(visit: Visit) -> Op[Response]:
             for name in settings.registrations
             if name not in connected
         ],
-        more=page.cursor,
+        more=(yield from forms.seal_cursor(settings, owner, page.cursor)),
         tokens=tokens,
         notice=title(settings, named) if named in connected and named in settings.registrations else "",
     )
