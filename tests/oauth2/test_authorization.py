@@ -113,6 +113,31 @@ def test_a_parameter_of_ours_is_not_set_a_second_time(name: str) -> None:
         authorization_url(server, CLIENT, state="s", scope=("a",), code_challenge=CHALLENGE, extra=((name, "x"),))
 
 
+@pytest.mark.parametrize(
+    "server",
+    [
+        replace(SERVER, authorization_parameters=(("prompt", "consent"),)),
+        replace(SERVER, authorization_endpoint="https://as.example/authorize?prompt=consent"),
+    ],
+)
+def test_each_place_for_parameters_counts_alone(server: AuthorizationServer) -> None:
+    url = authorization_url(server, CLIENT, state="s", scope=(), code_challenge=CHALLENGE)
+    assert query_of(url)["prompt"] == "consent"
+
+    plain = authorization_url(SERVER, CLIENT, state="s", scope=(), code_challenge=CHALLENGE, extra=(("prompt", "x"),))
+    assert query_of(plain)["prompt"] == "x"
+
+    with pytest.raises(ConfigurationError, match="prompt"):
+        authorization_url(server, CLIENT, state="s", scope=(), code_challenge=CHALLENGE, extra=(("prompt", "x"),))
+
+
+def test_an_endpoint_that_sets_our_parameters_is_refused() -> None:
+    server = replace(SERVER, authorization_endpoint="https://as.example/authorize?client_id=other")
+
+    with pytest.raises(ConfigurationError, match="client_id"):
+        authorization_url(server, CLIENT, state="s", scope=(), code_challenge=CHALLENGE)
+
+
 @pytest.mark.parametrize("field", ["authorization_parameters", "token_parameters"])
 def test_a_server_that_sets_our_parameters_is_refused_when_it_is_made(field: str) -> None:
     with pytest.raises(ConfigurationError, match="client_id"):
@@ -134,9 +159,9 @@ def test_a_server_that_advertises_iss_needs_an_issuer() -> None:
 def test_pkce_is_left_out_only_where_the_provider_refuses_it() -> None:
     refusing = replace(SERVER, pkce=PKCE_REFUSED_BY_PROVIDER)
 
-    with pytest.raises(ConfigurationError, match="challenge"):
+    with pytest.raises(ConfigurationError, match="needs a code challenge"):
         authorization_url(SERVER, CLIENT, state="s", scope=(), code_challenge=None)
-    with pytest.raises(ConfigurationError, match="challenge"):
+    with pytest.raises(ConfigurationError, match="leave the code challenge out"):
         authorization_url(refusing, CLIENT, state="s", scope=(), code_challenge=CHALLENGE)
 
 
@@ -252,6 +277,19 @@ def test_an_issuer_that_was_not_advertised_is_accepted_where_it_is_equal() -> No
 
 def test_an_empty_issuer_is_refused_even_where_none_is_known() -> None:
     assert reason_of("code=a&iss=", replace(SERVER, issuer=None)) == "issuer_mismatch"
+
+
+def test_the_longest_error_code_is_shown() -> None:
+    with pytest.raises(CallbackError, match="a" * 64):
+        read_authorization_response((("error", "a" * 64),), server=SERVER)
+
+
+def test_a_parameter_of_the_callback_is_kept_up_to_512_characters() -> None:
+    fits, too_long = ("fits", "x" * 508), ("long", "x" * 509)
+
+    response = read_authorization_response((("code", "a"), fits, too_long), server=SERVER)
+
+    assert response.extra == (fits,)
 
 
 def test_tokens_in_a_callback_are_dropped_and_other_parameters_kept() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.oauth2.vectors import load
 
 from valetkey.http import Headers, Request
-from valetkey.oauth2.bearer import MAX_CHALLENGES, Challenge, authorize_request, read_challenges
+from valetkey.oauth2.bearer import Challenge, authorize_request, read_challenges
 from valetkey.secret import Secret
 
 REQUEST = Request("GET", "https://api.example/me", Headers((("Accept", "*/*"),)))
@@ -82,10 +82,19 @@ def test_a_broken_header_is_read_up_to_where_it_breaks(text: str, schemes: list[
     assert [challenge.scheme for challenge in read(text)] == schemes
 
 
+def test_the_longest_header_is_read_and_a_longer_one_is_not() -> None:
+    longest = 'Bearer realm="' + "a" * (8192 - 15) + '"'
+
+    assert len(read(longest)) == 1
+    assert read(longest + " ") == ()
+    assert len(read("Basic", longest)) == 1
+
+
 def test_challenges_have_a_limit_in_length_and_number() -> None:
     assert read('Bearer realm="' + "a" * 10_000 + '"') == ()
-    assert len(read(*["Basic"] * 100)) == MAX_CHALLENGES
-    assert len(read(", ".join(["Basic"] * 100))) == MAX_CHALLENGES
+    assert len(read(*["Basic"] * 100)) == 16
+    assert len(read(", ".join(["Basic"] * 100))) == 16
+    assert len(read("Bearer " + ", ".join(f"p{n}=1" for n in range(32)))) == 1
     assert read("Bearer " + ", ".join(f"p{n}=1" for n in range(33))) == ()
 
 

@@ -44,6 +44,12 @@ def test_a_refusal_holds_nothing_of_what_was_read() -> None:
     assert caught.value.__suppress_context__
 
 
+def test_a_number_has_at_most_40_digits() -> None:
+    assert read_json_object(b'{"a":' + b"9" * 40 + b"}", limit=99) == {"a": int("9" * 40)}
+    with pytest.raises(ValueError, match="not JSON"):
+        read_json_object(b'{"a":' + b"9" * 41 + b"}", limit=99)
+
+
 def test_the_limit_counts_octets() -> None:
     assert read_json_object(b'{"a":1}', limit=7) == {"a": 1}
     with pytest.raises(ValueError, match="longer than 6"):

@@ -139,12 +139,26 @@ def test_no_content_is_malformed() -> None:
     assert isinstance(error_of(Response(204)), MalformedResponse)
 
 
-@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
 def test_a_redirect_is_not_followed(status: int) -> None:
     error = error_of(answer(GOOD, status=status, Location="https://evil.example/"))
 
     assert isinstance(error, MalformedResponse)
+    assert "redirect" in str(error)
     assert "evil" not in str(error)
+
+
+def test_400_is_not_a_redirect_and_299_is_an_answer() -> None:
+    assert "redirect" not in str(error_of(answer("<html>", status=400)))
+    assert read(answer(GOOD, status=299)).token_type == "bearer"
+
+
+def test_an_answer_has_at_most_a_mebibyte() -> None:
+    start = "access_token=at&token_type=bearer&x="
+    longest = start + "x" * ((1 << 20) - len(start))
+
+    assert read(answer(longest, content_type="text/plain")).token_type == "bearer"
+    assert isinstance(error_of(answer(longest + "x", content_type="text/plain")), MalformedResponse)
 
 
 # Values.
@@ -198,6 +212,8 @@ LIFETIMES: list[tuple[object, int | None]] = [
     (".5", None),
     ("3600.", None),
     ("1.2.3", None),
+    ("000000003600", 3600),
+    ("0000000003600", 3600),
     ("1e3", None),
     ("1_000", None),
     (" 60", None),
@@ -288,6 +304,22 @@ def test_short_members_of_the_answer_are_kept_beside_the_tokens() -> None:
     assert tokens.extra == (("instance_url", "https://eu1.example"), ("user_id", "42"))
 
 
+def test_members_are_kept_up_to_32_of_512_characters() -> None:
+    fits = "x" * 508
+    assert read_members(fits=fits, long=fits + "x").extra == (("fits", fits),)
+
+    many = {f"m{number}": "x" for number in range(40)}
+    assert read_members(SERVER, **many).extra == tuple(many.items())[:32]
+
+
+def test_a_token_has_at_most_64_kib() -> None:
+    longest = "x" * 65536
+
+    assert read_members(refresh_token=longest).refresh_token is not None
+    with pytest.raises(MalformedResponse, match="refresh_token"):
+        read_members(refresh_token=longest + "x")
+
+
 def test_an_answer_prints_none_of_its_tokens_or_members() -> None:
     tokens = read_members(access_token="CANARY1", refresh_token="CANARY2", id_token="CANARY3", hook="CANARY4")
 
@@ -302,7 +334,7 @@ def test_a_token_inside_an_envelope_is_found_where_the_provider_puts_it() -> Non
     assert read(answer(json.dumps({"data": {"user": inner}})), server).scope == ("a",)
     bodies: list[dict] = [{}, {"data": 1}, {"data": {"user": []}}, inner]
     for body in bodies:
-        assert isinstance(error_of(answer(json.dumps(body)), server), MalformedResponse)
+        assert "data.user" in str(error_of(answer(json.dumps(body)), server))
 
 
 # Errors.
@@ -322,6 +354,13 @@ def test_a_token_inside_an_envelope_is_found_where_the_provider_puts_it() -> Non
         (400, {"error": {"type": "OAuthException", "code": 190, "message": "CANARY"}}, "provider_error"),
         (400, {"error": {"type": "expired_token", "message": "CANARY"}}, "expired_token"),
         (400, {"errors": ["CANARY"]}, "provider_error"),
+        (400, {"errors": [*[{}] * 7, {"code": "late"}]}, "late"),
+        (400, {"errors": [*[{}] * 8, {"code": "too_late"}]}, "provider_error"),
+        (400, {"error": {"code": "inner"}, "code": "outer"}, "inner"),
+        (400, {"error": ""}, "provider_error"),
+        (400, {"error": "a"}, "a"),
+        (400, {"error": "a" * 64}, "a" * 64),
+        (400, {"error": True}, "provider_error"),
         (400, {"error": "CANARY"}, "provider_error"),
         (400, {"error": "<script>"}, "provider_error"),
         (400, {"error": "invalid_grant\n"}, "provider_error"),
@@ -401,6 +440,8 @@ def test_a_failing_server_is_a_server_error_whatever_it_says(status: int, body: 
         ("3601", 3600.0),
         ("315360000", 3600.0),
         ("9" * 5000, 3600.0),
+        ("000000060", 60.0),
+        ("0000000060", 60.0),
         ("Sun, 15 Jun 2025 15:06:41 GMT", 0.25),
         ("Sun, 15 Jun 2025 15:11:40 GMT", 299.25),
         ("Sun, 15 Jun 2035 15:11:40 GMT", 3600.0),

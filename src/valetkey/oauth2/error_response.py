@@ -123,7 +123,7 @@ def read_retry_after(text: str | None, *, now: float) -> float | None:
         return None
     text = text.strip()
     if text.isascii() and text.isdigit():
-        return MAX_RETRY_AFTER if len(text) > 9 else min(float(text), MAX_RETRY_AFTER)
+        return min(float(text), MAX_RETRY_AFTER)  # a float has no limit of digits, an int has
     moment = _read_http_date(text)
     return None if moment is None else min(max(moment - now, 0.0), MAX_RETRY_AFTER)
 

@@ -130,10 +130,10 @@ def read_lifetime(expires_in: object) -> int | None:
     """
     if isinstance(expires_in, str):
         whole, point, fraction = expires_in.partition(".")
-        # int() would take "1_000", " 60 " and digits of other scripts
-        if len(whole) > 12 or not _is_digits(whole) or (point and not _is_digits(fraction)):
+        # float() alone would take "1_000", " 60 ", "1e3" and digits of other scripts
+        if not _is_digits(whole) or (point and not _is_digits(fraction)):
             return None
-        expires_in = int(whole)
+        expires_in = float(expires_in)
     if isinstance(expires_in, bool) or not isinstance(expires_in, int | float):
         return None
     return int(expires_in) if 1 <= expires_in <= MAX_LIFETIME else None
