@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.sandbox.steps import APP, BASE_URL, OTHER_URI, REDIRECT_URI, Bench, callback
+
 from valetkey.sandbox import SandboxClient, approve
 from valetkey.sandbox.visitor import Visitor
 from valetkey.value import replace
@@ -192,9 +192,10 @@ def test_the_issuer_can_be_kept_out_of_answers_as_older_servers_do() -> None:
     bench = Bench(iss_in_responses=False)
 
     assert "iss" not in callback(approve(bench.sandbox.respond, bench.location()))
-    assert b'"authorization_response_iss_parameter_supported":false' in bench.get(
-        "/.well-known/oauth-authorization-server"
-    ).body
+    assert (
+        b'"authorization_response_iss_parameter_supported":false'
+        in bench.get("/.well-known/oauth-authorization-server").body
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-
 from tests.sandbox.steps import BASE_URL, Bench, fields, refusal
+
 from valetkey.errors import ConfigurationError, TransportError
 from valetkey.http import Headers, Request, Response, read_form
 from valetkey.sandbox import ResponseLost

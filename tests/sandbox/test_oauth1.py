@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
 from tests.sandbox.steps import (
     APP,
     BASE_URL,
@@ -20,6 +19,7 @@ from tests.sandbox.steps import (
     form_fields,
     refusal,
 )
+
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.http import Headers, Request, Response, percent_encode, read_form
 from valetkey.oauth1.credentials import ClientCredentials, TemporaryCredentials, TokenCredentials
@@ -27,6 +27,9 @@ from valetkey.sandbox import SandboxClient, approve
 from valetkey.sandbox.visitor import VisitFailed
 from valetkey.secret import Secret
 from valetkey.value import replace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 OTHER_CLIENT = ClientCredentials("other", Secret("other-secret"))
 
@@ -216,9 +219,7 @@ def test_a_nonce_is_used_once_with_its_timestamp_client_and_token() -> None:
     now = int(bench.clock())
 
     def me(nonce: str, timestamp: int) -> Response:
-        return bench.sandbox.respond(
-            bench.signed("GET", "/oauth1/me", token=token, nonce=nonce, timestamp=timestamp)
-        )
+        return bench.sandbox.respond(bench.signed("GET", "/oauth1/me", token=token, nonce=nonce, timestamp=timestamp))
 
     assert me("a" * 24, now).status == 200
     assert problem(me("a" * 24, now)) == (401, "nonce_used")
@@ -398,7 +399,11 @@ def test_a_public_key_is_no_shared_secret_and_a_secret_is_no_key() -> None:
     extra = (("oauth_callback", REDIRECT_URI),)
 
     confused = bench.signed(
-        "POST", "/oauth1/initiate", client=ClientCredentials("keyed", Secret(pem)), signature_method="HMAC-SHA1", extra=extra
+        "POST",
+        "/oauth1/initiate",
+        client=ClientCredentials("keyed", Secret(pem)),
+        signature_method="HMAC-SHA1",
+        extra=extra,
     )
     reverse = altered(
         bench.signed("POST", "/oauth1/initiate", extra=extra), setting("oauth_signature_method", "RSA-SHA1")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-
 from tests.sandbox.steps import APP, BASE_URL, REDIRECT_URI, Bench, callback
+
 from valetkey.http import FORM, Headers, Request, Response, write_form
 from valetkey.sandbox import approve
 from valetkey.sandbox.visitor import VisitFailed, Visitor, read_forms
@@ -30,7 +30,7 @@ def consent(page: Response, **changes: str) -> tuple[tuple[str, str], ...]:
 
 def test_every_page_forbids_frames_scripts_and_storing() -> None:
     bench = Bench()
-    visitor, consent_page = signed_in(bench)
+    _visitor, consent_page = signed_in(bench)
     pages = [bench.get("/"), bench.get(bench.location()), consent_page, bench.get("/oauth2/authorize"), bench.get("/x")]
 
     for page in pages:
@@ -100,7 +100,9 @@ def test_signing_in_draws_a_new_session() -> None:
     assert b"Who are you today" in visitor.request("GET", bench.location()).body
 
 
-@pytest.mark.parametrize("wrong", [{"password": "pickwick"}, {"account": "bob"}, {"account": "nobody"}, {"password": ""}])
+@pytest.mark.parametrize(
+    "wrong", [{"password": "pickwick"}, {"account": "bob"}, {"account": "nobody"}, {"password": ""}]
+)
 def test_a_wrong_password_shows_the_page_again(wrong: dict[str, str]) -> None:
     bench = Bench()
 
@@ -139,9 +141,7 @@ def test_a_form_from_another_origin_is_refused(origins: tuple[str, ...]) -> None
     cookie = "; ".join(f"{name}={text}" for name, text in visitor.cookies.items())
     headers = (("Content-Type", FORM), ("Cookie", cookie), *(("Origin", origin) for origin in origins))
 
-    answer = bench.sandbox.respond(
-        Request("POST", "/consent", Headers(headers), write_form(consent(page)).encode())
-    )
+    answer = bench.sandbox.respond(Request("POST", "/consent", Headers(headers), write_form(consent(page)).encode()))
 
     assert answer.status == 403
 

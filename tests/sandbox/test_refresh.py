@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-
 from tests.sandbox.steps import APP, OTHER, Bench, fields, refusal
+
 from valetkey.errors import ConfigurationError
 from valetkey.sandbox import SandboxClient
 from valetkey.value import replace

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 import pytest
-
 from tests.sandbox.steps import BASE_URL, Bench, basic, fields, refusal
+
 from valetkey.http import Headers, Request
 
 

@@ -10,18 +10,21 @@ import time
 from email.utils import parsedate_to_datetime
 from http.client import HTTPConnection, RemoteDisconnected
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.sandbox.steps import APP, REDIRECT_URI, VERIFIER
 
 import valetkey.sandbox
-from tests.sandbox.steps import APP, REDIRECT_URI, VERIFIER
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM, Headers, Request, read_url, with_query, write_form
 from valetkey.oauth2.pkce import code_challenge
 from valetkey.sandbox import Sandbox, approve, serve
-from valetkey.sandbox.server import Server
 from valetkey.sandbox.table import TABLE
 from valetkey.sandbox.visitor import over_http
+
+if TYPE_CHECKING:
+    from valetkey.sandbox.server import Server
 
 CHECKS = Path(valetkey.sandbox.__file__).parent / "checks"
 

@@ -7,8 +7,8 @@ import threading
 from base64 import b64encode
 
 import pytest
-
 from tests.sandbox.steps import APP, OTHER, REDIRECT_URI, VERIFIER, Bench, basic, callback, fields, refusal
+
 from valetkey.http import FORM, Headers, Request, Response, write_form
 from valetkey.sandbox import approve
 from valetkey.secret import Secret
@@ -152,8 +152,6 @@ def test_basic_credentials_are_form_decoded() -> None:
     response = bench.redeem(code, basic("app:1", "p+q %&é"), client_id=None, client_secret=None)
 
     assert response.status == 200
-
-
 
 
 @pytest.mark.parametrize(
