@@ -329,3 +329,9 @@ def header(answer: dict[str, Any], name: str) -> str:
     fields = answer.get("multiValueHeaders") or answer["headers"]
     (found,) = [text for key, text in fields.items() if key.lower() == name]
     return str(found[0] if isinstance(found, list) else found)
+
+
+def test_what_may_not_stand_in_a_target_is_encoded() -> None:
+    event = events.url(request("/oauth/connections")) | {"rawQueryString": 'a=b c&d="ü"', "rawPath": "/a b"}
+
+    assert read_event(event).url == "/a%20b?a=b%20c&d=%22%C3%BC%22"

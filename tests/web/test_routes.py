@@ -946,3 +946,27 @@ def test_no_page_on_the_way_shows_a_secret() -> None:
     for page in pages:
         assert CANARY not in text_of(page)
         assert CANARY not in str(page.headers)
+
+
+def test_a_link_may_be_followed_by_its_owner_with_the_pages_own_form() -> None:
+    world = World()
+    browser = world.browser("alice")
+    link = link_for(world)
+    form = browser.form_on(link, action=link)
+
+    without = browser.send("POST", link)
+    started = browser.send("POST", link, form=form)
+    state = query_of(location(started))["state"]
+    finished = browser.get("/oauth/callback/github?" + write_form((("code", "c"), ("state", state))))
+
+    assert without.status == 403
+    assert location(finished) == f"{BASE}/connections?connected=github"
+
+
+@pytest.mark.parametrize("name", ["", "GitHub", "../x", "x" * 64])
+def test_only_a_name_can_be_forgotten(name: str) -> None:
+    browser = World().browser()
+    browser.connect()
+    form = browser.form_on("/oauth/connections", action="/connections/forget") | {"registration": name}
+
+    assert browser.send("POST", "/oauth/connections/forget", form=form).status == 404
