@@ -110,8 +110,18 @@ def test_a_code_that_is_no_plain_word_is_replaced_by_ours(code: str) -> None:
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(400, "request_refused"), (401, "unauthorized"), (403, "forbidden"), (404, "not_found"), (418, "request_refused")]
-    + [(429, "rate_limited"), (500, "server_error"), (503, "server_error"), (302, "redirected"), (307, "redirected")],
+    [
+        (400, "request_refused"),
+        (401, "unauthorized"),
+        (403, "forbidden"),
+        (404, "not_found"),
+        (418, "request_refused"),
+        (429, "rate_limited"),
+        (500, "server_error"),
+        (503, "server_error"),
+        (302, "redirected"),
+        (307, "redirected"),
+    ],
 )
 def test_an_error_without_a_code_is_named_after_its_status(status: int, code: str) -> None:
     error = error_of(answer("<html>canary</html>", status=status, Location="https://evil.example/canary"))
@@ -152,6 +162,8 @@ def test_success_is_any_status_of_the_200s() -> None:
         (answer(status=401, Date=DATE), None),
         (answer(status=200, Date="Sun, 06 Nov 1994 10:49:37 GMT"), None),
         (answer(status=401, Date="Sun, 06 Nov 1994 10:49:37 GMT"), 7193),
+        (answer("error=invalid_request&error_description=x", status=400, Date="Sun, 06 Nov 1994 10:49:37 GMT"), 7193),
+        (answer("error=invalid_request", status=400, Date=DATE), None),
         (answer(status=403, Date="Sun, 06 Nov 1994 10:49:37 GMT"), None),
         (answer("oauth_problem=token_rejected", status=401, Date="Sun, 06 Nov 1994 10:49:37 GMT"), None),
     ],

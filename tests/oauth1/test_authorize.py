@@ -139,8 +139,8 @@ def test_the_verifier_is_exchanged_under_the_temporary_secret() -> None:
 def test_a_callback_without_a_verifier_is_never_exchanged(verifier: str | None) -> None:
     world = World(strict(granting))
 
+    op = request_token_credentials(SERVER, CLIENT, temporary=TEMPORARY, verifier=verifier, not_after=LATER)
     with pytest.raises(ConfigurationError, match="oauth_verifier"):
-        op = request_token_credentials(SERVER, CLIENT, temporary=TEMPORARY, verifier=verifier, not_after=LATER)
         drive(op, world.answer)
 
     assert world.sent == []
@@ -161,8 +161,8 @@ def test_a_verifier_of_another_flow_is_the_providers_refusal() -> None:
 
     world = World(strict(answer, token_secret=TEMPORARY.secret))
 
+    op = request_token_credentials(SERVER, CLIENT, temporary=TEMPORARY, verifier="others", not_after=LATER)
     with pytest.raises(ProviderError) as caught:
-        op = request_token_credentials(SERVER, CLIENT, temporary=TEMPORARY, verifier="others", not_after=LATER)
         drive(op, world.answer)
 
     assert (caught.value.error, len(world.sent)) == ("permission_denied", 1)
@@ -214,8 +214,8 @@ def test_another_refusal_at_the_servers_time_is_what_is_reported() -> None:
         word = b"consumer_key_unknown" if late else b"timestamp_refused"
         return Response(401, Headers((("Date", http_date(NOW + 7200)),)), b"oauth_problem=" + word)
 
+    op = request_temporary_credentials(SERVER, CLIENT, callback=CALLBACK, not_after=LATER)
     with pytest.raises(ProviderError) as caught:
-        op = request_temporary_credentials(SERVER, CLIENT, callback=CALLBACK, not_after=LATER)
         drive(op, World(respond).answer)
 
     assert caught.value.error == "consumer_key_unknown"
@@ -241,8 +241,8 @@ def test_a_lost_answer_is_the_callers_to_judge() -> None:
     def respond(_: Request) -> Response:
         raise TransportError("no answer", maybe_received=True)
 
+    op = request_token_credentials(SERVER, CLIENT, temporary=TEMPORARY, verifier="v", not_after=LATER)
     with pytest.raises(TransportError):
-        op = request_token_credentials(SERVER, CLIENT, temporary=TEMPORARY, verifier="v", not_after=LATER)
         drive(op, World(respond).answer)
 
 
@@ -257,8 +257,8 @@ def test_a_callback_that_is_no_address_is_a_mistake_of_the_configuration(callbac
 def test_an_endpoint_that_is_no_address_is_a_mistake_of_the_configuration() -> None:
     with pytest.raises(ConfigurationError, match="authorization_endpoint"):
         authorization_url(replace(SERVER, authorization_endpoint="photos.example.net"), TEMPORARY)
+    server = replace(SERVER, temporary_credentials_endpoint="//photos.example.net")
     with pytest.raises(ConfigurationError, match="endpoint"):
-        server = replace(SERVER, temporary_credentials_endpoint="//photos.example.net")
         drive(request_temporary_credentials(server, CLIENT, callback="oob", not_after=LATER), World().answer)
 
 

@@ -209,11 +209,11 @@ def test_methods_that_cannot_be_made_here_are_refused() -> None:
 
 def test_an_rsa_request_that_has_no_one_reading_is_not_signed() -> None:
     client = rsa_client()
+    op = sign(Request("GET", URL + "&oauth_x=1"), client, token=None, signature_method="RSA-SHA1")
     with pytest.raises(ConfigurationError, match="oauth_"):
-        op = sign(Request("GET", URL + "&oauth_x=1"), client, token=None, signature_method="RSA-SHA1")
         drive(op, World().answer)
+    op = sign(Request("GET", URL), client, token=None, signature_method="RSA-SHA1", placement="body")
     with pytest.raises(ConfigurationError, match="placement"):
-        op = sign(Request("GET", URL), client, token=None, signature_method="RSA-SHA1", placement="body")
         drive(op, World().answer)
 
 

@@ -79,9 +79,10 @@ def problem(response: Response) -> str | None:
 def clock_offset(response: Response, *, now: int) -> int | None:
     """Seconds that the server's clock is ahead of ours, where that may be why it refused; else None.
 
-    That is where it named `timestamp_refused`, or answered 401 with a Date more than a minute away (section 3.3).
+    That is where it named `timestamp_refused`, or named nothing better than `invalid_request` (as oauthlib and Authlib
+    do) while its Date is more than a minute away (section 3.3).
     """
-    if response.status < 400:
+    if response.status not in (400, 401):
         return None
     theirs = read_http_date(response.headers.get("Date") or "")
     if theirs is None:
@@ -89,9 +90,8 @@ def clock_offset(response: Response, *, now: int) -> int | None:
     named = problem(response)
     if named == "timestamp_refused":
         return theirs - now
-    if response.status == 401 and named is None and abs(theirs - now) > MAX_CLOCK_SKEW_SECONDS:
-        return theirs - now
-    return None
+    could_be = (response.status == 401 and named is None) or named == "invalid_request"
+    return theirs - now if could_be and abs(theirs - now) > MAX_CLOCK_SKEW_SECONDS else None
 
 
 def clock_skew(*, now: int, offset: int, status: int) -> ProviderError:
