@@ -179,6 +179,21 @@ def test_no_message_holds_a_key(octets: bytes, named: bool, twice: bool) -> None
     assert repr(octets)[2:-1] not in said
 
 
+@pytest.mark.parametrize(
+    ("pairs", "problem"),
+    [
+        ([], "no key"),
+        ([("A", OLD)], "no key id"),
+        ([("a", OLD[:31])], "31 octets instead of 32"),
+        ([("a", bytes(32))], "sample"),
+        ([("a", OLD), ("a", NEW)], "twice"),
+    ],
+)
+def test_a_ring_made_of_octets_is_checked_alike(pairs: list[tuple[str, bytes]], problem: str) -> None:
+    with pytest.raises(ConfigurationError, match=problem):
+        LocalKeyRing(pairs, random=os.urandom)
+
+
 def test_a_ring_is_not_printed_or_pickled() -> None:
     made = ring(line("a", OLD))
 

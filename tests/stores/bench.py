@@ -78,18 +78,17 @@ class Bench:
 
 
 class World:
-    """Answers the wire effects: real requests, a clock that only sleeping moves, and a list of what was waited."""
+    """Answers the wire effects: real requests under the real clock, and sleeps that are only noted."""
 
     def __init__(self, send: Callable[[Send], Response] | None = None, *, remaining: float = 30.0) -> None:
         self.send = send or TRANSPORT.send
-        self.started = time.time()
         self.slept: list[float] = []
         self.remaining = remaining
 
     def answer(self, effect: object) -> object:
         match effect:
             case Now():
-                return self.started + sum(self.slept)
+                return time.time()
             case Remaining():
                 return self.remaining - sum(self.slept)
             case Random(octets):

@@ -247,6 +247,8 @@ class Conformance:
             bench.swap(one.key, None, other)
         with pytest.raises(ValueError, match="version"):
             bench.swap(one.key, one.version, one)
+        with pytest.raises(ValueError, match="version"):
+            bench.swap(one.key, b"short", one)
 
     def test_what_the_caller_changes_afterwards_is_not_stored(self, bench: Bench) -> None:
         clear: dict[str, str | int] = {"state": "ACTIVE"}

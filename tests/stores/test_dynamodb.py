@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -219,10 +220,11 @@ def test_nothing_is_sent_when_no_time_is_left(moto_table: tuple[str, str]) -> No
 
 def test_a_request_ends_before_the_invocation_does(moto_table: tuple[str, str]) -> None:
     bench, network = faulty(moto_table, remaining=1.5)
+    before = time.time()
 
     bench.load(new_key())
 
-    assert network.sent[0].not_after == bench.world.started + 1.5
+    assert before + 1.5 <= network.sent[0].not_after <= time.time() + 1.5
     assert network.sent[0].reach == CONFIGURED
 
 
@@ -274,6 +276,56 @@ def test_making_a_table_that_is_there_changes_nothing(bench: DynamoDBBench) -> N
     bench.perform(bench.store.create_table())
 
     assert bench.load(kept.key) == kept
+
+
+def describe(status: str) -> Fault:
+    keys = [{"AttributeName": "partition", "KeyType": "HASH"}, {"AttributeName": "name", "KeyType": "RANGE"}]
+    body = json.dumps({"Table": {"TableStatus": status, "KeySchema": keys}}).encode()
+    return lambda _: Response(200, Headers(), body)
+
+
+def test_making_a_table_waits_until_it_is_there(moto_table: tuple[str, str]) -> None:
+    not_yet = answer(400, "ResourceNotFoundException")
+    bench, network = faulty(moto_table, send, not_yet, describe("CREATING"), describe("ACTIVE"))
+
+    bench.perform(bench.store.create_table())
+
+    assert bench.world.slept == [1.0, 1.0]
+    assert len(network.sent) == 5
+
+
+def test_waiting_for_a_table_ends(moto_table: tuple[str, str]) -> None:
+    network = Faults(send, *[describe("CREATING")] * 100)
+    bench = DynamoDBBench(*moto_table, World(network.send, remaining=600))
+
+    with pytest.raises(StoreError, match="still not active"):
+        bench.perform(bench.store.create_table())
+
+
+@pytest.mark.parametrize("call", [0, 2], ids=["CreateTable", "UpdateTimeToLive"])
+def test_a_table_that_may_not_be_made_is_an_error(moto_table: tuple[str, str], call: int) -> None:
+    faults: list[Fault] = [send, send, send]
+    faults[call] = answer(400, "AccessDeniedException")
+    bench, _ = faulty(moto_table, *faults)
+
+    with pytest.raises(StoreError, match="access denied"):
+        bench.perform(bench.store.create_table())
+
+
+def test_a_table_with_other_keys_is_refused(moto: str) -> None:
+    bench = DynamoDBBench(moto, "invoices")
+    keys = [{"AttributeName": "id", "KeyType": "HASH"}]
+    types = [{"AttributeName": "id", "AttributeType": "S"}]
+    table = {
+        "TableName": "invoices",
+        "BillingMode": "PAY_PER_REQUEST",
+        "KeySchema": keys,
+        "AttributeDefinitions": types,
+    }
+    bench.perform(bench.store._wire.ask("CreateTable", table))
+
+    with pytest.raises(StoreError, match="other keys"):
+        bench.perform(bench.store.create_table())
 
 
 def test_expired_rows_lapse_by_the_table_itself(bench: DynamoDBBench) -> None:

@@ -312,6 +312,7 @@ def test_a_database_of_another_application_is_refused_and_left_alone(path: str) 
 
     connection = sqlite3.connect(path)
     assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("invoices",)]
+    assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     connection.close()
 
 
@@ -322,6 +323,19 @@ def test_another_application_that_numbers_its_schema_is_refused_too(path: str) -
 
     with pytest.raises(ConfigurationError, match="another application"):
         SqliteStore(path)
+
+
+def test_a_table_of_the_same_name_in_an_unmarked_file_is_not_taken_over(path: str) -> None:
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE rows (id INTEGER)")
+    connection.close()
+
+    with pytest.raises((ConfigurationError, StoreError)):
+        SqliteStore(path)
+
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT sql FROM sqlite_master").fetchall() == [("CREATE TABLE rows (id INTEGER)",)]
+    connection.close()
 
 
 def test_a_newer_schema_asks_for_a_newer_valetkey(path: str, store: SqliteStore) -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     Attributes: TypeAlias = dict[str, dict[str, str]]
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
+NO_SUCH_TABLE = "ResourceNotFoundException"
 TABLE_EXISTS = "ResourceInUseException"
 NO_SUCH_OPERATION = "UnknownOperationException"
 TABLE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
@@ -117,7 +118,12 @@ class DynamoDBStore:
     def _wait_until_active(self) -> WireOp[None]:
         for _ in range(MAX_TABLE_POLLS):
             answer = yield from self._wire.ask("DescribeTable", {"TableName": self.table})
-            if self._wire.content(answer).get("Table", {}).get("TableStatus") == "ACTIVE":
+            # a table that was just made may not be seen yet
+            table = {} if answer.error == NO_SUCH_TABLE else self._wire.content(answer).get("Table", {})
+            if table.get("TableStatus") == "ACTIVE":
+                if table.get("KeySchema") != _table_description(self.table)["KeySchema"]:
+                    message = f"{self.description}: the table has other keys: give valetkey a table of its own"
+                    raise StoreError(message)
                 return
             yield from Sleep(TABLE_POLL_SECONDS)
         message = f"{self.description}: the table is still not active: look at it in the console, then try again"

@@ -227,20 +227,22 @@ class SqliteStore:
         """Check whose database it is and make the table where the file is empty."""
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         if version == 0:
+            self._refuse_foreign(connection)
             _run(connection, "PRAGMA journal_mode = WAL")
             _run(connection, "BEGIN IMMEDIATE")
             try:
                 version = connection.execute("PRAGMA user_version").fetchone()[0]  # another process may have been first
                 if version == 0:
-                    self._create(connection)
+                    self._refuse_foreign(connection)
+                    for statement in SCHEMA:
+                        _run(connection, statement)
                     version = SCHEMA_VERSION
             except BaseException:
                 connection.rollback()
                 raise
             _run(connection, "COMMIT")
         if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
-            message = f"{self.description}: is a database of another application: choose another path"
-            raise ConfigurationError(message)
+            raise self._foreign()
         if version > SCHEMA_VERSION:
             message = (
                 f"{self.description}: was written by a newer valetkey (schema {version}, this one knows"
@@ -248,12 +250,12 @@ class SqliteStore:
             )
             raise StoreError(message)
 
-    def _create(self, connection: sqlite3.Connection) -> None:
-        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            message = f"{self.description}: is a database of another application: choose another path"
-            raise ConfigurationError(message)
-        for statement in SCHEMA:
-            _run(connection, statement)
+    def _refuse_foreign(self, connection: sqlite3.Connection) -> None:
+        if connection.execute("SELECT count(*) FROM sqlite_master WHERE tbl_name <> 'rows'").fetchone()[0]:
+            raise self._foreign()
+
+    def _foreign(self) -> ConfigurationError:
+        return ConfigurationError(f"{self.description}: is a database of another application: choose another path")
 
     def _explain(self, error: sqlite3.Error) -> StoreError | ConfigurationError:
         import sqlite3
