@@ -107,8 +107,8 @@ def test_an_environment_of_another_deployment_does_not_get_into_the_demonstratio
         assert set(deployment.vault.settings.registrations) == {"sandbox-oauth1", "sandbox-oauth2"}
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
-    program = "from valetkey.cli import main; main()"
+def start(*arguments: str, first: str = "") -> subprocess.Popen[str]:
+    program = f"{first}\nfrom valetkey.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         stdout=subprocess.PIPE,
@@ -139,3 +139,23 @@ def test_the_sandbox_serves_until_interrupted() -> None:
 
     assert (running.returncode, errors) == (0, "")
     assert "demo-oauth2" in [client["client_id"] for client in told["clients"]]
+
+
+def test_the_demonstration_serves_its_pages_until_interrupted() -> None:
+    no_steps = "import valetkey.cli.demo.steps as steps; steps.STEPS = ()"
+    running = start("demo", *FREE, first=no_steps)
+    try:
+        assert running.stdout is not None
+        for line in running.stdout:
+            if line.startswith("Try it yourself: "):
+                break
+        url = line.partition(": ")[2].strip()
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert b"Who are you?" in answer.read()
+        running.send_signal(signal.SIGINT)
+        _, errors = running.communicate(timeout=20)
+    finally:
+        running.kill()
+        running.communicate()
+
+    assert (running.returncode, errors) == (0, "")

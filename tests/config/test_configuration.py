@@ -27,6 +27,7 @@ SOUND = {
     "VALETKEY_GITHUB_CLIENT_ID": "Iv1.abc",
     "VALETKEY_GITHUB_CLIENT_SECRET": f"{CANARY}-secret",
 }
+X_OAUTH1 = {"VALETKEY_X_OAUTH1_CLIENT_ID": "id", "VALETKEY_X_OAUTH1_CLIENT_SECRET": CANARY}
 PEM = "-----BEGIN PRIVATE KEY-----\\nMIIE\\n-----END PRIVATE KEY-----"
 
 
@@ -148,6 +149,9 @@ def test_everything_that_is_wrong_is_said_at_once_and_by_the_name_of_its_variabl
         (without(VALETKEY_BASEURL="x"), "VALETKEY_BASEURL is not a known variable; did you mean VALETKEY_BASE_URL?"),
         (without(VALETKEY_GITHUB_SCOPES="a"), "VALETKEY_GITHUB_SCOPES is not a known variable; did you mean"),
         (without(VALETKEY_CONFIG="none.toml"), "none.toml: there is no such file"),
+        (without(VALETKEY_CONFIG="."), ".: it cannot be read as UTF-8 text"),
+        (without(VALETKEY_PROVIDERS_DIR="/nowhere", VALETKEY_GITHUB_PROVIDER="mine"), "directory of providers cannot"),
+        (without(VALETKEY_X_OAUTH1_SIGNATURE_METHOD="MD5", **X_OAUTH1), "VALETKEY_X_OAUTH1_SIGNATURE_METHOD must be"),
     ],
 )
 def test_a_mistake_in_the_environment_is_named(environ: dict[str, str], expected: str) -> None:
@@ -181,7 +185,9 @@ def test_http_is_for_localhost(url: str) -> None:
         "VERCEL",
     ],
 )
-@pytest.mark.parametrize("store", ["memory:", "memory://", "sqlite:///tmp/a.db", "sqlite:///tmp/a.db?ephemeral=no"])
+@pytest.mark.parametrize(
+    "store", ["memory:", "memory://", "sqlite:///tmp/a.db", "sqlite:///tmp/a.db?ephemeral=no", "memory:?%"]
+)
 def test_a_store_that_is_lost_with_the_instance_is_refused_on_a_serverless_platform(variable: str, store: str) -> None:
     environ = SOUND | {variable: "1", "VALETKEY_STORE": store}
 
@@ -224,6 +230,13 @@ def test_a_secret_file_that_is_not_there_is_one_problem() -> None:
     (problem,) = problems_of(environ)
 
     assert problem.startswith("VALETKEY_GITHUB_CLIENT_SECRET_FILE: ")
+
+
+def test_an_empty_secret_file_is_a_problem(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("\n")
+    environ = without("VALETKEY_GITHUB_CLIENT_SECRET", VALETKEY_GITHUB_CLIENT_SECRET_FILE=str(tmp_path / "secret"))
+
+    assert "VALETKEY_GITHUB_CLIENT_SECRET_FILE: the file it names is empty" in problems_of(environ)
 
 
 def test_an_oauth1_registration_may_sign_with_a_private_key() -> None:
@@ -344,6 +357,8 @@ def test_the_environment_goes_before_the_file(tmp_path: Path) -> None:
         ('scope = ["read", "write"]', "scope = [1]", "registrations.trello.scope: it must be a list of texts"),
         ("[registrations.trello]", "[registrations.Trello]", "'Trello': a registration is named with"),
         ("store =", "store", "not TOML"),
+        ('{ expiration = "1day" }', "{ expiration = 1 }", "registrations.trello.authorization_parameters: it must"),
+        ('{ expiration = "1day" }', '""', "registrations.trello.authorization_parameters: it must be written like"),
     ],
 )
 def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, expected: str) -> None:
@@ -353,6 +368,12 @@ def test_a_mistake_in_the_file_is_named(tmp_path: Path, old: str, new: str, expe
     problems = problems_of({})
 
     assert any(expected in problem for problem in problems), problems
+
+
+def test_registrations_that_are_not_tables_are_a_problem(tmp_path: Path) -> None:
+    toml(tmp_path, 'registrations = "github"')
+
+    assert "valetkey.toml: registrations: it must hold tables, one for each name" in problems_of(SOUND)
 
 
 def test_a_directory_of_providers_is_used(tmp_path: Path) -> None:

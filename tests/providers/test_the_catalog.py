@@ -239,6 +239,7 @@ def test_what_is_not_a_name_never_becomes_a_path(name: str) -> None:
         ({"source": "http://docs.example.com"}, "source: it must start with https://"),
         ({"protocol": "oauth3"}, "protocol: it must be one of 'oauth1', 'oauth2'"),
         ({"name": "another"}, "name must be 'example'"),
+        ({"scope": ["read", ""]}, "scope: every item must be a text that is not empty"),
     ],
 )
 def test_a_mistake_in_an_entry_is_named(change: dict[str, object], expected: str) -> None:
@@ -271,6 +272,12 @@ def test_a_mistake_in_a_server_is_named(change: dict[str, object], expected: str
     assert expected in problems_of(table | {"server": server | change})
 
 
+def test_a_mistake_in_a_server_of_oauth1_is_named() -> None:
+    problems = problems_of(sound() | {"protocol": "oauth1"})
+
+    assert "example.toml: server: temporary_credentials_endpoint is missing" in problems
+
+
 def test_all_mistakes_are_reported_at_once() -> None:
     problems = problems_of({"title": 1, "colour": "red", "server": {"token_endpoint": "x"}, "protocol": "oauth2"})
 
@@ -296,5 +303,8 @@ def test_a_directory_of_ones_own_comes_before_the_catalog(tmp_path: Path) -> Non
     assert load_provider("github", directory=str(tmp_path)).title == "Ours"
     assert load_provider("google", directory=str(tmp_path)).title == "Google"
     assert "broken" in provider_names(str(tmp_path))
+    (tmp_path / "binary.toml").write_bytes(b"\xff")
+    with pytest.raises(ConfigurationError, match="cannot be read as UTF-8"):
+        load_provider("binary", directory=str(tmp_path))
     with pytest.raises(ConfigurationError, match=r"broken.toml: not TOML"):
         load_provider("broken", directory=str(tmp_path))

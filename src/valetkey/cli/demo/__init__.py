@@ -19,6 +19,10 @@ import click
 
 from valetkey.cli.output import json_option
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 @click.command()
 @click.option("--once", is_flag=True, help="End after the last step instead of serving the pages.")
@@ -39,14 +43,14 @@ def demo(port: int, sandbox_port: int, *, once: bool, as_json: bool) -> None:
                 break
         narrator.close(as_json=as_json)
         if not narrator.failed and not once and not as_json:
-            narrator.invite(deployment)
-            _serve_until_interrupted()
+            _serve_until_interrupted(lambda: narrator.invite(deployment))
     if narrator.failed:
         sys.exit(1)
 
 
-def _serve_until_interrupted() -> None:
+def _serve_until_interrupted(invite: Callable[[], None]) -> None:
     try:
+        invite()
         while True:
             time.sleep(3600)
     except KeyboardInterrupt:
