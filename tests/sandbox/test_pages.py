@@ -230,3 +230,15 @@ def test_the_front_page_says_who_is_signed_in_and_shows_no_secret() -> None:
     assert b"<b>alice</b>" in page
     assert b"/oauth2/token" in page
     assert b"app-secret" not in page
+
+
+def test_after_a_wrong_password_the_same_account_is_still_chosen() -> None:
+    bench = Bench()
+    visitor = Visitor(bench.sandbox.respond)
+    form = read_forms(visitor.request("GET", bench.location()).body.decode())[0]
+
+    sent = form.fields | {"account": "bob", "password": "wrong"}
+    page = visitor.request("POST", BASE_URL + "/sign-in", tuple(sent.items()))
+
+    assert b'value="bob" checked' in page.body
+    assert page.body.count(b" checked") == 1

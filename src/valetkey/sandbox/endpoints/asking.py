@@ -20,6 +20,7 @@ SCOPES = {"read": "See your name and your account", "write": "Write in your name
 def sign_in_page(exchange: Exchange, *, target: str, wrong: bool = False) -> Response:
     """The sign-in page; its form leads back to the target."""
     session, headers = current_session(exchange), []
+    names, chosen = tuple(exchange.sandbox.accounts), exchange.parameter("account")
     if session is None:
         session, cookie = open_session(exchange)
         headers.append(cookie)
@@ -33,6 +34,7 @@ def sign_in_page(exchange: Exchange, *, target: str, wrong: bool = False) -> Res
         form_token=session.form_token,
         target=target,
         wrong=wrong,
+        chosen=chosen if chosen in names else names[0],
     )
 
 
