@@ -100,6 +100,11 @@ def test_a_problem_in_the_challenge_is_found() -> None:
     assert error_of(response).error == "consumer_key_unknown"
 
 
+@pytest.mark.parametrize("challenge", ['Basic realm="oauth_problem"', 'OAuth oauth_problem=unquoted, "', "OAuth"])
+def test_a_challenge_that_cannot_be_read_says_nothing(challenge: str) -> None:
+    assert problem(answer(status=401, WWW_Authenticate=challenge)) is None
+
+
 @pytest.mark.parametrize("code", ["Canary Text", "canary-code", "C" * 3, "a" * 65, "", "canary%00", "%C3%A9"])
 def test_a_code_that_is_no_plain_word_is_replaced_by_ours(code: str) -> None:
     response = answer(f"oauth_problem={code}", status=401, WWW_Authenticate=f'OAuth oauth_problem="{code}"')

@@ -179,7 +179,7 @@ def _unsigned(method: str, url: str, headers: Pairs) -> Request:
 
 def _check_address(url: str, name: str) -> None:
     try:
-        read_url(url)
+        _ = read_url(url)
     except ValueError as wrong:
         message = f"the {name} of the OAuth 1.0a server is no address: {wrong}"
         raise ConfigurationError(message) from None
