@@ -77,6 +77,18 @@ def test_claims_of_the_wrong_kind_are_malformed(claims: dict) -> None:
         read({"active": True, **claims})
 
 
+def test_a_time_is_from_0_to_40_bits() -> None:
+    assert read({"active": True, "iat": 0, "exp": (1 << 40) - 1}).expires_at == (1 << 40) - 1
+    with pytest.raises(MalformedResponse):
+        read({"active": True, "exp": 1 << 40})
+
+
+def test_299_is_an_answer_and_300_is_not() -> None:
+    assert read({"active": True}, status=299).active
+    with pytest.raises(MalformedResponse):
+        read({"active": True}, status=300)
+
+
 def test_errors_are_those_of_every_endpoint() -> None:
     with pytest.raises(ProviderError) as caught:
         read({"error": "invalid_client"}, status=401)

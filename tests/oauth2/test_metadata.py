@@ -132,9 +132,18 @@ def test_a_list_of_the_wrong_kind_is_refused(name: str, listed: object) -> None:
         read(PUBLIC, **{name: listed})
 
 
+def test_a_list_may_have_500_entries() -> None:
+    assert len(read(scopes_supported=["x"] * 500).scopes_supported or ()) == 500
+
+
 def test_a_document_of_more_than_64_kib_is_refused() -> None:
     with pytest.raises(MalformedResponse, match="longer"):
         read(x="x" * 65536)
+
+    padded = json.dumps(DOCUMENT).encode().ljust(65536)
+    assert read_metadata(answer(padded), issuer=ISSUER).issuer == ISSUER
+    with pytest.raises(MalformedResponse, match="longer"):
+        read_metadata(answer(padded + b" "), issuer=ISSUER)
 
 
 @pytest.mark.parametrize(
@@ -163,13 +172,14 @@ def test_metadata_is_fetched_from_the_first_place_that_has_it() -> None:
     }
 
 
-def test_an_issuer_without_metadata_is_an_error() -> None:
-    peer = Peer(*[answer("", status=404)] * 2)
+@pytest.mark.parametrize("status", [400, 404, 410])
+def test_an_issuer_without_metadata_is_an_error(status: int) -> None:
+    peer = Peer(*[answer("", status=status)] * 2)
 
     with pytest.raises(ProviderError) as caught:
         peer.run(fetch_metadata(ISSUER, not_after=NOW))
 
-    assert caught.value.status == 404
+    assert (caught.value.error, caught.value.status) == ("provider_error", status)
     assert not peer.responses
 
 
