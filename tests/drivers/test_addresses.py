@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from valetkey.drivers.addresses import is_loopback_address, is_metadata_address, is_public_address
+from valetkey.drivers.addresses import is_metadata_address, is_public_address
 
 PUBLIC = (
     "1.1.1.1",
@@ -65,8 +65,3 @@ def test_a_metadata_address_is_known_in_every_spelling(address: str) -> None:
 @pytest.mark.parametrize("address", ["169.254.169.253", "::ffff:169.254.169.254", "fd00:ec2::255", "metadata"])
 def test_a_neighbour_of_a_metadata_address_is_not_one(address: str) -> None:
     assert not is_metadata_address(address)
-
-
-@pytest.mark.parametrize(("address", "here"), [("127.0.0.1", True), ("127.9.9.9", True), ("::1", True), ("::", False)])
-def test_loopback_is_all_of_127_and_one_address_of_ipv6(address: str, *, here: bool) -> None:
-    assert is_loopback_address(address) is here

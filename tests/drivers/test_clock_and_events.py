@@ -6,14 +6,12 @@ import asyncio
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING
 
-from valetkey.drivers.clock import AsyncClock, SystemClock, invocation
+import pytest
+
+from valetkey.drivers.clock import AsyncClock, SystemClock, invocation, seconds_left
 from valetkey.drivers.events import LogEvents
 from valetkey.effects import Event
-
-if TYPE_CHECKING:
-    import pytest
 
 
 def test_thirty_seconds_are_left_where_nobody_said() -> None:
@@ -70,6 +68,20 @@ def test_invocations_of_other_threads_and_tasks_are_their_own() -> None:
     first, second = asyncio.run(both())
     assert 2 < first <= 3
     assert 6 < second <= 7
+
+
+class LambdaContext:
+    """The part of AWS Lambda's context that says how long there is."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 2500
+
+
+@pytest.mark.parametrize(
+    ("context", "seconds"), [(LambdaContext(), 2.5), (7, 7.0), (0.5, 0.5), (None, 30.0), (True, 30.0)]
+)
+def test_a_platforms_context_says_how_many_seconds_are_left(context: object, seconds: float) -> None:
+    assert seconds_left(context) == seconds
 
 
 def test_the_clock_tells_unix_seconds_and_draws_octets() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import select
 import ssl
 import threading
 import time
@@ -218,6 +220,44 @@ def test_sixty_four_threads_get_their_own_answers() -> None:
         assert all(pool.map(work, range(64)))
         assert 1 <= peer.connections <= 256
         assert all(len(kept) <= MAX_IDLE_PER_ORIGIN for kept in transport._kept._idle.values())
+
+
+def test_a_transport_that_nobody_closed_closes_its_connections() -> None:
+    with Peer(closing_after(1)) as peer:
+        transport = StdlibTransport()
+        ask(transport, peer.url)
+        del transport
+        gc.collect()  # a socket that is left open is a ResourceWarning, which is an error here
+
+
+def test_an_unusual_platform_without_poll_notices_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(select, "poll")
+    with Peer(closing_after(2, wait=threading.Event())) as peer, StdlibTransport() as transport:
+        for _ in range(2):
+            ask(transport, peer.url, method="POST", body=b"1")
+        for thread in peer._threads:
+            thread.join(5)
+
+        assert ask(transport, peer.url, method="POST", body=b"2").body == b"ok"
+        assert peer.connections == 2
+
+
+def test_many_dead_connections_are_passed_over() -> None:
+    together = threading.Barrier(3)
+
+    def script(connected: socket.socket, peer: Peer) -> None:
+        peer.read_request(connected)
+        if peer.connections <= 3:
+            together.wait(5)
+        connected.sendall(ok())
+
+    with Peer(script) as peer, StdlibTransport() as transport, ThreadPoolExecutor(3) as pool:
+        assert len(list(pool.map(lambda _: ask(transport, peer.url), range(3)))) == 3
+        for thread in peer._threads:
+            thread.join(5)
+
+        assert ask(transport, peer.url, method="POST", body=b"1").body == b"ok"
+        assert peer.connections == 4
 
 
 @FORKS

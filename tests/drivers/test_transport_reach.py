@@ -228,6 +228,10 @@ def test_the_next_address_is_tried_where_the_first_refuses() -> None:
         assert peer.connections == 1
 
 
+def test_a_name_without_an_address_was_not_received() -> None:
+    assert "has no address" in refused(World(0, as_example=()), "https://as.example/", CONFIGURED)
+
+
 @pytest.mark.parametrize("failure", [socket.gaierror(-2, "Name or service not known"), UnicodeError("label too long")])
 def test_a_name_that_does_not_resolve_was_not_received(failure: Exception) -> None:
     def resolver(host: str, port: int) -> Sequence[str]:

@@ -67,12 +67,6 @@ def is_metadata_address(text: str) -> bool:
     return packed is not None and packed in map(packed_address, METADATA_ADDRESSES)
 
 
-def is_loopback_address(text: str) -> bool:
-    """Whether the address is this machine."""
-    packed = packed_address(text)
-    return packed is not None and (packed[0] == 127 if len(packed) == 4 else packed == bytes(15) + b"\x01")
-
-
 def _inside(packed: bytes, network: str, prefix: int) -> bool:
     base = packed_address(network)
     shift = len(packed) * 8 - prefix

@@ -255,6 +255,9 @@ class KeptConnections:
             idle, self._idle = self._idle, {}
         _close_all(idle)
 
+    def __del__(self) -> None:
+        _close_all(self._idle)
+
 
 def _close_all(idle: dict[Origin, list[Wire]]) -> None:
     for wires in idle.values():
