@@ -100,4 +100,5 @@ def test_no_request_makes_a_server_error_or_gets_a_grant(
 
     assert response.status < 500
     state = bench.sandbox.state
-    assert not (state.codes or state.access_tokens or state.token_credentials or state.temporary)
+    granted = [state.codes, state.access_tokens, state.token_credentials, state.temporary]
+    assert granted == [{}, {}, {}, {}]
