@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from valetkey.connections.records import Record
     from valetkey.connections.refresh_plan import Plan
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Key, Op
     from valetkey.providers.registration import Registration
     from valetkey.secret import Secret
 
@@ -66,7 +66,11 @@ def current_tokens(
             if surviving is None:
                 raise
             return surviving.credentials.current
-        record = yield from _usable(settings, registration, record)
+        try:
+            record = yield from _usable(settings, registration, record)
+        except ReauthorizationRequired:
+            _drop(settings, key)  # or an outage of the store would bring a dead token back
+            raise
         credentials = yield from open_record(settings, record)
         found = plan(
             record.connection,
@@ -91,8 +95,8 @@ def current_tokens(
 
 def _usable(settings: Settings, registration: Registration, record: Record | None) -> Op[Record]:
     """The record, if tokens may be taken from it; a dead one is looked at once for a rescue record."""
+    connect_url = settings.connect_page(registration.name)
     if record is None:
-        connect_url = settings.connect_page(registration.name)
         raise ReauthorizationRequired(registration.name, "not_connected", connect_url=connect_url)
     connection = record.connection
     if connection.state == NEEDS_REAUTHORIZATION and connection.doubts:
@@ -102,7 +106,6 @@ def _usable(settings: Settings, registration: Registration, record: Record | Non
         connection = record.connection
     if connection.state not in USABLE:
         reason = connection.last_error or connection.state
-        connect_url = settings.connect_page(registration.name)
         raise ReauthorizationRequired(registration.name, reason, connect_url=connect_url)
     return record
 
@@ -141,12 +144,17 @@ def _claim_and_refresh(
     claimed = yield from _claim(record, now, limit)
     if claimed is None:
         return None
+    _drop(settings, record.key)
     tokens = yield from refresh_under_lease(
         settings, registration, claimed, credentials, not_after=now + limit, usable=found.usable
     )
-    if settings.cache is not None:
-        settings.cache.drop(record.key)
+    _drop(settings, record.key)  # another thread may have kept the old token meanwhile
     return tokens
+
+
+def _drop(settings: Settings, key: Key) -> None:
+    if settings.cache is not None:
+        settings.cache.drop(key)
 
 
 def _claim(record: Record, now: float, limit: float) -> Op[Record | None]:

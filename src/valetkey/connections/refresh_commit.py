@@ -17,14 +17,7 @@ from valetkey.connections.lifetimes import cool_until, refresh_due_at
 from valetkey.connections.records import emit, load_record, seal_credentials, write_record
 from valetkey.connections.rescue import adopt_rescue, keep_rescue, outlived
 from valetkey.effects import Now, Random, Sleep
-from valetkey.errors import (
-    MalformedResponse,
-    ProviderError,
-    ReauthorizationRequired,
-    StoreError,
-    TransportError,
-    ValetkeyError,
-)
+from valetkey.errors import MalformedResponse, ProviderError, ReauthorizationRequired, StoreError, TransportError
 from valetkey.oauth2.token import refresh_grant
 from valetkey.value import replace
 
@@ -79,9 +72,11 @@ def refresh_under_lease(
     except (ProviderError, TransportError) as error:
         if verdict_of(error) == "refused":
             return (yield from _refused(settings, registration, claimed, credentials, not_after))
-        yield from _postpone(registration, claimed, error)
+        released = yield from _postpone(registration, claimed, error)
         if usable:
             return credentials.current
+        if not released:
+            return None  # somebody has moved the row on: what they brought counts
         raise
     grant = granted(response, asked=credentials.scope, before=credentials.current)
     return (yield from _commit(settings, registration, claimed, credentials, grant, not_after))
@@ -156,8 +151,11 @@ def _is_ours(found: Connection, ours: Connection) -> bool:
     )
 
 
-def _postpone(registration: Registration, claimed: Record, error: ProviderError | TransportError) -> Op[None]:
-    """Give the lease back after a failure that leaves the refresh token as it was, or in doubt; then cool down."""
+def _postpone(registration: Registration, claimed: Record, error: ProviderError | TransportError) -> Op[bool]:
+    """Give the lease back after a failure that leaves the refresh token as it was, or in doubt; then cool down.
+
+    Answers False where the row is no longer this attempt's, and so was left alone.
+    """
     now = yield from Now()
     happening: Literal["unknown", "not_processed"] = "unknown"
     doubts = claimed.connection.doubts
@@ -176,11 +174,20 @@ def _postpone(registration: Registration, claimed: Record, error: ProviderError 
     )
     chance = yield from Random(1)
     until = cool_until(now, released, registration.provider.rotation, retry_after=retry_after, chance=chance)
-    try:
-        _ = yield from write_record(claimed.key, claimed.version, replace(released, cool_until=until), claimed.sealed)
-    except StoreError:
-        return  # the lease lapses by itself, and the doubt stays written down
-    yield from emit("refresh_failed", released, error=word)
+    released = replace(released, cool_until=until)
+    current = claimed
+    for _ in range(COMMIT_ROUNDS):
+        try:
+            if (yield from write_record(claimed.key, current.version, released, current.sealed)) is not None:
+                yield from emit("refresh_failed", released, error=word)
+                return True
+            found = yield from _reload(claimed)
+        except StoreError:
+            return True  # the lease lapses by itself, and the doubt stays written down
+        if found is None or not _is_ours(found.connection, claimed.connection):
+            return False
+        current = found
+    return True
 
 
 def _refused(
@@ -192,7 +199,13 @@ def _refused(
         return None
     if (yield from adopt_rescue(settings, registration, current)) is not None:
         return None
-    grant = yield from _try_previous(registration, claimed, credentials, not_after)
+    try:
+        grant = yield from _try_previous(registration, claimed, credentials, not_after)
+    except (ProviderError, TransportError) as error:  # an outage never asks a resource owner to connect again
+        released = yield from _postpone(registration, current, error)
+        if not released:
+            return None
+        raise
     if grant is not None:
         return (yield from _commit(settings, registration, current, credentials, grant, not_after))
     dead = replace(
@@ -212,7 +225,7 @@ def _refused(
 def _try_previous(
     registration: Registration, claimed: Record, credentials: Credentials, not_after: float
 ) -> Op[Grant | None]:
-    """What the refresh token before this one brings, once, inside its window."""
+    """What the refresh token before this one brings, once, inside its window; None where it is dead too."""
     previous = credentials.previous
     now = yield from Now()
     if previous is None or previous.refresh_token is None or now >= claimed.connection.previous_until:
@@ -220,6 +233,8 @@ def _try_previous(
     server, client = parts(registration)
     try:
         response = yield from refresh_grant(server, client, refresh_token=previous.refresh_token, not_after=not_after)
-    except ValetkeyError:
+    except ProviderError as error:
+        if verdict_of(error) != "refused":
+            raise
         return None
     return granted(response, asked=credentials.scope, before=previous)

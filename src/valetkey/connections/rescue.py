@@ -82,7 +82,7 @@ def keep_rescue(
     row = Row(key, version, clear, sealed, int(now) + RESCUE_SECONDS)
     if not store_is_down:
         try:
-            _ = yield from swap_settled(key, None, row)
+            store_is_down = not (yield from swap_settled(key, None, row))
         except StoreError:
             store_is_down = True
     if store_is_down:
@@ -101,7 +101,10 @@ def adopt_rescue(settings: Settings, registration: Registration, record: Record)
         if (row.clear.get("incarnation"), row.clear.get("generation")) != (ours.incarnation, ours.generation):
             continue
         place = rescue_place(settings.environment, record.key, ours.incarnation, ours.generation)
-        credentials = read_credentials((yield from Open(place, row.sealed)))
+        try:
+            credentials = read_credentials((yield from Open(place, row.sealed)))
+        except StoreError:  # altered, or its key is not here: it is kept, and must not hold up the connection
+            continue
         adopted = yield from _commit_rescued(settings, registration, record, credentials, row)
         if adopted is not None:
             _ = yield from swap_settled(key, row.version, None)

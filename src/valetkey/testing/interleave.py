@@ -192,8 +192,8 @@ class Run:
         return f"Run(choices={self.choices}, ends={ends}, seen={self.world.sandbox.seen.counters()})"
 
 
-def replay(make: Make, choices: Sequence[int], *, unseen: bool = False) -> Run:
-    """The run that makes those choices, then goes on in turn."""
+def replay(make: Make, choices: Sequence[int], *, depth: int = 0, unseen: bool = False) -> Run:
+    """The run that makes those choices, the first possible ones up to the depth, and then goes on in turn."""
     world, programs = make()
     run = Run(world, programs, unseen=unseen)
 
@@ -201,7 +201,7 @@ def replay(make: Make, choices: Sequence[int], *, unseen: bool = False) -> Run:
         turn = len(run.choices)
         if turn < len(choices):
             return able[min(choices[turn], len(able) - 1)]
-        return able[turn % len(able)]  # each in turn
+        return able[0] if turn < depth else able[turn % len(able)]
 
     return run.go(choose)
 
@@ -214,7 +214,7 @@ def schedules(make: Make, *, depth: int, unseen: bool = False) -> Iterator[Run]:
     """
     prefix: list[int] = []
     while True:
-        run = replay(make, prefix, unseen=unseen)
+        run = replay(make, prefix, depth=depth, unseen=unseen)
         yield run
         made = min(depth, len(run.choices))
         taken, options = run.choices[:made], run.options[:made]
