@@ -140,13 +140,21 @@ def read_quoted_list(text: str) -> Pairs:
         raise ValueError(message)
     pairs: list[tuple[str, str]] = []
     for before, quoted in zip(pieces[::2], pieces[1::2], strict=True):
-        comma, _, named = before.rpartition(",")
-        name = named.strip(" \t").removesuffix("=")
-        if not (name.isidentifier() or (name and TOKEN.issuperset(name))) or named[-1:] != "=":
-            message = 'header parameters are written name="value"'
-            raise ValueError(message)
-        if comma.strip(" \t") or bool(pairs) != ("," in before):
-            message = "header parameters are separated by one comma"
-            raise ValueError(message)
+        name = before[2:-1]
+        if not (pairs and name.isidentifier() and before == f", {name}="):  # all but a few look like this
+            name = _read_name(before, first=not pairs)
         pairs.append((name, quoted))
     return tuple(pairs)
+
+
+def _read_name(before: str, *, first: bool) -> str:
+    """The name in what stands before a quoted value: `, name=`, the comma missing before the first."""
+    comma, _, named = before.rpartition(",")
+    name = named.strip(" \t").removesuffix("=")
+    if not name or not TOKEN.issuperset(name) or named[-1:] != "=":
+        message = 'header parameters are written name="value"'
+        raise ValueError(message)
+    if comma.strip(" \t") or first == ("," in before):
+        message = "header parameters are separated by one comma"
+        raise ValueError(message)
+    return name
