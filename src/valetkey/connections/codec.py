@@ -12,6 +12,7 @@ from valetkey.effects import Key
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.http import percent_decode, percent_encode
 from valetkey.secret import Secret
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 MAX_ACCOUNT_OCTETS = 200
+MAX_CONTENT_OCTETS = 48_000  # sealed and in base64 it still fits into every store's row
 _CONNECTION = "connection/"
 
 _TEXTS = ("incarnation", "attempt", "last_error", "authorized_by")
@@ -120,7 +122,20 @@ def _read_doubts(text: str) -> tuple[Doubt, ...]:
 
 
 def write_credentials(credentials: Credentials) -> bytes:
-    """The octets that go inside the seal."""
+    """The octets that go inside the seal; where they are too many, without the tokens and fields that can be missed.
+
+    Raises StoreError where the tokens alone are too long.
+    """
+    lean = replace(credentials, previous=None)
+    for fitting in (credentials, lean, replace(lean, extra=())):
+        octets = _write_content(fitting)
+        if len(octets) <= MAX_CONTENT_OCTETS:
+            return octets
+    message = f"the tokens take more than {MAX_CONTENT_OCTETS} octets, which no row holds: ask for less scope"
+    raise StoreError(message)
+
+
+def _write_content(credentials: Credentials) -> bytes:
     import json
 
     content: dict[str, object] = {
