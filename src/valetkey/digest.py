@@ -26,3 +26,16 @@ __all__ = ["sha1", "sha256", "sha256_hex", "sha512"]
 def sha256_hex(text: str) -> str:
     """SHA-256 of the text's UTF-8 octets in hexadecimal; unpaired surrogates hash too, byte for byte."""
     return sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def hmac_sha256(key: bytes, message: bytes) -> bytes:
+    """HMAC-SHA256 (RFC 2104) without the module `hmac`, which loads OpenSSL."""
+    if len(key) > 64:
+        key = sha256(key).digest()
+    key = key.ljust(64, b"\0")
+    inner = sha256(key.translate(_INNER_PAD) + message).digest()
+    return sha256(key.translate(_OUTER_PAD) + inner).digest()
+
+
+_INNER_PAD = bytes(octet ^ 0x36 for octet in range(256))
+_OUTER_PAD = bytes(octet ^ 0x5C for octet in range(256))

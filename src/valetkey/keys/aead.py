@@ -12,6 +12,9 @@ Not here: which keys there are (`local`), what a place is made of (`connections`
 
 from __future__ import annotations
 
+from _operator import _compare_digest
+
+from valetkey.digest import hmac_sha256, sha256
 from valetkey.errors import SealBroken
 from valetkey.http import base64url, base64url_decode
 
@@ -68,15 +71,13 @@ def key_id_of(sealed: bytes) -> str:
 
 def open_sealed(key: bytes, place: Place, *, sealed: bytes) -> bytes:
     """The plaintext. Raises SealBroken, which says neither what was in it nor which check failed."""
-    from hmac import compare_digest
-
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
     key_id, payload = _take_apart(sealed)
     commitment, nonce = payload[:COMMITMENT_OCTETS], payload[COMMITMENT_OCTETS : COMMITMENT_OCTETS + NONCE_OCTETS]
     derived, expected = _derive(key, place)
-    if not compare_digest(commitment, expected):
+    if not _compare_digest(commitment, expected):
         raise _broken(place)
     try:
         return AESGCM(derived).decrypt(
@@ -108,14 +109,11 @@ def _take_apart(sealed: bytes) -> tuple[str, bytes]:
 
 def _derive(key: bytes, place: Place) -> tuple[bytes, bytes]:
     """The place's own key and its commitment: HKDF-SHA256 (RFC 5869) to 48 octets."""
-    from hashlib import sha256
-    from hmac import digest
-
     salt = sha256(length_prefixed(place.fields)).digest()
     info = b"valetkey/1/" + place.purpose.encode("utf-8", "surrogatepass")
-    extracted = digest(salt, key, "sha256")
-    first = digest(extracted, info + b"\x01", "sha256")
-    second = digest(extracted, first + info + b"\x02", "sha256")
+    extracted = hmac_sha256(salt, key)
+    first = hmac_sha256(extracted, info + b"\x01")
+    second = hmac_sha256(extracted, first + info + b"\x02")
     return first, second[:COMMITMENT_OCTETS]
 
 

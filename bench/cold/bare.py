@@ -1,0 +1,1 @@
+"""A bare interpreter: what every figure is counted above."""

@@ -1,0 +1,154 @@
+"""Runs every benchmark and writes docs/benchmarks.md: times by pyperf, instructions by callgrind, and their ratios.
+
+    make bench              all of it, about eight minutes
+    make bench ARGS=--fast  fewer runs, for a first look
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from report import COLD_TARGETS, RATE_TARGETS, cold_table, rate_table
+
+HERE = Path(__file__).parent
+OUTPUT = HERE.parent / "docs" / "benchmarks.md"
+PACKAGES = ("valetkey", "cryptography", "oauthlib", "requests-oauthlib", "Authlib", "requests", "httpx", "pyperf")
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """What a function would have: a sealed connection in SQLite and the key to it."""
+    from valetkey.keys.local import generate_key
+
+    return os.environ | {
+        "VALETKEY_STORE": f"sqlite://{folder}/bench.db",
+        "VALETKEY_KEY": generate_key(os.urandom),
+        "VALETKEY_BASE_URL": "https://app.example/oauth",
+        "VALETKEY_TRELLO_CLIENT_ID": "key",
+        "VALETKEY_TRELLO_CLIENT_SECRET": "secret",
+        "VALETKEY_GITHUB_CLIENT_ID": "id",
+        "VALETKEY_GITHUB_CLIENT_SECRET": "secret",
+    }
+
+
+PREPARE = """
+import os, sqlite3
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from valetkey import Secret, Vault
+from valetkey.connections.connection import Tokens
+from valetkey.connections.establish import save_grant
+from valetkey.connections.grant import Grant
+vault = Vault.from_env()
+grant = Grant(Tokens(Secret("token"), None, Secret("secret")))
+vault.run(save_grant(vault.settings, vault.settings.registration("trello"), grant,
+                     resource_owner="alice", account="", authorized_by="bench"))
+vault.close()
+database = sqlite3.connect(os.environ["VALETKEY_STORE"].removeprefix("sqlite://"))
+nonce = os.urandom(12)
+database.execute("CREATE TABLE plain (nonce BLOB, sealed BLOB)")
+database.execute("INSERT INTO plain VALUES (?, ?)", (nonce, AESGCM(bytes(range(32))).encrypt(nonce, b"a secret", b"place")))
+database.commit()
+"""
+
+
+def pyperf_medians(script: str, folder: Path, environ: dict[str, str], *, fast: bool) -> dict[str, float]:
+    """Seconds by name."""
+    output = folder / f"{script}.json"
+    command = [sys.executable, str(HERE / script), "-o", str(output), "--quiet"]
+    if fast:
+        command += ["--processes", "3"]
+    if script == "rates.py":
+        names = ",".join(name for name in environ if name.startswith("VALETKEY_"))
+        command += ["--inherit-environ", names]
+    subprocess.run(command, check=True, env=environ)
+    import pyperf
+
+    suite = pyperf.BenchmarkSuite.load(str(output))
+    return {benchmark.get_name(): benchmark.median() for benchmark in suite.get_benchmarks()}
+
+
+def instructions(folder: Path, environ: dict[str, str]) -> dict[str, int]:
+    """Instructions of a fresh process by name, where valgrind is installed: they do not depend on the machine's load."""
+    valgrind = shutil.which("valgrind")
+    if valgrind is None:
+        return {}
+    found = {}
+    for script in sorted((HERE / "cold").glob("*.py")):
+        output = folder / "callgrind"
+        command = [valgrind, "--tool=callgrind", f"--callgrind-out-file={output}", sys.executable, "-W", "ignore"]
+        done = subprocess.run([*command, str(script)], env=environ, capture_output=True, text=True, check=False)
+        totals = [line for line in output.read_text().splitlines() if line.startswith(("summary:", "totals:"))]
+        if done.returncode == 0 and totals:
+            found[script.stem] = int(totals[0].split()[1])
+    return found
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def page(cold: dict[str, float], rates: dict[str, float], counted: dict[str, int]) -> str:
+    """The whole of docs/benchmarks.md."""
+    versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
+    return "\n".join(
+        [
+            "# Benchmarks",
+            "",
+            "Made by `make bench`. Ratios of one run count, not seconds: machines differ and are shared.",
+            "",
+            f"{datetime.now(UTC):%Y-%m-%d}, {processor()}, {os.cpu_count()} cores, "
+            f"Python {platform.python_version()}; {versions}.",
+            "",
+            "## A fresh process",
+            "",
+            "Median of fresh processes with bytecode in place, above a bare interpreter. "
+            "Instructions are callgrind's, above a bare interpreter too.",
+            "",
+            *cold_table(cold, counted),
+            "",
+            "| to reach | reached | |",
+            "|---|---|---|",
+            *(target(cold) for target in COLD_TARGETS),
+            "",
+            "## A warm process",
+            "",
+            *rate_table(rates),
+            "",
+            "| to reach | reached | |",
+            "|---|---|---|",
+            *(target(rates) for target in RATE_TARGETS),
+            "",
+        ]
+    )
+
+
+def main() -> None:
+    """Measure, write, and say where."""
+    fast = "--fast" in sys.argv[1:]
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        environ = environment(folder) | {"PYTHONDONTWRITEBYTECODE": ""}
+        subprocess.run([sys.executable, "-c", PREPARE], check=True, env=environ)
+        cold = pyperf_medians("cold.py", folder, environ, fast=fast)
+        rates = pyperf_medians("rates.py", folder, environ, fast=fast)
+        counted = {} if fast else instructions(folder, environ)
+        (folder / "all.json").write_text(json.dumps([cold, rates, counted]))
+    OUTPUT.write_text(page(cold, rates, counted))
+    print(f"written: {OUTPUT}")
+
+
+if __name__ == "__main__":
+    main()
