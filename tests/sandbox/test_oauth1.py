@@ -191,6 +191,7 @@ def test_an_answered_authorization_is_not_asked_again() -> None:
     temporary = bench.temporary()
     bench.verifier(temporary)
 
+    assert bench.get(bench.page_for(temporary)).status == 400
     with pytest.raises(VisitFailed, match="answered before"):
         approve(bench.sandbox.respond, bench.page_for(temporary))
     with pytest.raises(VisitFailed, match="unknown"):
@@ -432,3 +433,10 @@ def test_temporary_credentials_of_a_wrong_secret_are_refused() -> None:
     guessed = TemporaryCredentials(temporary.identifier, Secret("guess"))
 
     assert problem(bench.exchange(guessed, verifier)) == (401, "signature_invalid")
+
+
+def test_a_body_that_is_too_long_is_refused_before_anything_is_verified() -> None:
+    bench = Bench()
+    request = bench.signed("POST", "/oauth1/echo", token=bench.token_credentials(), body=b"a=" + b"x" * 70_000)
+
+    assert problem(bench.sandbox.respond(request)) == (413, "parameter_rejected")

@@ -174,6 +174,7 @@ def test_basic_credentials_are_form_decoded() -> None:
         ("Basic " + b64encode(b"\xff:\xff").decode(), {"client_secret": None}),
         ("Basic", {"client_secret": None}),
         ("Bearer abc", {"client_secret": None}),
+        (basic("app", "app-secret")[1].replace("Basic", "Digest"), {"client_secret": None}),
     ],
 )
 def test_a_client_that_does_not_prove_itself_in_one_way_is_challenged(
