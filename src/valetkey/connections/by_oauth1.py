@@ -101,6 +101,7 @@ def authorize(registration: Registration, request: Request, tokens: Tokens) -> W
             signature_method=server.signature_method,
             placement=server.placement,
             realm=server.realm,
+            body_hash=server.body_hash,
         )
     )
 
