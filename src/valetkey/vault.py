@@ -84,7 +84,7 @@ class _Front:
         environ = os.environ if environ is None else environ
         found = read_configuration(environ, file)
         keys = LocalKeyRing.from_text(found.key.reveal(), random=system_random)
-        store = open_store(found.store.reveal(), environ=environ, serverless=found.platform)
+        store = open_store(found.store.reveal(), environ=environ, serverless=found.platform, awaited=cls._awaited)
         return cls(settings(found), store=store, keys=keys)
 
     def invocation(self, context: object) -> invocation:

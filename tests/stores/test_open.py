@@ -11,7 +11,7 @@ import pytest
 from valetkey.errors import ConfigurationError
 from valetkey.stores.dynamodb import DynamoDBStore
 from valetkey.stores.memory import MemoryStore
-from valetkey.stores.open import open_store
+from valetkey.stores.open import check_store_url, open_store
 from valetkey.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -103,11 +103,20 @@ def test_a_url_that_names_no_store_is_refused_with_what_to_write(url: str, probl
         open_store(url, environ={})
 
     assert "canary" not in str(caught.value)
+    if "nowhere" not in url:
+        assert check_store_url(url) == caught.value.problems
+
+
+def test_checking_a_url_opens_and_makes_nothing(tmp_path: Path) -> None:
+    assert check_store_url(f"sqlite://{tmp_path}/rows.db") == ()
+    assert check_store_url("dynamodb://rows", environ={"AWS_REGION": "eu-west-1"}) == ()
+    assert check_store_url("sqlite:/nowhere/at/all/rows.db") == ()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("url", ["memory:", "sqlite:rows.db"])
 def test_a_store_that_is_lost_with_the_machine_is_refused_on_a_serverless_platform(url: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"AWS Lambda takes machines away .* \?ephemeral=accepted"):
+    with pytest.raises(ConfigurationError, match=r"on AWS Lambda each instance .* \?ephemeral=accepted"):
         open_store(url, environ={}, serverless="AWS Lambda")
 
 

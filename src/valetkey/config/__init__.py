@@ -23,7 +23,7 @@ a value that could be secret. Not here: opening stores and key rings (`vault`), 
 
 from __future__ import annotations
 
-from valetkey.config.checks import base_url_problem, platform, store_problem
+from valetkey.config.checks import base_url_problem, platform
 from valetkey.config.registrations import read_registrations
 from valetkey.config.sources import Sources
 from valetkey.connections.settings import Settings, read_return_to
@@ -71,7 +71,7 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
     sources = Sources(environ, file)
     found_platform = platform(environ)
     configuration = Configuration(
-        store=_store(sources, found_platform),
+        store=_store(sources, environ, found_platform),
         key=_key(sources),
         base_url=_base_url(sources),
         registrations=read_registrations(sources),
@@ -102,11 +102,13 @@ def settings(configuration: Configuration) -> Settings:
     )
 
 
-def _store(sources: Sources, found_platform: str) -> Secret:
+def _store(sources: Sources, environ: Mapping[str, str], found_platform: str) -> Secret:
+    from valetkey.stores.open import check_store_url
+
     url = sources.required("store", "the URL of the store, such as sqlite:///var/lib/app/valetkey.db")
-    problem = store_problem(url, found_platform)
-    if url and problem:
-        sources.problem("store", problem)
+    if url:
+        for problem in check_store_url(url, environ=environ, serverless=found_platform):
+            sources.problem("store", problem)
     return Secret(url)
 
 

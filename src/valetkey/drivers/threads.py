@@ -101,6 +101,14 @@ class ThreadedStore:
         """See `Store.list`."""
         return self._workers.run(self.store.list, partition, cursor)
 
+    def create(self) -> Answer[None]:
+        """See `Store.create`."""
+        return self._workers.run(self.store.create)
+
+    def check(self) -> Answer[tuple[str, ...]]:
+        """See `Store.check`."""
+        return self._workers.run(self.store.check)
+
     def close(self) -> None:
         """Close the store."""
         self.store.close()

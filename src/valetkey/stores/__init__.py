@@ -45,6 +45,20 @@ if TYPE_CHECKING:
             """Rows in key order, at most 100 a page."""
             ...
 
+        def create(self) -> Answer[None]:
+            """Make what the store needs to keep rows, where it is missing. Raises StoreError.
+
+            Nothing that is there is changed but what expires and protects rows; `valetkey store create` calls it.
+            """
+            ...
+
+        def check(self) -> Answer[tuple[str, ...]]:
+            """A sentence about each thing that is missing or unsafe, with what to do; empty where all is well.
+
+            Reads and writes no row of a connection. Raises StoreError where the store cannot be asked.
+            """
+            ...
+
         def close(self) -> None:
             """Give back what is held open."""
             ...

@@ -63,6 +63,13 @@ class MemoryStore:
             found = tuple(rows.detached(self._rows[place]) for place in places[: rows.PAGE_ROWS])
         return Page(found, rows.write_cursor(found[-1].key) if len(places) > rows.PAGE_ROWS else "")
 
+    def create(self) -> None:
+        """Nothing has to be made."""
+
+    def check(self) -> tuple[str, ...]:
+        """Nothing can be missing; that it forgets is refused where it matters, when its URL is read."""
+        return ()
+
     def close(self) -> None:
         """Forget nothing: the rows live as long as the store."""
 

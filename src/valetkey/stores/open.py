@@ -1,61 +1,109 @@
-"""From a store's URL to the store. Each store's module is imported only when its URL is met."""
+"""From a store's URL to the store: a table with one row for each scheme.
+
+The one rule: a problem never shows the URL, which may hold a password. Each store's module is imported only when its
+URL is met. A new store is a new row of `SCHEMES`: how its URL is written, which options it takes, and what opens it.
+"""
 
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError
-from valetkey.http import read_form
+from valetkey.http import percent_decode, read_form
+from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from valetkey.stores import Store
 
-FORMS = (
-    "memory:, sqlite:///absolute/path.db, sqlite:relative.db or dynamodb://table?region=eu-central-1,"
-    " the first two with ?ephemeral=accepted where a function may forget its rows"
-)
-OPTIONS = {"memory": {"ephemeral"}, "sqlite": {"ephemeral"}, "dynamodb": {"region", "endpoint"}}
+
+@value
+class StoreUrl:
+    """A store's URL, taken apart.
+
+    place: what stands between the scheme and the query, such as `//table`, as it was written.
+    options: the query, decoded.
+    environ: where a platform puts its region, addresses and credentials.
+    awaited: whether the async class is wanted, where an engine has one for each colour.
+    """
+
+    scheme: str
+    place: str
+    options: Mapping[str, str]
+    environ: Mapping[str, str]
+    awaited: bool = False
 
 
-def open_store(url: str, *, environ: Mapping[str, str], serverless: str = "") -> Store:
+@value
+class Scheme:
+    """A row of the table.
+
+    form: how such a URL is written, for people.
+    options: what its query may say.
+    open: the store; raises ConfigurationError where the URL is wrong.
+    find: raises the same without touching anything; None where `open` only builds a value and touches nothing itself.
+    local: whether such a store is lost with the machine.
+    """
+
+    form: str
+    options: tuple[str, ...]
+    open: Callable[[StoreUrl], Store]
+    find: Callable[[StoreUrl], object] | None = None
+    local: bool = False
+
+
+def open_store(url: str, *, environ: Mapping[str, str], serverless: str = "", awaited: bool = False) -> Store:
     """The store that the URL names. Raises ConfigurationError with everything that is wrong about it.
 
-    environ: where AWS puts its region, endpoint and credentials.
+    environ: where a platform puts its region, addresses and credentials.
     serverless: the platform's name where functions come and go; stores that are lost with the machine are refused
     there unless the URL says `?ephemeral=accepted`.
+    awaited: whether the caller awaits; an engine with one class for each colour gives the async one.
     """
-    kind, colon, rest = url.partition(":")
-    if not colon or kind not in OPTIONS:
-        message = f"this store URL is not understood: write {FORMS}"
-        raise ConfigurationError(message)
-    place, _, query = rest.partition("?")
-    options, problems = _read_options(kind, query)
-    if serverless and kind in ("memory", "sqlite") and options.get("ephemeral") != "accepted":
-        problems.append(
-            f"a {kind} store forgets its rows with the machine, and {serverless} takes machines away at any time:"
-            " use dynamodb, or add ?ephemeral=accepted"
-        )
-    if problems:
+    read, problems = _read(url, environ=environ, serverless=serverless, awaited=awaited)
+    if read is None or problems:
         raise ConfigurationError(problems)
-    if kind == "memory":
-        return _open_memory(place)
-    if kind == "sqlite":
-        return _open_sqlite(place)
-    return _open_dynamodb(place, options, environ)
+    return SCHEMES[read.scheme].open(read)
 
 
-def _read_options(kind: str, query: str) -> tuple[dict[str, str], list[str]]:
+def check_store_url(url: str, *, environ: Mapping[str, str] | None = None, serverless: str = "") -> tuple[str, ...]:
+    """Everything that is wrong about the URL, without opening, making or asking anything; empty where nothing is."""
+    read, problems = _read(url, environ=environ or {}, serverless=serverless)
+    if read is not None and not problems:
+        scheme = SCHEMES[read.scheme]
+        try:
+            (scheme.find or scheme.open)(read)
+        except ConfigurationError as error:
+            return error.problems
+    return tuple(problems)
+
+
+def _read(
+    url: str, *, environ: Mapping[str, str], serverless: str, awaited: bool = False
+) -> tuple[StoreUrl | None, list[str]]:
+    name, colon, rest = url.partition(":")
+    scheme = SCHEMES.get(name)
+    if not colon or scheme is None:
+        return None, [f"this store URL is not understood: write {_forms()}"]
+    place, _, query = rest.partition("?")
+    options, problems = _read_options(name, query)
+    if serverless and scheme.local and options.get("ephemeral") != "accepted":
+        problems.append(
+            f"on {serverless} each instance has its own memory and files and loses them when it stops: connections"
+            " would vanish and tokens be refreshed twice. Use a shared store, or add ?ephemeral=accepted to the URL"
+        )
+    return StoreUrl(name, place, options, environ, awaited), problems
+
+
+def _read_options(name: str, query: str) -> tuple[dict[str, str], list[str]]:
     try:
         pairs = read_form(query)
     except ValueError as error:
         return {}, [f"the store URL's query: {error}"]
-    problems = [
-        f"a {kind} store has no option {name!r}: it has {', '.join(sorted(OPTIONS[kind]))}"
-        for name, _ in pairs
-        if name not in OPTIONS[kind]
-    ]
-    if len({name for name, _ in pairs}) < len(pairs):
+    known = SCHEMES[name].options
+    has = f"it has {', '.join(sorted(known))}" if known else "it has none"
+    problems = [f"a {name} store has no option {option!r}: {has}" for option, _ in pairs if option not in known]
+    if len({option for option, _ in pairs}) < len(pairs):
         problems.append("the store URL gives an option twice")
     options = dict(pairs)
     if options.get("ephemeral", "accepted") != "accepted":
@@ -63,19 +111,22 @@ def _read_options(kind: str, query: str) -> tuple[dict[str, str], list[str]]:
     return options, problems
 
 
-def _open_memory(place: str) -> Store:
+def _forms() -> str:
+    forms = [scheme.form for scheme in SCHEMES.values() if scheme.form]
+    return f"{', '.join(forms[:-1])} or {forms[-1]}"
+
+
+def _open_memory(url: StoreUrl) -> Store:
     from valetkey.stores.memory import MemoryStore
 
-    if place:
+    if url.place:
         message = "a memory store has no path: write memory:"
         raise ConfigurationError(message)
     return MemoryStore()
 
 
-def _open_sqlite(place: str) -> Store:
-    from valetkey.http import percent_decode
-    from valetkey.stores.sqlite import SqliteStore
-
+def _sqlite_path(url: StoreUrl) -> str:
+    place = url.place
     if place.startswith("//"):
         if not place.startswith("///"):
             message = "a SQLite store has no host: write sqlite:///absolute/path.db with three slashes"
@@ -89,22 +140,38 @@ def _open_sqlite(place: str) -> Store:
     if not path or "\0" in path or path == ":memory:":
         message = "a SQLite store names a file: sqlite:///absolute/path.db or sqlite:relative.db (memory: has none)"
         raise ConfigurationError(message)
-    return SqliteStore(path)
+    return path
 
 
-def _open_dynamodb(place: str, options: Mapping[str, str], environ: Mapping[str, str]) -> Store:
+def _open_sqlite(url: StoreUrl) -> Store:
+    from valetkey.stores.sqlite import SqliteStore
+
+    return SqliteStore(_sqlite_path(url))
+
+
+def _open_dynamodb(url: StoreUrl) -> Store:
     from valetkey.clouds.aws_credentials import AwsCredentialSource
     from valetkey.stores.dynamodb import DynamoDBStore
 
-    if not place.startswith("//"):
+    if not url.place.startswith("//"):
         message = "a DynamoDB store is written dynamodb://table?region=eu-central-1"
         raise ConfigurationError(message)
+    environ = url.environ
     return DynamoDBStore(
-        place[2:].removesuffix("/"),
-        region=options.get("region") or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "",
+        url.place[2:].removesuffix("/"),
+        region=url.options.get("region") or environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "",
         credentials=AwsCredentialSource(environ),
-        endpoint=options.get("endpoint")
+        endpoint=url.options.get("endpoint")
         or environ.get("AWS_ENDPOINT_URL_DYNAMODB")
         or environ.get("AWS_ENDPOINT_URL")
         or "",
     )
+
+
+SCHEMES = {
+    "memory": Scheme("memory:", ("ephemeral",), _open_memory, local=True),
+    "sqlite": Scheme(
+        "sqlite:///absolute/path.db, sqlite:relative.db", ("ephemeral",), _open_sqlite, find=_sqlite_path, local=True
+    ),
+    "dynamodb": Scheme("dynamodb://table?region=eu-central-1", ("region", "endpoint"), _open_dynamodb),
+}

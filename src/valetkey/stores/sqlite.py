@@ -111,6 +111,26 @@ class SqliteStore:
         page = tuple(self._row(columns) for columns in found[: rows.PAGE_ROWS])
         return Page(page, rows.write_cursor(page[-1].key) if len(found) > rows.PAGE_ROWS else "")
 
+    def create(self) -> None:
+        """Nothing is left to make: opening the store made the file and its table."""
+
+    def check(self) -> tuple[str, ...]:
+        """A sentence for each thing that would keep rows from being written safely. Raises StoreError."""
+        with self._connection() as connection:
+            journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
+            damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+        problems = []
+        if not os.access(self.path, os.W_OK):
+            problems.append(f"{self.description}: the file is read-only: make it and its directory writable")
+        if journal != "wal":
+            problems.append(
+                f"{self.description}: its journal is no write-ahead log ({journal}): readers and writers will wait for"
+                " one another; keep it on a local disk"
+            )
+        if damage != "ok":
+            problems.append(f"{self.description}: the file is damaged: restore it from a backup")
+        return tuple(problems)
+
     def close(self) -> None:
         """Close the connections that nobody is using."""
         self._leave_inherited()
