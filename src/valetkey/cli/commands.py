@@ -19,6 +19,7 @@ LAZY = {
     "demo": "Both protocols, end to end, on this machine.",
     "keys": "Sealing keys.",
     "providers": "What the catalog of providers knows.",
+    "serve": "Put a Lambda handler behind a local API gateway.",
     "sandbox": "Serve a strict OAuth 1.0a and 2.0 provider to try things on.",
 }
 
