@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import ssl
 import threading
 from contextlib import contextmanager
@@ -13,6 +11,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 import pytest
 import trustme
+from tests.browser.chromium import chromium_running
 from tests.web.world import World, registration
 
 from valetkey.connections.cookies import read_cookies
@@ -23,23 +22,12 @@ from valetkey.value import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Page
 
     from valetkey.http import Request
 
 pytestmark = pytest.mark.browser
 
-ARGUMENTS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-dev-shm-usage",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--host-resolver-rules=MAP *.test 127.0.0.1",
-)
 SITES = ("app.rp-one.test", "login.op-two.test", "company.idp-three.test", "evil.four.test")
 
 
@@ -53,16 +41,6 @@ class Server(ThreadingMixIn, WSGIServer):
 class Quiet(WSGIRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
-
-
-def chromium_path() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
-    if os.environ.get("VALETKEY_NOTHING_SKIPPED") == "1":
-        pytest.fail("no Chromium on this machine, and nothing may be skipped")
-    pytest.skip("no Chromium on this machine")
 
 
 class Sites:
@@ -136,17 +114,13 @@ def sites() -> Iterator[Sites]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    path = chromium_path()
-    playwright = pytest.importorskip("playwright.sync_api")
-    with playwright.sync_playwright() as running:
-        browser = running.chromium.launch(executable_path=path, args=list(ARGUMENTS))
+def chromium() -> Iterator[Browser]:
+    with chromium_running() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def page(chromium: Any, sites: Sites, request: pytest.FixtureRequest) -> Iterator[Page]:
+def page(chromium: Browser, sites: Sites, request: pytest.FixtureRequest) -> Iterator[Page]:
     """A page of somebody who is signed in to the application with an ordinary SameSite=Lax cookie."""
     context: BrowserContext = chromium.new_context(ignore_https_errors=True)
     context.set_default_timeout(15_000)
