@@ -6,7 +6,7 @@ from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
 from valetkey.connections.pending import flow_of_temporary
 from valetkey.connections.settings import single_valued
-from valetkey.errors import AuthorizationDenied, CallbackError
+from valetkey.errors import AuthorizationDenied, CallbackError, ProviderError
 from valetkey.http import with_query
 from valetkey.oauth1.credentials import ClientCredentials, Server, TemporaryCredentials, TokenCredentials
 from valetkey.secret import Secret, constant_time_equal
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 MAX_VERIFIER = 512
 DENIALS = ("denied", "error", "oauth_problem")  # what providers say for want of a word in RFC 5849
+
+ENDED = ("token_rejected", "token_revoked", "token_expired")  # said of a token that was revoked before
 
 
 def _parts(registration: Registration) -> tuple[Server, ClientCredentials]:
@@ -113,7 +115,11 @@ def revoke(registration: Registration, tokens: Tokens, *, not_after: float) -> W
     server, client = _parts(registration)
     if not server.revocation_endpoint:
         return "unsupported"
-    _ = yield from revoke_token_credentials(server, client, token=_token(tokens), not_after=not_after)
+    try:
+        _ = yield from revoke_token_credentials(server, client, token=_token(tokens), not_after=not_after)
+    except ProviderError as error:
+        if error.error not in ENDED:
+            raise
     return "revoked"
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCHEMA = 1
 MAX_ACCOUNT_OCTETS = 200
 MAX_CONTENT_OCTETS = 48_000  # sealed and in base64 it still fits into every store's row
-_CONNECTION = "connection/"
+CONNECTION = "connection/"
 
 _TEXTS = ("incarnation", "attempt", "last_error", "authorized_by")
 _NUMBERS = (
@@ -51,20 +51,20 @@ def connection_key(registration: str, resource_owner: str, account: str = "") ->
     if too_long:
         message = f"an account label has at most {MAX_ACCOUNT_OCTETS} octets of UTF-8: pass a shorter one"
         raise ConfigurationError(message)
-    return Key(partition_of(resource_owner), f"{_CONNECTION}{registration}/{percent_encode(account)}")
+    return Key(partition_of(resource_owner), f"{CONNECTION}{registration}/{percent_encode(account)}")
 
 
 def read_connection_name(name: str) -> tuple[str, str] | None:
-    """The registration and account in a row's name, or None where the row is not a connection."""
-    if not name.startswith(_CONNECTION):
+    """The registration and account in a row's name, or None where the row is not a connection. Raises ValueError."""
+    if not name.startswith(CONNECTION):
         return None
-    registration, _, label = name.removeprefix(_CONNECTION).partition("/")
+    registration, _, label = name.removeprefix(CONNECTION).partition("/")
     return registration, percent_decode(label)
 
 
 def rescue_name(name: str, attempt: str) -> str:
     """The name of the rescue record that an attempt left beside a connection of that name."""
-    return f"rescue/{name.removeprefix(_CONNECTION)}/{attempt}"
+    return f"rescue/{name.removeprefix(CONNECTION)}/{attempt}"
 
 
 def write_clear(connection: Connection) -> Clear:
@@ -87,8 +87,8 @@ def read_clear(clear: Clear, key: Key) -> Connection:
     if not isinstance(schema, int) or schema > SCHEMA:
         message = "a stored connection was written by a newer valetkey: upgrade this deployment"
         raise StoreError(message)
-    named = read_connection_name(key.name)
     try:
+        named = read_connection_name(key.name)
         registration, account = named if named is not None else (str(clear["registration"]), "")
         texts = {column: str(clear.get(column, "")) for column in (*_TEXTS, "key_id")}
         numbers = {column: int(clear.get(column, 0)) for column in _NUMBERS}

@@ -83,7 +83,8 @@ class Connection:
     refresh_due_at: when the next caller refreshes; lies a margin before access_expires_at.
     generation: grows with every new set of tokens. incarnation: 32 hex digits, drawn when the row was created.
     authorized_by: SHA-256 of the flow that brought the grant.
-    problem: why a row could not be opened (`key_unavailable`, `seal_broken`), else empty; its scope is then unknown.
+    problem: why a row could not be read (`key_unavailable`, `seal_broken`; `unreadable` where the key service is out of
+      reach or a newer valetkey wrote it), else empty; its scope is then unknown.
     """
 
     registration: str

@@ -6,8 +6,8 @@ begun, and is tried again by calling it again.
 
 from __future__ import annotations
 
-from valetkey.connections.codec import connection_key, partition_of, read_connection_name, rescue_name
-from valetkey.connections.connection import REVOKING, next_state
+from valetkey.connections.codec import CONNECTION, connection_key, partition_of, rescue_name
+from valetkey.connections.connection import IN_DOUBT, NEEDS_REAUTHORIZATION, REFRESHING, REVOKING, next_state
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.records import (
     describe_record,
@@ -18,6 +18,7 @@ from valetkey.connections.records import (
     swap_settled,
     write_record,
 )
+from valetkey.connections.rescue import adopt_rescue
 from valetkey.effects import Key, List, Load, Now, Remaining, Sleep
 from valetkey.errors import ProviderError, ReauthorizationRequired, StoreError, TransportError
 from valetkey.value import replace, value
@@ -40,10 +41,14 @@ POLL_SECONDS = 0.25
 
 @value
 class ConnectionPage:
-    """A page of connections; cursor is empty on the last one."""
+    """A page of connections; cursor is empty on the last one.
+
+    skipped: rows that cannot be read at all, such as those that a newer valetkey wrote.
+    """
 
     connections: tuple[Connection, ...]
     cursor: str = ""
+    skipped: int = 0
 
 
 @value
@@ -67,15 +72,17 @@ def connections(settings: Settings, *, resource_owner: str | None = None, cursor
     """
     partition = None if resource_owner is None else partition_of(resource_owner)
     page = yield from List(partition, cursor)
-    found = []
+    found, skipped = [], 0
     for row in page.rows:
-        if read_connection_name(row.key.name) is not None:
-            try:
-                record = read_record(row, resource_owner=resource_owner or "")
-            except StoreError:
-                continue  # written by a newer valetkey: not ours to show
-            found.append((yield from describe_record(settings, record)))
-    return ConnectionPage(tuple(found), page.cursor)
+        if not row.key.name.startswith(CONNECTION):
+            continue
+        try:
+            record = read_record(row, resource_owner=resource_owner or "")
+        except StoreError:
+            skipped += 1
+            continue
+        found.append((yield from describe_record(settings, record)))
+    return ConnectionPage(tuple(found), page.cursor, skipped)
 
 
 def connection(
@@ -103,7 +110,7 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
         failed = replace(record.connection, last_error=word)
         _ = yield from write_record(record.key, record.version, failed, record.sealed)
         return Revocation("failed", word, shared)
-    yield from _delete(record.key)
+    yield from _delete_revoked(record)
     yield from emit("revoked", replace(record.connection, resource_owner=resource_owner), at_provider=at_provider)
     return Revocation(at_provider, "", shared)
 
@@ -118,6 +125,10 @@ def _begin_revocation(settings: Settings, registration: Registration, resource_o
         leased = held.attempt and held.lease_until > (yield from Now())
         if leased and (yield from Remaining()) > POLL_SECONDS * 8:
             yield from Sleep(POLL_SECONDS)
+            continue
+        # The newest tokens may stand in a rescue record: it is they that the provider knows.
+        in_doubt = not leased and held.state in (REFRESHING, IN_DOUBT, NEEDS_REAUTHORIZATION)
+        if in_doubt and (yield from adopt_rescue(settings, registration, record)) is not None:
             continue
         revoking = replace(
             held, state=next_state(held.state, "revocation_begun"), attempt="", lease_until=0, doubts=held.doubts
@@ -143,17 +154,37 @@ def forget(settings: Settings, registration: str, *, resource_owner: str, accoun
         yield from emit("forgotten", record.connection)
 
 
-def _delete(key: Key) -> Op[None]:
-    """Delete a connection's row, whatever its version, and the rescue records that it knows of."""
+def _delete_revoked(revoked: Record) -> Op[None]:
+    """Delete the row whose grant has ended; a connection that was made anew meanwhile stays."""
+    ours = revoked.connection
     for _ in range(ROUNDS):
-        row = yield from Load(key)
+        row = yield from Load(revoked.key)
         if row is None:
             return
-        for doubt in read_record(row, resource_owner="").connection.doubts:
-            rescue = yield from Load(Key(key.partition, rescue_name(key.name, doubt.attempt)))
-            if rescue is not None:
-                _ = yield from swap_settled(rescue.key, rescue.version, None)
-        if (yield from swap_settled(key, row.version, None)):
+        record = read_record(row, resource_owner=ours.resource_owner)
+        found = record.connection
+        if found.state != REVOKING or (found.incarnation, found.generation) != (ours.incarnation, ours.generation):
+            return
+        if (yield from _delete_record(record)):
+            return
+    message = "the revoked connection could not be deleted because others kept writing it: revoke it again"
+    raise StoreError(message)
+
+
+def _delete(key: Key) -> Op[None]:
+    """Delete a connection's row, whatever its version."""
+    for _ in range(ROUNDS):
+        row = yield from Load(key)
+        if row is None or (yield from _delete_record(read_record(row, resource_owner=""))):
             return
     message = "the connection could not be deleted because others kept writing it: try again"
     raise StoreError(message)
+
+
+def _delete_record(record: Record) -> Op[bool]:
+    """Whether exactly this version of the row is gone now, with the rescue records that it knows of."""
+    for doubt in record.connection.doubts:
+        rescue = yield from Load(Key(record.key.partition, rescue_name(record.key.name, doubt.attempt)))
+        if rescue is not None:
+            _ = yield from swap_settled(rescue.key, rescue.version, None)
+    return (yield from swap_settled(record.key, record.version, None))

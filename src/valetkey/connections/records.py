@@ -8,7 +8,7 @@ from __future__ import annotations
 from valetkey.connections.codec import connection_key, read_clear, read_credentials, write_clear, write_credentials
 from valetkey.connections.seal import connection_place, key_id_of
 from valetkey.effects import UNKNOWN, WON, Emit, Event, Key, Load, Open, Random, Row, Seal, Swap
-from valetkey.errors import KeyUnavailable, SealBroken
+from valetkey.errors import KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -51,13 +51,15 @@ def open_record(settings: Settings, record: Record) -> Op[Credentials]:
 
 
 def describe_record(settings: Settings, record: Record) -> Op[Connection]:
-    """The connection with its owner and scope from inside the seal; `problem` says why it could not be opened."""
+    """The connection with its owner and scope from inside the seal; `problem` says why it could not be read."""
     try:
         credentials = yield from open_record(settings, record)
     except KeyUnavailable:
         return replace(record.connection, problem="key_unavailable")
     except SealBroken:
         return replace(record.connection, problem="seal_broken")
+    except StoreError:
+        return replace(record.connection, problem="unreadable")
     return replace(record.connection, resource_owner=credentials.resource_owner, scope=credentials.scope)
 
 
