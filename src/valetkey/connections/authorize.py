@@ -7,7 +7,7 @@ the code is sent, and the one who finishes must be the one who started.
 from __future__ import annotations
 
 from valetkey.connections.claims import take_claim
-from valetkey.connections.codec import partition_of
+from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.cookies import read_cookies
 from valetkey.connections.establish import establish, settle
 from valetkey.connections.grant import exchange_deadline, speaker
@@ -81,9 +81,10 @@ def begin_authorization(
     """Where to send the resource owner's browser, and the cookie that carries the flow (RFC 6749 4.1.1, RFC 5849 2.1).
 
     cookies: what the browser sent, so that its oldest flows can make room. Nothing is written to the store.
-    Raises RequestRefused, ProviderError, TransportError.
+    Raises RequestRefused, ConfigurationError, ProviderError, TransportError.
     """
     at = settings.requested_registration(registration)
+    _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     octets = yield from Random(STATE_OCTETS)
     state = write_state(octets)
     flow, half = read_state(state)
@@ -119,14 +120,14 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     Raises CallbackError with a `reason` for each check that fails, ProviderError, TransportError, StoreError.
     """
     at = settings.requested_registration(_context(settings, request))
-    pairs = read_callback_parameters(at, request)
-    flow, half = _read_flow(at, pairs)
+    # The parameters are read twice rather than kept: a code in a local variable ends up in error reports.
+    flow, half = _read_flow(at, read_callback_parameters(at, request))
     pending = yield from find_pending(settings, read_cookies(request.headers), flow=flow)
     if pending is None:
         return (yield from _repeated(settings, at, flow, resource_owner))
     yield from _check_pending(pending, at, half=half, resource_owner=resource_owner)
     try:
-        answer = speaker(at).read_callback(at, pending, _without_state(pairs))
+        answer = speaker(at).read_callback(at, pending, _without_state(read_callback_parameters(at, request)))
     except AuthorizationDenied as denied:
         denied.set_cookies = (remove_cookie(settings, cookie_name(settings, flow)),)
         raise
@@ -135,7 +136,8 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
 
         location = yield from hand_over(settings, at, pending, answer)
         return Finished(None, location, (remove_cookie(settings, cookie_name(settings, flow)),))
-    claim = yield from take_claim(flow, context=at.name, fields={"account": pending.account})
+    fields = {"account": pending.account, "owner": pending.owner}
+    claim = yield from take_claim(flow, context=at.name, fields=fields)
     if claim is None:
         connection = yield from settle(settings, at, flow, resource_owner=resource_owner, account=pending.account)
         repeated = True
@@ -155,8 +157,8 @@ def read_callback_parameters(registration: Registration, request: Request) -> Pa
     """The parameters that came back, strictly decoded: from the query, or the body only where the provider posts."""
     malformed = CallbackError("malformed_callback", "the callback cannot be read: start again")
     text = request.url.partition("?")[2]
-    if request.method == "POST":
-        if not _posts_back(registration):
+    if request.method != "GET":
+        if request.method != "POST" or not _posts_back(registration):
             raise RequestRefused("method_not_allowed", "this callback takes GET", status=405)
         content_type = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
         if content_type != FORM:

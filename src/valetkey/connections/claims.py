@@ -53,13 +53,22 @@ def load_claim(flow: str) -> Op[Claim | None]:
 
 
 def take_claim(
-    flow: str, *, context: str, state: ClaimState = CLAIMED, sealed: bytes = b"", fields: Clear | None = None
+    flow: str,
+    *,
+    context: str,
+    state: ClaimState = CLAIMED,
+    sealed: bytes = b"",
+    fields: Clear | None = None,
+    lifetime: int = CLAIM_SECONDS,
 ) -> Op[Claim | None]:
-    """The claim, if this caller is the first to come back with the flow, else None."""
+    """The claim, if this caller is the first to come back with the flow, else None.
+
+    lifetime: seconds, no shorter than that of what led here, or it could be used once more.
+    """
     now = yield from Now()
     clear: Clear = {"state": state, "registration": context, "claimed_at": int(now), **(fields or {})}
     version = yield from Random(16)
-    row = Row(claim_key(flow), version, clear, sealed, int(now) + CLAIM_SECONDS)
+    row = Row(claim_key(flow), version, clear, sealed, int(now) + lifetime)
     won = yield from swap_settled(row.key, None, row)
     return Claim(row.key, version, clear, sealed) if won else None
 

@@ -6,7 +6,7 @@ The one rule: the connection is saved before the claim is done, so that a claim 
 from __future__ import annotations
 
 from valetkey.connections.claims import CLAIMED, DONE, FAILED, load_claim, move_claim, release_claim
-from valetkey.connections.codec import connection_key
+from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.connection import GONE, Connection, Credentials, next_state
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.lifetimes import refresh_due_at
@@ -20,7 +20,15 @@ from valetkey.connections.records import (
 )
 from valetkey.digest import sha256_hex
 from valetkey.effects import Load, Now, Random, Remaining, Sleep
-from valetkey.errors import AuthorizationExpired, MalformedResponse, ProviderError, StoreError, TransportError
+from valetkey.errors import (
+    AuthorizationExpired,
+    CallbackError,
+    MalformedResponse,
+    ProviderError,
+    StoreError,
+    TransportError,
+)
+from valetkey.secret import constant_time_equal
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -94,6 +102,8 @@ def save_grant(
         try:
             row = yield from Load(key)
             before = None if row is None else read_record(row, resource_owner=resource_owner).connection
+            if before is not None and before.authorized_by == authorized_by:
+                return before  # it was written after all, and may have been refreshed since
             connection = yield from _next_connection(registration, grant, before, resource_owner, account)
             connection = replace(connection, authorized_by=authorized_by)
             credentials = Credentials(resource_owner, grant.tokens, scope=grant.scope, extra=grant.extra)
@@ -145,13 +155,15 @@ def settle(
 ) -> Op[Connection]:
     """The connection that a flow brought which somebody else has claimed; waits while they are at it.
 
-    account: as the flow's cookie says; None takes the claim's word. Raises AuthorizationExpired where it brought none.
+    account: as the flow's cookie says; None takes the claim's word. Raises AuthorizationExpired where it brought none,
+    CallbackError where it was another's.
     """
     reason = "already_used"
     for _ in range(SETTLE_ROUNDS):
         claim = yield from load_claim(flow)
         if claim is None:
             raise AuthorizationExpired("already_used", "this authorization was used before: start again")
+        _check_claim(claim, registration, resource_owner)
         label = str(claim.clear.get("account", "")) if account is None else account
         record = yield from load_record(registration.name, resource_owner=resource_owner, account=label)
         if record is not None and (claim.state == DONE or record.connection.authorized_by == flow_mark(flow)):
@@ -161,3 +173,11 @@ def settle(
             break
         yield from Sleep(POLL_SECONDS)
     raise AuthorizationExpired(reason, "this authorization was used before and brought no connection: start again")
+
+
+def _check_claim(claim: Claim, registration: Registration, resource_owner: str) -> None:
+    if claim.clear.get("registration") != registration.name:
+        raise CallbackError("context_mismatch", "the answer came to another registration's callback: start again")
+    if not constant_time_equal(str(claim.clear.get("owner", "")), partition_of(resource_owner)):
+        message = "another person is signed in now than when the authorization was begun: start again"
+        raise CallbackError("user_changed", message)

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 from valetkey.connections.authorize import begin_authorization
 from valetkey.connections.claims import CLAIMED, WAITING, Claim, load_claim, release_claim, take_claim
-from valetkey.connections.codec import partition_of
-from valetkey.connections.establish import establish
-from valetkey.connections.pending import pack_pending, unpack_pending
+from valetkey.connections.codec import connection_key, partition_of
+from valetkey.connections.establish import establish, settle
+from valetkey.connections.pending import SKEW_SECONDS, pack_pending, unpack_pending
 from valetkey.connections.records import swap_settled
 from valetkey.connections.seal import claim_place, link_place
 from valetkey.connections.settings import read_return_to
@@ -58,6 +58,7 @@ def connect_url(
     import json
 
     at = settings.registration(registration)
+    _ = connection_key(at.name, resource_owner, account)
     identity, now = (yield from Random(16)), (yield from Now())
     content = [identity.hex(), at.name, resource_owner, account, read_return_to(settings, return_to), int(now)]
     sealed = yield from Seal(link_place(settings.environment), json.dumps(content, separators=(",", ":")).encode())
@@ -91,7 +92,7 @@ def begin_from_link(settings: Settings, text: str, *, resource_owner: str | None
     if resource_owner is not None and resource_owner != link.resource_owner:
         message = "this link was made for somebody else: sign in as the person it was sent to"
         raise RequestRefused("link_other_owner", message, status=403)
-    claim = yield from take_claim(f"link/{link.id}", context=link.registration)
+    claim = yield from take_claim(f"link/{link.id}", context=link.registration, lifetime=LINK_SECONDS + SKEW_SECONDS)
     if claim is None and resource_owner is None:
         raise RequestRefused("link_used", "this link was used before: ask for a new one", status=410)
     try:
@@ -114,18 +115,16 @@ def begin_from_link(settings: Settings, text: str, *, resource_owner: str | None
 
 def hand_over(settings: Settings, registration: Registration, pending: Pending, answer: Secret | None) -> Op[str]:
     """The application's URL with a one-time handle; code and verifier wait, sealed, in the flow's claim."""
-    import json
-
     if not settings.completion_url:
         message = "sign in to the application in this browser, then start again"
         raise CallbackError("owner_unknown", message, status=401)
     half = yield from Random(16)
-    content = [answer.reveal() if answer else "", pack_pending(pending).decode()]
     place = claim_place(settings.environment, registration.name, pending.flow)
-    sealed = yield from Seal(place, json.dumps(content, separators=(",", ":")).encode())
+    sealed = yield from Seal(place, _pack_waiting(answer, pending))
     lifetime = min(MAX_COMPLETION_SECONDS, registration.provider.code_lifetime)
     fields: dict[str, str | int] = {
         "account": pending.account,
+        "owner": pending.owner,
         "handle": sha256_hex(half.hex()),
         "complete_by": int((yield from Now())) + lifetime,
     }
@@ -139,33 +138,41 @@ def hand_over(settings: Settings, registration: Registration, pending: Pending, 
 def complete_authorization(settings: Settings, handle: str, *, resource_owner: str) -> Op[Connection]:
     """The connection, once the application says that this resource owner, signed in there, has confirmed it.
 
-    Raises CallbackError: `handle_unknown`, `user_changed`; AuthorizationExpired: `flow_expired`.
+    Confirmed twice, it is the same connection.
+    Raises CallbackError: `handle_unknown`, `user_changed`; AuthorizationExpired: `flow_expired`, `already_used`.
     """
-    import json
-
     unknown = CallbackError("handle_unknown", "the handle is not one that waits for completion: start again")
     flow, half = _read_handle(handle, unknown)
     claim = yield from load_claim(flow)
-    if claim is None or claim.state != WAITING:
+    if claim is None or not constant_time_equal(str(claim.clear.get("handle", "")), sha256_hex(half)):
         raise unknown
-    if not constant_time_equal(str(claim.clear.get("handle", "")), sha256_hex(half)):
-        raise unknown
+    at = settings.registration(str(claim.clear.get("registration", "")))
+    if claim.state != WAITING:
+        return (yield from settle(settings, at, flow, resource_owner=resource_owner, account=None))
     if (yield from Now()) > int(claim.clear.get("complete_by", 0)):
         raise AuthorizationExpired("flow_expired", "the authorization was not confirmed in time: start again")
-    at = settings.registration(str(claim.clear.get("registration", "")))
     place = claim_place(settings.environment, at.name, flow)
-    answer, packed = json.loads((yield from Open(place, claim.sealed)))
-    pending = unpack_pending(at.name, flow, packed.encode())
+    answer, pending = _unpack_waiting(at.name, flow, (yield from Open(place, claim.sealed)))
     if not constant_time_equal(pending.owner, partition_of(resource_owner)):
         raise CallbackError("user_changed", "another person is signed in than the link was made for")
     taken = yield from _take(claim)
     if taken is None:
-        raise unknown
-    return (
-        yield from establish(
-            settings, at, pending, Secret(answer) if answer else None, claim=taken, resource_owner=resource_owner
-        )
-    )
+        return (yield from settle(settings, at, flow, resource_owner=resource_owner, account=None))
+    return (yield from establish(settings, at, pending, answer, claim=taken, resource_owner=resource_owner))
+
+
+def _pack_waiting(answer: Secret | None, pending: Pending) -> bytes:
+    import json
+
+    content = [answer.reveal() if answer else "", pack_pending(pending).decode()]
+    return json.dumps(content, separators=(",", ":")).encode()
+
+
+def _unpack_waiting(context: str, flow: str, plaintext: bytes) -> tuple[Secret | None, Pending]:
+    import json
+
+    answer, packed = json.loads(plaintext)
+    return Secret(answer) if answer else None, unpack_pending(context, flow, packed.encode())
 
 
 def _read_handle(handle: str, unknown: CallbackError) -> tuple[str, str]:

@@ -29,6 +29,7 @@ MAX_TOGETHER = 6_000
 MAX_STATE = 512
 STATE_OCTETS = 32
 _FLOW_DIGITS = 12
+_HEX = frozenset("0123456789abcdef")
 
 
 @value
@@ -216,7 +217,8 @@ def evicted(settings: Settings, cookies: Pairs, *, adding: int) -> Op[tuple[str,
     """
     ages: list[tuple[int, str, int]] = []
     for name, text in cookies:
-        if name.startswith(_prefix(settings)) and len(name) == len(_prefix(settings)) + _FLOW_DIGITS:
+        digits = name.removeprefix(_prefix(settings))
+        if digits != name and len(digits) == _FLOW_DIGITS and _HEX.issuperset(digits):
             try:
                 pending = yield from open_pending(settings, text)
             except StoreError:

@@ -38,7 +38,7 @@ UNNOTICED = (Now, Remaining, Random, Seal, Open, Emit)
 """Effects that change nothing that anybody else sees: to die after one of them is to die before the next."""
 
 
-class Crash(BaseException):  # noqa: N818 - it is no error: it is the end
+class Crash(BaseException):
     """The process died."""
 
 

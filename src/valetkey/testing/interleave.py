@@ -130,7 +130,7 @@ class Run:
         ]
 
     def go(self, choose: Callable[[list[int]], int]) -> Run:
-        """Run everybody to the end; `choose` picks one of those who can go on. Raises AssertionError if it never ends."""
+        """Run everybody to the end; `choose` picks one of those who can go on. AssertionError if it never ends."""
         for _ in range(MAX_STEPS):
             waiting = [caller.wakes_at for caller in self.callers if not caller.ended]
             if not waiting:

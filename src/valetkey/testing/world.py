@@ -112,6 +112,14 @@ class FaultyStore:
         self._maybe_out()
         return self.rows.list(partition, cursor)
 
+    def create(self) -> None:
+        """Nothing has to be made."""
+
+    def check(self) -> tuple[str, ...]:
+        """See `Store.check`."""
+        self._maybe_out()
+        return ()
+
     def close(self) -> None:
         """Nothing is held open."""
 
