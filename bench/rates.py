@@ -27,9 +27,7 @@ BODY = write_form(FORM)
 FORM_TYPE = {"Content-Type": "application/x-www-form-urlencoded"}
 PEM = (
     rsa.generate_private_key(65537, 2048)
-    .private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
+    .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     .decode()
 )
 
@@ -128,9 +126,7 @@ def add_sealed(runner: pyperf.Runner) -> None:
         "sealed_read_and_sign",
         lambda: vault.run(sign_with(uncached, request, registration="trello", resource_owner="alice")),
     )
-    runner.bench_func(
-        "warm_sign", lambda: vault.sign(request, registration="trello", resource_owner="alice")
-    )
+    runner.bench_func("warm_sign", lambda: vault.sign(request, registration="trello", resource_owner="alice"))
     vault.close()
 
 

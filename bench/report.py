@@ -33,7 +33,8 @@ RATES = {
 def cold_table(cold: dict[str, float], counted: dict[str, int]) -> list[str]:
     bare, bare_count = cold["bare"], counted.get("bare", 0)
     lines = [
-        f"Bare interpreter: {bare * 1000:.1f} ms" + (f", {bare_count / 1e6:.1f} million instructions." if counted else "."),
+        f"Bare interpreter: {bare * 1000:.1f} ms"
+        + (f", {bare_count / 1e6:.1f} million instructions." if counted else "."),
         "",
         "| job | by | ms above bare | of the plain script | million instructions above bare |",
         "|---|---|---|---|---|",
@@ -54,7 +55,9 @@ def rate_table(rates: dict[str, float]) -> list[str]:
     for name, seconds in rates.items():
         job, _, who = name.partition("_")
         if job in RATES:
-            lines.append(f"| {RATES[job]} | {WHO[who]} | {1 / seconds:,.0f} | {rates[f'{job}_oauthlib'] / seconds:.1f} |")
+            lines.append(
+                f"| {RATES[job]} | {WHO[who]} | {1 / seconds:,.0f} | {rates[f'{job}_oauthlib'] / seconds:.1f} |"
+            )
     lines.append(f"| load from SQLite, open the seal, sign | valetkey | {1 / rates['sealed_read_and_sign']:,.0f} | |")
     lines.append(f"| sign with a connection in the process cache | valetkey | {1 / rates['warm_sign']:,.0f} | |")
     return lines

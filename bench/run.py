@@ -1,7 +1,7 @@
 """Runs every benchmark and writes docs/benchmarks.md: times by pyperf, instructions by callgrind, and their ratios.
 
-    make bench              all of it, about eight minutes
-    make bench ARGS=--fast  fewer runs, for a first look
+make bench              all of it, about eight minutes
+make bench ARGS=--fast  fewer runs, for a first look
 """
 
 from __future__ import annotations

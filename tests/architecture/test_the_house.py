@@ -10,9 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from tools import program_guard
 
 import valetkey
-from tools import program_guard
 from valetkey.vault import AsyncVault, Vault
 
 ROOT = Path(__file__).parents[2]
@@ -21,7 +21,11 @@ SOURCE = ROOT / "src" / "valetkey"
 
 def test_imports_only_go_down() -> None:
     done = subprocess.run(
-        [Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
     assert done.returncode == 0, done.stdout
@@ -37,7 +41,10 @@ def test_no_program_is_built_without_being_run() -> None:
         ("def f() -> Op[int]:\n    x = yield Now()\n", "a bare yield"),
         ("class Now(Effect[float]): ...\ndef f() -> Op[int]:\n    Now()\n    yield from g()\n", "built but never run"),
         ("def g() -> Op[int]: ...\ndef f() -> Op[int]:\n    x = g()\n    yield from h()\n", "assigned but never run"),
-        ("def f() -> Op[int]:\n    try:\n        pass\n    finally:\n        yield from g()\n", "an effect in `finally`"),
+        (
+            "def f() -> Op[int]:\n    try:\n        pass\n    finally:\n        yield from g()\n",
+            "an effect in `finally`",
+        ),
     ],
 )
 def test_the_guard_finds_what_type_checkers_do_not(source: str, finding: str) -> None:
@@ -116,7 +123,9 @@ def modules_after(statement: str) -> set[str]:
         f"{statement}\n"
         "print('\\n'.join(name for name in sys.modules if name not in before))"
     )
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", program_with_path(program)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", program_with_path(program)], capture_output=True, text=True, check=True
+    )
     return set(done.stdout.split())
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from valetkey.cli.serve import find_handler
 from valetkey.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.parametrize("named", ["connect", "connect:", ":handler", "connect:not-a-name"])
@@ -38,7 +41,7 @@ def test_a_handler_answers_over_http(tmp_path: Path) -> None:
     process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
-        line = process.stdout.readline()
+        line = next(line for line in process.stdout if '"url"' in line)
         url = line.split('"url": "')[1].split('"')[0]
 
         with urllib.request.urlopen(f"{url}/hello", timeout=10) as answer:

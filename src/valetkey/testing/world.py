@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from valetkey.providers.provider import Rotation
     from valetkey.providers.registration import Registration
     from valetkey.sandbox.clients import RotationMode
+    from valetkey.vault import Vault
 
     T = TypeVar("T")
 
@@ -251,6 +252,19 @@ class World:
     def run(self, op: Op[T]) -> T:
         """The program's result."""
         return drive(op, self.ports.answer)
+
+    def vault(self) -> Vault:
+        """A vault in this world; what it does is what it does in production."""
+        from valetkey.vault import Vault
+
+        return Vault(
+            self.settings,
+            store=self.store,
+            keys=self.keys,
+            transport=self.network,
+            clock=self.clock,
+            events=self.events,
+        )
 
     def connect(self, registration: str = "two", resource_owner: str = "alice", account: str = "") -> Connection:
         """A connection, made the whole way through the sandbox's pages."""

@@ -1,7 +1,8 @@
+"""What every test has: a profile for property tests that does not measure time on a shared machine."""
+
 from __future__ import annotations
 
 from hypothesis import settings
 
-# A machine that is busy with something else does not make a parser wrong.
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
