@@ -5,6 +5,8 @@ from __future__ import annotations
 DAY_SECONDS = 86_400
 DAYS_FROM_MARCH_OF_YEAR_0 = 719_468  # to 1970-01-01, in the proleptic Gregorian calendar
 DAYS_IN_400_YEARS = 146_097
+WEEKDAYS = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")  # 1970-01-01 was a Thursday
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
 def basic_time(unix_seconds: int) -> str:
@@ -14,6 +16,16 @@ def basic_time(unix_seconds: int) -> str:
     minutes, second = divmod(seconds, 60)
     hour, minute = divmod(minutes, 60)
     return f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
+
+
+def http_date(unix_seconds: int) -> str:
+    """`Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7)."""
+    days, seconds = divmod(unix_seconds, DAY_SECONDS)
+    year, month, day = _date(days)
+    minutes, second = divmod(seconds, 60)
+    hour, minute = divmod(minutes, 60)
+    weekday, name = WEEKDAYS[days % 7], MONTHS[month - 1]
+    return f"{weekday}, {day:02} {name} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
 
 
 def read_time(text: str) -> int:

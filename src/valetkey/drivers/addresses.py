@@ -40,6 +40,10 @@ _REFUSED_6 = (
 METADATA_ADDRESSES = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd00:ec2::254", "fd00:ec2::23")
 """Where the clouds give credentials to the functions that they run."""
 
+# Azure's App Service and Functions put IDENTITY_ENDPOINT at an address of their own for each instance, such as
+# 169.254.129.2 or 169.254.255.2: link-local (RFC 3927), so never another machine's than the platform's.
+_APP_SERVICE = ("169.254.128.0", 17)
+
 
 def packed_address(text: str) -> bytes | None:
     """The 4 or 16 octets of an address as it is written on the wire; None for names and anything shortened."""
@@ -62,9 +66,11 @@ def is_public_address(text: str) -> bool:
 
 
 def is_metadata_address(text: str) -> bool:
-    """Whether the address is one of the fixed ones of the clouds, in whatever spelling."""
+    """Whether the address is one of the clouds' own, in whatever spelling."""
     packed = packed_address(text)
-    return packed is not None and packed in map(packed_address, METADATA_ADDRESSES)
+    if packed is None:
+        return False
+    return packed in map(packed_address, METADATA_ADDRESSES) or (len(packed) == 4 and _inside(packed, *_APP_SERVICE))
 
 
 def _inside(packed: bytes, network: str, prefix: int) -> bool:
