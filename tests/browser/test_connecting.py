@@ -96,7 +96,7 @@ def test_a_ninth_tab_ends_the_first_which_says_so_to_a_person(person: Person) ->
     person.decide("Allow", tabs[1])
     person.decide("Allow", tabs[8])
 
-    assert person.heading(tabs[0]) == "This was not started in this browser"
+    assert person.heading(tabs[0]) == "This is not under way in this browser"
     assert tabs[0].get_by_role("link", name="Start again").is_visible()
     assert [person.heading(tab) for tab in (tabs[1], tabs[8])] == ["Connections", "Connections"]
     assert person.deployment.exchanges() == 2
@@ -124,7 +124,7 @@ def test_a_finished_callback_is_of_no_use_in_another_browser(chromium: Browser, 
     with Person(chromium, person.deployment, owner="bob") as bob:
         bob.page.goto(callback)
 
-        assert bob.heading() == "This was not started in this browser"
+        assert bob.heading() == "This is not under way in this browser"
     assert person.deployment.exchanges() == 1
     assert person.deployment.vault.connection(OAUTH2, "bob") is None
 

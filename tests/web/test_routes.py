@@ -436,7 +436,7 @@ def test_a_reload_of_the_callback_shows_success_and_exchanges_nothing() -> None:
     [
         ("code=c", "cannot tell what this belongs to"),
         ("code=c&state=short", ""),
-        ("code=c&state=" + "A" * 43, "not started in this browser"),
+        ("code=c&state=" + "A" * 43, "not under way in this browser"),
         ("code=c&state=" + "A" * 43 + "&state=" + "A" * 43, "came twice"),
         ("code=%ff&state=x", ""),
         ("code=%zz", ""),
@@ -465,7 +465,7 @@ def test_another_browser_does_not_finish_what_this_one_started() -> None:
     )
 
     assert response.status == 400
-    assert "not started in this browser" in text_of(response)
+    assert "not under way in this browser" in text_of(response)
 
 
 def test_another_person_in_the_same_browser_does_not_finish_it() -> None:

@@ -86,8 +86,9 @@ REASONS: dict[str, Reason] = {
     ),
     "wrong_browser": Reason(
         400,
-        "This was not started in this browser",
-        f"A connection is finished in the browser that started it, with cookies allowed. {NOTHING}",
+        "This is not under way in this browser",
+        f"A connection is finished where it was started, with cookies allowed; of many at once the oldest is given up. "
+        f"{NOTHING}",
         "Start again here, and stay in this browser.",
     ),
     "user_changed": Reason(
