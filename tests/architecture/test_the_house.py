@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools import program_guard
+from tools import program_guard, tables
 
 import valetkey
 from valetkey.vault import AsyncVault, Vault
@@ -136,3 +136,8 @@ def program_with_path(program: str) -> str:
 
 def test_importing_valetkey_imports_nothing_else() -> None:
     assert modules_after("import valetkey") == {"valetkey"}
+
+
+def test_the_tables_in_the_documents_are_those_of_the_code() -> None:
+    for path in (ROOT / "docs").glob("*.md"):
+        assert tables.with_tables(path.read_text()) == path.read_text(), f"{path.name}: run make docs"

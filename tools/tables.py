@@ -1,0 +1,65 @@
+"""Writes the tables in docs/ that are made from the code, between `<!-- begin NAME -->` and `<!-- end NAME -->`.
+
+    python tools/tables.py docs          writes them
+    python tools/tables.py docs --check  ends with 1 where one is out of date
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from valetkey.connections.connection import NEXT
+from valetkey.providers.catalog import load_provider, provider_names
+
+
+def states() -> str:
+    """The state table of a connection."""
+    lines = ["| state | what happens | becomes |", "|---|---|---|"]
+    for state, moves in NEXT.items():
+        for happening, following in moves.items():
+            lines.append(f"| {state} | {happening.replace('_', ' ')} | {following} |")
+    return "\n".join(lines)
+
+
+def providers() -> str:
+    """What the catalog has."""
+    lines = ["| name | protocol | refresh tokens | read on | tried |", "|---|---|---|---|---|"]
+    for name in provider_names():
+        entry = load_provider(name)
+        lines.append(
+            f"| `{name}` ({entry.title}) | {entry.protocol} | {entry.rotation.kind} | "
+            f"[{entry.verified_on}]({entry.source}) | {entry.tried} |"
+        )
+    return "\n".join(lines)
+
+
+TABLES = {"states": states, "providers": providers}
+
+
+def with_tables(page: str) -> str:
+    """The page with every table in it made anew."""
+    for name, make in TABLES.items():
+        begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+        before, found, rest = page.partition(begin)
+        if found:
+            page = f"{before}{begin}\n{make()}\n{end}{rest.partition(end)[2]}"
+    return page
+
+
+def main(folder: str, *, check: bool) -> int:
+    """Write, or say which pages are out of date."""
+    stale = []
+    for path in sorted(Path(folder).glob("*.md")):
+        page = path.read_text()
+        made = with_tables(page)
+        if made != page:
+            stale.append(str(path))
+            if not check:
+                path.write_text(made)
+    print("\n".join(stale) or "every table is up to date")
+    return 1 if stale and check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], check="--check" in sys.argv))
