@@ -1,0 +1,52 @@
+"""The public interface as a type checker sees it; checked by `make check`, never run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_type
+
+from valetkey import AsyncVault, ReauthorizationRequired, Request, Secret, Vault
+from valetkey.gateways.asgi import asgi_app
+from valetkey.gateways.aws import lambda_handler
+from valetkey.gateways.wsgi import wsgi_app
+
+if TYPE_CHECKING:
+    from valetkey.connections.authorize import Finished, Redirect
+    from valetkey.connections.connection import Connection
+    from valetkey.connections.manage import ConnectionPage, Revocation
+    from valetkey.drivers.session import Answer
+
+
+def owner(request: Request) -> str | None:
+    return request.headers.get("x")
+
+
+async def async_owner(request: Request) -> str | None:
+    return request.headers.get("x")
+
+
+def blocking(vault: Vault, request: Request) -> None:
+    assert_type(vault.begin_authorization("github", "alice", cookies={"a": "b"}), "Redirect")
+    assert_type(vault.finish_authorization(request, resource_owner="alice"), "Finished")
+    assert_type(vault.access_token("github", "alice"), Secret)
+    assert_type(vault.sign(request, registration="github", resource_owner="alice"), Request)
+    assert_type(vault.session("github", "alice").get("https://api.github.com/user"), "Answer")
+    assert_type(vault.connections("alice"), "ConnectionPage")
+    assert_type(vault.connection("github", "alice"), "Connection | None")
+    assert_type(vault.revoke("github", "alice"), "Revocation")
+    lambda_handler(vault, resource_owner=owner)
+    lambda_handler(vault, resource_owner=async_owner)
+    wsgi_app(vault, resource_owner=owner)
+    asgi_app(vault, resource_owner=owner)
+
+
+async def awaited(vault: AsyncVault, request: Request) -> None:
+    redirect = await vault.begin_authorization("github", "alice", cookies=(("a", "b"),))
+    assert_type(redirect, "Redirect")
+    assert_type(await vault.finish_authorization(request, resource_owner=None), "Finished")
+    assert_type(await vault.access_token("github", "alice"), Secret)
+    assert_type(await vault.session("github", "alice").get("https://api.github.com/user"), "Answer")
+    asgi_app(vault, resource_owner=async_owner)
+    try:
+        await vault.forget("github", "alice")
+    except ReauthorizationRequired as error:
+        assert_type(error.connect_url, str)
