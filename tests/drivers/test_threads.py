@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from typing import cast
 
 import pytest
 from tests.drivers.peers import Peer, always, ok, silent
@@ -23,6 +24,8 @@ from valetkey.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from valetkey.effects import Op, Outcome, Place, SignatureAlgorithm
 
 
@@ -52,6 +55,13 @@ class Blocking:
     def list(self, partition: str | None, cursor: str) -> Page:
         self._note()
         return Page(tuple(self.rows.values()))
+
+    def create(self) -> None:
+        self._note()
+
+    def check(self) -> tuple[str, ...]:
+        self._note()
+        return ("it is full",)
 
     def close(self) -> None:
         self.closed = True
@@ -93,6 +103,19 @@ def test_a_program_runs_with_blocking_ports_in_worker_threads() -> None:
 
     assert answers == (WON, row, (row,), b"ba", b"ok")
     assert len(blocking.threads) == 4
+    assert all(name.startswith("valetkey") for name in blocking.threads)
+
+
+def test_making_and_checking_a_store_happen_in_worker_threads_too() -> None:
+    blocking = Blocking()
+
+    async def main() -> tuple[str, ...]:
+        store = ThreadedStore(blocking)
+        await cast("Awaitable[None]", store.create())
+        return await cast("Awaitable[tuple[str, ...]]", store.check())
+
+    assert asyncio.run(main()) == ("it is full",)
+    assert len(blocking.threads) == 2
     assert all(name.startswith("valetkey") for name in blocking.threads)
 
 

@@ -37,5 +37,5 @@ def dynalite_table(dynalite: str) -> tuple[str, str]:
 
 def make_table(endpoint: str) -> str:
     bench = DynamoDBBench(endpoint, f"valetkey-{os.urandom(6).hex()}")
-    bench.perform(bench.store.create_table())
+    bench.perform(bench.store.create())
     return bench.store.table

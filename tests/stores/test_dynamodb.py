@@ -239,7 +239,9 @@ def test_expired_credentials_are_asked_for_again(moto_table: tuple[str, str]) ->
 
 
 def test_a_table_that_is_not_there_is_an_error_that_says_what_to_do(moto: str) -> None:
-    with pytest.raises(StoreError, match=r"dynamodb:nowhere in eu-central-1: there is no such table .*create_table"):
+    with pytest.raises(
+        StoreError, match=r"dynamodb:nowhere in eu-central-1: there is no such table .*valetkey store create"
+    ):
         DynamoDBBench(moto, "nowhere").load(new_key())
 
 
@@ -273,7 +275,7 @@ def test_making_a_table_that_is_there_changes_nothing(bench: DynamoDBBench) -> N
     kept = row(new_key())
     bench.swap(kept.key, None, kept)
 
-    bench.perform(bench.store.create_table())
+    bench.perform(bench.store.create())
 
     assert bench.load(kept.key) == kept
 
@@ -288,10 +290,10 @@ def test_making_a_table_waits_until_it_is_there(moto_table: tuple[str, str]) -> 
     not_yet = answer(400, "ResourceNotFoundException")
     bench, network = faulty(moto_table, send, not_yet, describe("CREATING"), describe("ACTIVE"))
 
-    bench.perform(bench.store.create_table())
+    bench.perform(bench.store.create())
 
     assert bench.world.slept == [1.0, 1.0]
-    assert len(network.sent) == 5
+    assert len(network.sent) == 6
 
 
 def test_waiting_for_a_table_ends(moto_table: tuple[str, str]) -> None:
@@ -299,7 +301,7 @@ def test_waiting_for_a_table_ends(moto_table: tuple[str, str]) -> None:
     bench = DynamoDBBench(*moto_table, World(network.send, remaining=600))
 
     with pytest.raises(StoreError, match="still not active"):
-        bench.perform(bench.store.create_table())
+        bench.perform(bench.store.create())
 
 
 @pytest.mark.parametrize("call", [0, 2], ids=["CreateTable", "UpdateTimeToLive"])
@@ -309,7 +311,7 @@ def test_a_table_that_may_not_be_made_is_an_error(moto_table: tuple[str, str], c
     bench, _ = faulty(moto_table, *faults)
 
     with pytest.raises(StoreError, match="access denied"):
-        bench.perform(bench.store.create_table())
+        bench.perform(bench.store.create())
 
 
 def test_a_table_with_other_keys_is_refused(moto: str) -> None:
@@ -325,7 +327,7 @@ def test_a_table_with_other_keys_is_refused(moto: str) -> None:
     bench.perform(bench.store._wire.ask("CreateTable", table))
 
     with pytest.raises(StoreError, match="other keys"):
-        bench.perform(bench.store.create_table())
+        bench.perform(bench.store.create())
 
 
 def test_expired_rows_lapse_by_the_table_itself(bench: DynamoDBBench) -> None:

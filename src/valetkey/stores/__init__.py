@@ -1,9 +1,12 @@
-"""Stores: where rows live. Each can load strongly, compare-and-swap and list; nothing else.
+"""Stores: where rows live. Each can load strongly, compare-and-swap and list.
 
     rows.py            the limits and text forms that every store shares
     memory.py          a dict, for tests and for a process that may forget
     sqlite.py          one file, for every process of one machine
-    dynamodb.py        a table over HTTP; `dynamodb_wire.py` signs, sends and repeats its requests
+    dynamodb.py        a table over HTTP; `dynamodb_wire.py` signs, sends and repeats its requests,
+                       `dynamodb_table.py` makes and checks the table
+    postgres.py        a table in PostgreSQL, by psycopg 3; one class for each colour
+    redis.py           hashes in Redis, by redis-py; one class for each colour
     open.py            from a URL such as `sqlite:rows.db` to one of them
 
 The one rule: `swap` never says lost where its own write may have been applied; it says unknown, and the caller looks.

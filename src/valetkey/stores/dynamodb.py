@@ -5,12 +5,13 @@
 
 The one rule: after an attempt that may have been applied, a refused condition is `unknown`, never `lost`, since it may
 be our own write that stands there. Listing all rows goes by DynamoDB's hash of the partition; within one partition it
-goes by name. How requests are sent and repeated is in `dynamodb_wire`.
+goes by name. How requests are sent and repeated is in `dynamodb_wire`, how the table is made and checked in
+`dynamodb_table`.
 """
 
 from __future__ import annotations
 
-from valetkey.effects import LOST, UNKNOWN, WON, Key, Page, Row, Sleep
+from valetkey.effects import LOST, UNKNOWN, WON, Key, Page, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores import rows
 from valetkey.stores.dynamodb_wire import NO_ANSWER, DynamoDBWire
@@ -26,13 +27,8 @@ if TYPE_CHECKING:
     Attributes: TypeAlias = dict[str, dict[str, str]]
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
-NO_SUCH_TABLE = "ResourceNotFoundException"
-TABLE_EXISTS = "ResourceInUseException"
-NO_SUCH_OPERATION = "UnknownOperationException"
 TABLE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-")
 BIG_ROWS_PAGE = 8  # of the biggest rows in base64, still under a megabyte
-MAX_TABLE_POLLS = 60
-TABLE_POLL_SECONDS = 1.0
 
 
 class DynamoDBStore:
@@ -98,36 +94,20 @@ class DynamoDBStore:
         items, last = content.get("Items", []), content.get("LastEvaluatedKey")
         return Page(tuple(self._row(item) for item in items), rows.write_cursor(_read_key(last)) if last else "")
 
-    def create_table(self) -> WireOp[None]:
-        """Make the table where it is not there, paid per request, and let expired rows lapse. Raises StoreError."""
-        answer = yield from self._wire.ask("CreateTable", _table_description(self.table))
-        if answer.error and answer.error != TABLE_EXISTS:
-            raise self._wire.failure(answer)
-        yield from self._wait_until_active()
-        lapse = {"AttributeName": "expires_at", "Enabled": True}
-        answer = yield from self._wire.ask(
-            "UpdateTimeToLive", {"TableName": self.table, "TimeToLiveSpecification": lapse}
-        )
-        # ValidationException: it is enabled already. Some test servers do not know the operation at all.
-        if answer.error not in ("", "ValidationException", NO_SUCH_OPERATION):
-            raise self._wire.failure(answer)
+    def create(self) -> WireOp[None]:
+        """Make the table where it is not there; let expired rows lapse; keep backups. Raises StoreError."""
+        from valetkey.stores.dynamodb_table import create_table
+
+        return create_table(self._wire, self.table)
+
+    def check(self) -> WireOp[tuple[str, ...]]:
+        """What the table or its permissions are missing. Raises StoreError where DynamoDB cannot be asked."""
+        from valetkey.stores.dynamodb_table import check_table
+
+        return check_table(self._wire, self.table)
 
     def close(self) -> None:
         """Nothing is held open: connections belong to the transport."""
-
-    def _wait_until_active(self) -> WireOp[None]:
-        for _ in range(MAX_TABLE_POLLS):
-            answer = yield from self._wire.ask("DescribeTable", {"TableName": self.table})
-            # a table that was just made may not be seen yet
-            table = {} if answer.error == NO_SUCH_TABLE else self._wire.content(answer).get("Table", {})
-            if table.get("TableStatus") == "ACTIVE":
-                if table.get("KeySchema") != _table_description(self.table)["KeySchema"]:
-                    message = f"{self.description}: the table has other keys: give valetkey a table of its own"
-                    raise StoreError(message)
-                return
-            yield from Sleep(TABLE_POLL_SECONDS)
-        message = f"{self.description}: the table is still not active: look at it in the console, then try again"
-        raise StoreError(message)
 
     def _row(self, item: Mapping[str, Any]) -> Row:
         try:
@@ -135,16 +115,6 @@ class DynamoDBStore:
         except (ValueError, KeyError, TypeError, AttributeError):
             message = f"{self.description}: an item was written by something else: give valetkey a table of its own"
             raise StoreError(message) from None
-
-
-def _table_description(table: str) -> dict[str, object]:
-    names = (("partition", "HASH"), ("name", "RANGE"))
-    return {
-        "TableName": table,
-        "BillingMode": "PAY_PER_REQUEST",
-        "AttributeDefinitions": [{"AttributeName": name, "AttributeType": "S"} for name, _ in names],
-        "KeySchema": [{"AttributeName": name, "KeyType": kind} for name, kind in names],
-    }
 
 
 def _key_attributes(key: Key) -> Attributes:

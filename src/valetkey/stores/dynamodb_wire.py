@@ -44,7 +44,7 @@ NO_ANSWER = "no answer"
 NO_CODE = "an error without a code"
 ADVICE = {
     "ResourceNotFoundException": (
-        "there is no such table in this region: name another, or make it with DynamoDBStore.create_table"
+        "there is no such table in this region: name another, or make it with: valetkey store create"
         " (partition key `partition`, sort key `name`, both strings)"
     ),
     "AccessDeniedException": "access denied: allow GetItem, PutItem, DeleteItem, Query and Scan on the table",
@@ -78,7 +78,7 @@ class DynamoDBWire:
         if not region or not region.isascii() or not region.replace("-", "").isalnum():
             message = f"{description}: name the region, such as eu-central-1, in the URL or in AWS_REGION"
             raise ConfigurationError(message)
-        self._description, self._region, self._credentials = description, region, credentials
+        self.description, self._region, self._credentials = description, region, credentials
         self._url = _endpoint(endpoint, region)
 
     def ask(self, operation: str, content: Mapping[str, object], *, attempts: int = MAX_ATTEMPTS) -> WireOp[Answer]:
@@ -113,14 +113,14 @@ class DynamoDBWire:
     def failure(self, answer: Answer) -> StoreError:
         """The error to raise for an answer that is one."""
         if answer.error in THROTTLED:
-            return StoreError(f"{self._description}: throttled ({answer.error}): raise the table's capacity")
-        return StoreError(f"{self._description}: {ADVICE.get(answer.error, answer.error)}")
+            return StoreError(f"{self.description}: throttled ({answer.error}): raise the table's capacity")
+        return StoreError(f"{self.description}: {ADVICE.get(answer.error, answer.error)}")
 
     def _attempt(self, operation: str, body: bytes) -> WireOp[Answer]:
         credentials = yield from self._credentials.current()
         now, remaining = (yield from Now()), (yield from Remaining())
         if remaining < LEAST_SECONDS:
-            message = f"{self._description}: no time left to ask: raise the function's timeout"
+            message = f"{self.description}: no time left to ask: raise the function's timeout"
             raise StoreError(message)
         headers = Headers((("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", f"{VERSION}.{operation}")))
         request = sign_request(

@@ -45,12 +45,14 @@ class VirtualClock:
     def __init__(self, seed: int = 0) -> None:
         self.time = START
         self.left = 30.0
+        self.allowed = 30.0
         self._seed = seed
         self._drawn = 0
 
     def continue_from(self, other: VirtualClock) -> None:
         """Show the other's time and draw what it would draw next."""
         self.time, self.left, self._seed, self._drawn = other.time, other.left, other._seed, other._drawn
+        self.allowed = other.allowed
 
     def now(self) -> float:
         """Unix seconds."""
@@ -59,6 +61,10 @@ class VirtualClock:
     def remaining(self) -> float:
         """Seconds left of the invocation; a test sets `left`."""
         return self.left
+
+    def whole(self) -> float:
+        """Seconds that the invocation had when it began; a test sets `allowed`."""
+        return self.allowed
 
     def sleep(self, seconds: float) -> None:
         """Let time pass."""
