@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from valetkey.connections.authorize import Redirect, begin_authorization
 from valetkey.connections.codec import connection_key
@@ -11,14 +11,16 @@ from valetkey.connections.manage import connection
 from valetkey.connections.records import Record, load_record, open_record
 from valetkey.connections.refresh import current_tokens
 from valetkey.connections.sign import access_token
-from valetkey.effects import Op
 from valetkey.errors import RefreshInProgress, ValetkeyError
 from valetkey.http import Headers, Request
-from valetkey.providers.provider import Rotation, RotationKind
+from valetkey.providers.provider import Rotation
 from valetkey.sandbox import approve
-from valetkey.sandbox.clients import RotationMode
 from valetkey.secret import Secret
 from valetkey.testing.world import World, callback_request, sandbox_client
+
+if TYPE_CHECKING:
+    from valetkey.effects import Op
+    from valetkey.sandbox.clients import RotationMode
 
 MODES: dict[RotationMode, Rotation] = {
     "none": Rotation("stable"),

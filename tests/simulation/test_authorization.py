@@ -287,9 +287,7 @@ def test_a_crash_while_a_link_is_made_or_opened_leaves_one_that_can_be_asked_for
         world.fork, lambda at: begin_from_link(at.settings, link, resource_owner=None, cookies=()), every=False
     ):
         fresh = crashed.world.run(connect_url(crashed.world.settings, "two", resource_owner="alice")).rpartition("/")[2]
-        opened = crashed.world.run(
-            begin_from_link(crashed.world.settings, fresh, resource_owner=None, cookies=())
-        )
+        opened = crashed.world.run(begin_from_link(crashed.world.settings, fresh, resource_owner=None, cookies=()))
         assert opened.location
 
 

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.connections.steps import FORGIVING, LEASE_SECONDS, MODES, credentials, eventually, expired, standing, token, works
+from tests.connections.steps import (
+    FORGIVING,
+    LEASE_SECONDS,
+    MODES,
+    credentials,
+    eventually,
+    expired,
+    standing,
+    token,
+    works,
+)
 from valetkey.connections.connection import ACTIVE, NEEDS_REAUTHORIZATION
 from valetkey.effects import Swap
 from valetkey.errors import ReauthorizationRequired

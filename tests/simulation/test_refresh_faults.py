@@ -9,6 +9,7 @@ import pytest
 from tests.connections.steps import MODES, credentials, eventually, expired, failure, record, standing, token, works
 from tests.simulation.pausing import until_after_send
 from valetkey.connections.connection import ACTIVE, IN_DOUBT, NEEDS_REAUTHORIZATION, REFRESHING
+from valetkey.connections.rescue_line import read_rescue_line
 from valetkey.effects import LOST, UNKNOWN, WON, Load, Seal, Swap
 from valetkey.errors import (
     MalformedResponse,
@@ -304,24 +305,24 @@ def test_a_store_that_stays_down_after_the_answer_hands_over_ciphertext_and_the_
     text = repr(dict(event.fields))
     assert fresh.reveal() not in text
     assert old.access_token.reveal() not in text
-    assert str(event.fields["sealed"]).startswith("vk1.test.")
+    kept = read_rescue_line(str(event.fields["record"]), version=b"0" * 16)
+    assert kept is not None
+    assert kept.sealed.startswith(b"vk1.test.")
     assert standing(world).state == REFRESHING, "the doubt stays written down"
     assert len(standing(world).doubts) == 1
 
 
 def test_an_unsaved_result_that_is_put_back_is_adopted() -> None:
-    from valetkey.effects import Key, Row
-
     world = expired("strict")
     paused = until_after_send(world, token(world))
     world.store.outages = 1000
     fresh = paused.finish()
     world.store.outages = 0
-    fields = dict(next(event for event in world.events.events if event.name == "unsaved").fields)
-    key = Key(str(fields.pop("partition")), str(fields.pop("name")))
-    sealed = str(fields.pop("sealed")).encode()
+    event = next(event for event in world.events.events if event.name == "unsaved")
+    row = read_rescue_line(str(event.fields["record"]), version=world.clock.random(16))
 
-    assert world.store.swap(key, None, Row(key, world.clock.random(16), fields, sealed)) == WON
+    assert row is not None
+    assert world.store.swap(row.key, None, row) == WON
     world.clock.time += 20
 
     assert world.run(token(world)) == fresh

@@ -33,6 +33,7 @@ _NUMBERS = (
     "refresh_due_at",
     "previous_until",
     "created_at",
+    "authorized_at",
     "refreshed_at",
 )
 

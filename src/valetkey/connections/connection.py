@@ -82,7 +82,7 @@ class Connection:
     access_expires_at, refresh_due_at, cool_until, lease_until, previous_until: Unix seconds, 0 where there is none.
     refresh_due_at: when the next caller refreshes; lies a margin before access_expires_at.
     generation: grows with every new set of tokens. incarnation: 32 hex digits, drawn when the row was created.
-    authorized_by: SHA-256 of the flow that brought the grant.
+    authorized_by: SHA-256 of the flow that brought the grant; authorized_at: when, 0 where an older valetkey wrote it.
     problem: why a row could not be read (`key_unavailable`, `seal_broken`; `unreadable` where the key service is out of
       reach or a newer valetkey wrote it), else empty; its scope is then unknown.
     """
@@ -102,6 +102,7 @@ class Connection:
     refresh_due_at: int = 0
     previous_until: int = 0
     created_at: int = 0
+    authorized_at: int = 0
     refreshed_at: int = 0
     last_error: str = ""
     authorized_by: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from valetkey.connections.claims import CLAIMED, DONE, FAILED, load_claim, move_claim, release_claim
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.connection import GONE, Connection, Credentials, next_state
+from valetkey.connections.events import scope_change
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.lifetimes import refresh_due_at
 from valetkey.connections.records import (
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from valetkey.connections.claims import Claim
     from valetkey.connections.grant import Grant
     from valetkey.connections.pending import Pending
+    from valetkey.connections.records import Record
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.providers.registration import Registration
@@ -101,7 +103,8 @@ def save_grant(
     for attempt in range(SAVE_ROUNDS):
         try:
             row = yield from Load(key)
-            before = None if row is None else read_record(row, resource_owner=resource_owner).connection
+            found = None if row is None else read_record(row, resource_owner=resource_owner)
+            before = None if found is None else found.connection
             if before is not None and before.authorized_by == authorized_by:
                 return before  # it was written after all, and may have been refreshed since
             connection = yield from _next_connection(registration, grant, before, resource_owner, account)
@@ -118,10 +121,20 @@ def save_grant(
         if written is not None:
             if settings.cache is not None:
                 settings.cache.drop(key)
-            yield from emit("connected", connection, again=int(before is not None))
+            yield from _tell(settings, connection, found)
             return connection
     message = "the connection could not be written because others kept writing it: start again"
     raise StoreError(message)
+
+
+def _tell(settings: Settings, connection: Connection, before: Record | None) -> Op[None]:
+    yield from emit("connected", connection, again=int(before is not None))
+    if before is None:
+        return
+    known = yield from describe_record(settings, before)
+    changed = {} if known.problem else scope_change(known.scope, connection.scope)
+    if changed:
+        yield from emit("scope_changed", connection, **changed)
 
 
 def _next_connection(
@@ -146,6 +159,7 @@ def _next_connection(
         access_expires_at=grant.expires_at,
         refresh_due_at=due,
         created_at=created_at,
+        authorized_at=int(now),
         refreshed_at=int(now),
     )
 

@@ -102,10 +102,10 @@ def swap_settled(key: Key, expected: bytes | None, new: Row | None) -> Op[bool]:
 
 
 def emit(name: str, connection: Connection, **fields: str | int) -> Op[None]:
-    """Tell whoever listens what happened to a connection; names and words only."""
+    """Tell whoever listens what happened to a connection: a name of `events.EVENTS`, and names and words only."""
     about: dict[str, str | int] = {
         "partition": connection_key(connection.registration, connection.resource_owner, connection.account).partition,
         "account": connection.account,
         "generation": connection.generation,
     }
-    yield from Emit(Event(name, connection.registration, {**about, **fields}))
+    yield from Emit(Event(name, connection.registration, {**about, **fields}, connection.resource_owner))

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from valetkey.connections.by_oauth2 import granted, parts
 from valetkey.connections.connection import Credentials, next_state
+from valetkey.connections.events import scope_change
 from valetkey.connections.lifetimes import cool_until, refresh_due_at
 from valetkey.connections.records import emit, load_record, seal_credentials, write_record
 from valetkey.connections.rescue import adopt_rescue, keep_rescue, outlived
@@ -102,7 +103,7 @@ def _commit(
     for attempt in range(COMMIT_ROUNDS):
         try:
             if (yield from write_record(claimed.key, current.version, connection, sealed)) is not None:
-                yield from emit("refreshed", connection)
+                yield from _tell(claimed.connection, connection, credentials.scope)
                 return grant.tokens
             found = yield from _reload(claimed)
         except StoreError:
@@ -116,6 +117,15 @@ def _commit(
         current = found
     yield from keep_rescue(settings, claimed, renewed, connection, store_is_down=True)
     return grant.tokens
+
+
+def _tell(before: Connection, after: Connection, scope: tuple[str, ...]) -> Op[None]:
+    yield from emit("refreshed", after)
+    if before.last_error or len(before.doubts) > 1:
+        yield from emit("recovered", after, by="refresh")
+    changed = scope_change(scope, after.scope)
+    if changed:
+        yield from emit("scope_changed", after, **changed)
 
 
 def _saved(before: Connection, registration: Registration, grant: Grant, now: float, *, chance: bytes) -> Connection:
@@ -179,7 +189,8 @@ def _postpone(registration: Registration, claimed: Record, error: ProviderError 
     for _ in range(COMMIT_ROUNDS):
         try:
             if (yield from write_record(claimed.key, current.version, released, current.sealed)) is not None:
-                yield from emit("refresh_failed", released, error=word)
+                if word != claimed.connection.last_error:
+                    yield from emit("refresh_failed", released, error=word)
                 return True
             found = yield from _reload(claimed)
         except StoreError:

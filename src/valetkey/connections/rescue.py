@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from valetkey.connections.codec import read_credentials, rescue_name, write_credentials
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING, next_state
+from valetkey.connections.events import scope_change
 from valetkey.connections.grant import exchange_deadline, speaker
-from valetkey.connections.records import emit, seal_credentials, swap_settled, write_record
+from valetkey.connections.records import describe_record, emit, seal_credentials, swap_settled, write_record
+from valetkey.connections.rescue_line import write_rescue_line
 from valetkey.connections.seal import rescue_place
 from valetkey.effects import Emit, Event, Key, Load, Now, Open, Random, Row, Seal
 from valetkey.errors import ProviderError, ReauthorizationRequired, StoreError, TransportError
-from valetkey.http import base64url
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from valetkey.connections.connection import Connection, Credentials, Tokens
     from valetkey.connections.records import Record
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Clear, Op
     from valetkey.providers.registration import Registration
 
 RESCUE_SECONDS = 90 * 86_400
@@ -86,8 +87,9 @@ def keep_rescue(
         except StoreError:
             store_is_down = True
     if store_is_down:
-        record = {**clear, "partition": key.partition, "name": key.name, "sealed": sealed.decode("ascii", "replace")}
-        yield from Emit(Event("unsaved", ours.registration, record))
+        line = write_rescue_line(row)
+        told = {"partition": key.partition, "generation": ours.generation, "record": line}
+        yield from Emit(Event("unsaved", ours.registration, told, ours.resource_owner))
 
 
 def adopt_rescue(settings: Settings, registration: Registration, record: Record) -> Op[Record | None]:
@@ -98,11 +100,10 @@ def adopt_rescue(settings: Settings, registration: Registration, record: Record)
         row = yield from Load(key)
         if row is None or doubt.attempt == ours.attempt:
             continue
-        if (row.clear.get("incarnation"), row.clear.get("generation")) != (ours.incarnation, ours.generation):
+        if not belongs(row.clear, ours):
             continue
-        place = rescue_place(settings.environment, record.key, ours.incarnation, ours.generation)
         try:
-            credentials = read_credentials((yield from Open(place, row.sealed)))
+            credentials = yield from open_rescue(settings, record, row.sealed)
         except StoreError:  # altered, or its key is not here: it is kept, and must not hold up the connection
             continue
         adopted = yield from _commit_rescued(settings, registration, record, credentials, row)
@@ -112,10 +113,23 @@ def adopt_rescue(settings: Settings, registration: Registration, record: Record)
     return None
 
 
+def belongs(clear: Clear, connection: Connection) -> bool:
+    """Whether a rescue record replaces the tokens that the connection has now."""
+    return (clear.get("incarnation"), clear.get("generation")) == (connection.incarnation, connection.generation)
+
+
+def open_rescue(settings: Settings, record: Record, sealed: bytes) -> Op[Credentials]:
+    """The credentials of a rescue record of this connection. Raises KeyUnavailable, SealBroken."""
+    ours = record.connection
+    place = rescue_place(settings.environment, record.key, ours.incarnation, ours.generation)
+    return read_credentials((yield from Open(place, sealed)))
+
+
 def _commit_rescued(
     settings: Settings, registration: Registration, record: Record, credentials: Credentials, row: Row
 ) -> Op[Record | None]:
     now = yield from Now()
+    before = yield from describe_record(settings, record)
     connection = replace(
         record.connection,
         state=next_state(record.connection.state, "rescued"),
@@ -134,12 +148,8 @@ def _commit_rescued(
     connection, sealed = yield from seal_credentials(settings, record.key, connection, credentials)
     written = yield from write_record(record.key, record.version, connection, sealed)
     if written is not None:
-        yield from emit("recovered", connection)
+        yield from emit("recovered", connection, by="rescue")
+        changed = {} if before.problem else scope_change(before.scope, connection.scope)
+        if changed:
+            yield from emit("scope_changed", connection, **changed)
     return written
-
-
-def rescue_text(event: Event) -> str:
-    """An `unsaved` event as one line of ciphertext, fit for a log or a queue."""
-    import json
-
-    return base64url(json.dumps(dict(event.fields), sort_keys=True, separators=(",", ":")).encode())

@@ -125,9 +125,7 @@ class Run:
     def runnable(self) -> list[int]:
         """Who can go on now."""
         now = self.world.clock.now()
-        return [
-            index for index, caller in enumerate(self.callers) if not caller.ended and caller.wakes_at <= now
-        ]
+        return [index for index, caller in enumerate(self.callers) if not caller.ended and caller.wakes_at <= now]
 
     def go(self, choose: Callable[[list[int]], int]) -> Run:
         """Run everybody to the end; `choose` picks one of those who can go on. AssertionError if it never ends."""
