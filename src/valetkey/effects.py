@@ -92,7 +92,7 @@ class Page:
 class Place:
     """What a sealed value is bound to: it opens nowhere else (the associated data of the AEAD).
 
-    purpose: `connection`, `flow`, `done`, `claim`, `link` or `rescue`.
+    purpose: `connection`, `flow`, `done`, `claim`, `link`, `rescue` or `event`.
     owner_key: the row's key, or a cookie's context and flow id, as separate fields.
     """
 
@@ -110,11 +110,15 @@ class PrivateKey:
 
 @value
 class Event:
-    """An audit event: a name of the closed set and fields that hold no secrets by type."""
+    """An audit event: a name of the closed set (`connections.events`) and fields that hold no secrets by type.
+
+    resource_owner: whose connection it was, empty where nobody knows; for hooks and webhooks, never for the log.
+    """
 
     name: str
     registration: str
     fields: Clear
+    resource_owner: str = ""
 
 
 @value
@@ -124,7 +128,12 @@ class Now(Effect[float]):
 
 @value
 class Remaining(Effect[float]):
-    """Seconds that are left of the invocation; 30 where nobody said."""
+    """Seconds that are left of the invocation; 30 where nobody said.
+
+    whole: what the longest invocation of this process had when it began, instead of what is left of this one.
+    """
+
+    whole: bool = False
 
 
 @value

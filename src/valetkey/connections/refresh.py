@@ -20,7 +20,7 @@ from valetkey.connections.lifetimes import SKEW_SECONDS
 from valetkey.connections.records import load_record, open_record, write_record
 from valetkey.connections.refresh_plan import plan
 from valetkey.effects import Now, Random, Remaining, Sleep
-from valetkey.errors import ProviderError, ReauthorizationRequired, RefreshInProgress, StoreError
+from valetkey.errors import ConfigurationError, ProviderError, ReauthorizationRequired, RefreshInProgress, StoreError
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -50,7 +50,8 @@ def current_tokens(
     """The connection's tokens, refreshed if they must be; the old ones while they live and somebody else is at it.
 
     rejected: an access token that the provider has just refused: it is refreshed if it is still the stored one.
-    Raises ReauthorizationRequired, RefreshInProgress, ProviderError, TransportError, StoreError.
+    Raises ReauthorizationRequired, RefreshInProgress, ProviderError, TransportError, StoreError, and ConfigurationError
+    where the token must be refreshed and the function's whole timeout can never suffice for that.
     """
     key = connection_key(registration.name, resource_owner, account)
     pause = POLL_SECONDS
@@ -140,6 +141,7 @@ def _claim_and_refresh(
     if limit < 1:
         if found.usable:
             return credentials.current
+        yield from _refuse_short_timeout()
         raise RefreshInProgress(1.0)
     claimed = yield from _claim(record, now, limit)
     if claimed is None:
@@ -150,6 +152,18 @@ def _claim_and_refresh(
     )
     _drop(settings, record.key)  # another thread may have kept the old token meanwhile
     return tokens
+
+
+def _refuse_short_timeout() -> Op[None]:
+    """Raise ConfigurationError where no invocation of this process ever had the time that a refresh takes."""
+    whole = yield from Remaining(whole=True)
+    least = RESERVE_SECONDS + 1
+    if whole < least:
+        message = (
+            f"the access token must be refreshed, and the function's timeout of {whole:.1f} s can never suffice for "
+            f"that: give it more than {least} s, better {EXCHANGE_SECONDS + RESERVE_SECONDS:.0f}"
+        )
+        raise ConfigurationError(message)
 
 
 def _drop(settings: Settings, key: Key) -> None:

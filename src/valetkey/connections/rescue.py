@@ -88,7 +88,7 @@ def keep_rescue(
             store_is_down = True
     if store_is_down:
         line = write_rescue_line(row)
-        told = {"partition": key.partition, "generation": ours.generation, "record": line}
+        told: dict[str, str | int] = {"partition": key.partition, "generation": ours.generation, "record": line}
         yield from Emit(Event("unsaved", ours.registration, told, ours.resource_owner))
 
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
             """Seconds left of the invocation."""
             ...
 
+        def whole(self) -> float:
+            """Seconds that the longest invocation of this process had when it began."""
+            ...
+
         def sleep(self, seconds: float) -> Awaitable[None] | None:
             """Wait."""
             ...
@@ -65,7 +69,7 @@ class Ports:
         self.signer, self.clock, self.events = signer, clock, events
         self._performers: dict[type, Callable[[Any], object]] = {
             e.Now: lambda _: clock.now(),
-            e.Remaining: lambda _: clock.remaining(),
+            e.Remaining: lambda effect: clock.whole() if effect.whole else clock.remaining(),
             e.Random: lambda effect: clock.random(effect.octets),
             e.Sleep: lambda effect: clock.sleep(effect.seconds),
             e.Send: transport.send,
