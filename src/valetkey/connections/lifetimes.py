@@ -22,7 +22,8 @@ def refresh_due_at(now: float, expires_at: int, *, chance: bytes) -> int:
     if not expires_at:
         return 0
     margin = min(MAX_MARGIN, max(0.0, expires_at - now) * MARGIN_SHARE)
-    return int(expires_at - margin * (1 + chance[0] / 1024))
+    # rounded up: a token of one second that is due at once would be refreshed for every request
+    return int(expires_at - margin * (1 + chance[0] / 1024) + 0.999)
 
 
 def window_ends_at(connection: Connection, rotation: Rotation) -> float:
