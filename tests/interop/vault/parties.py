@@ -1,0 +1,164 @@
+"""A vault of either colour, and the resource owner who brings its flows to an end without a browser.
+
+Every verb is called as an application calls it; what differs between Vault and AsyncVault stands here, once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.interop.peers import Browser
+
+from valetkey.connections.settings import Settings
+from valetkey.drivers.clock import AsyncClock, SystemClock
+from valetkey.drivers.transports.stdlib import StdlibTransport
+from valetkey.http import Headers, Request, read_form, read_url, with_query
+from valetkey.keys.local import LocalKeyRing
+from valetkey.stores.open import open_store
+from valetkey.vault import AsyncVault, Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from valetkey.effects import Send
+    from valetkey.http import Pairs, Response
+    from valetkey.providers.registration import Registration
+
+BASE_URL = "https://app.example/oauth"
+OWNER = "user-17"
+AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-secret-key", "AWS_REGION": "eu-central-1"}
+
+
+class Later:
+    """A clock that can be set forward, for a blocking and for an awaiting vault."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+
+class BlockingClock(SystemClock):
+    def __init__(self, later: Later) -> None:
+        self._later = later
+
+    def now(self) -> float:
+        return super().now() + self._later.ahead
+
+
+class AwaitingClock(AsyncClock):
+    def __init__(self, later: Later) -> None:
+        self._later = later
+
+    def now(self) -> float:
+        return super().now() + self._later.ahead
+
+
+class Watched:
+    """The standard library's transport, and what went through it."""
+
+    blocking = True
+
+    def __init__(self) -> None:
+        self._transport = StdlibTransport()
+        self._lock = threading.Lock()
+        self.requests: list[Request] = []
+
+    def send(self, effect: Send) -> Response:
+        with self._lock:
+            self.requests.append(effect.request)
+        return self._transport.send(effect)
+
+    def close(self) -> None:
+        self._transport.close()
+
+    def sent(self, grant_type: str) -> int:
+        """How many token requests there were of that grant type."""
+        asked = [dict(read_form(request.body.decode())) for request in self.requests if b"grant_type=" in request.body]
+        return [fields["grant_type"] for fields in asked].count(grant_type)
+
+
+class Party:
+    """One vault and its resource owner. `again` makes another of the same deployment, as another process would have."""
+
+    def __init__(self, colour: type[Vault | AsyncVault], store_url: str, registration: Registration) -> None:
+        self.colour, self.store_url, self.name = colour, store_url, registration.name
+        self.settings = Settings({registration.name: registration}, BASE_URL)
+        self.keys = LocalKeyRing([("test", os.urandom(32))], random=os.urandom)
+        self.transport, self.later = Watched(), Later()
+        self.runner = asyncio.Runner()
+        self.vaults: list[Vault | AsyncVault] = []
+        self.vault = self.again()
+        self.jar: dict[str, str] = {}
+
+    def again(self, store_url: str = "") -> Vault | AsyncVault:
+        clock: Any = (AwaitingClock if self.colour is AsyncVault else BlockingClock)(self.later)
+        store = open_store(store_url or self.store_url, environ=AWS)
+        vault = self.colour(self.settings, store=store, keys=self.keys, transport=self.transport, clock=clock)
+        self.vaults.append(vault)
+        return vault
+
+    def done(self, reply: Any) -> Any:
+        """What a verb gives, awaited where it must be."""
+        return self.runner.run(_awaited(reply)) if inspect.isawaitable(reply) else reply
+
+    def begin(self, **wanted: Any) -> str:
+        """Where the browser is sent; it keeps the cookies."""
+        going = self.done(self.vault.begin_authorization(self.name, OWNER, cookies=self.jar, **wanted))
+        for cookie in going.set_cookies:
+            name, _, text = cookie.partition(";")[0].partition("=")
+            self.jar[name] = text
+        return str(going.location)
+
+    def callback(self, pairs: Pairs) -> Request:
+        """The request with which the browser comes back."""
+        target = with_query(f"{read_url(BASE_URL).path}/callback/{self.name}", pairs)
+        cookies = "; ".join(f"{name}={text}" for name, text in self.jar.items())
+        return Request("GET", target, Headers((("cookie", cookies),)))
+
+    def finish(self, request: Request) -> Any:
+        return self.done(self.vault.finish_authorization(request, resource_owner=OWNER))
+
+    def connect(self) -> Any:
+        """The whole way, in two vaults: a function forgets everything in between."""
+        pairs = Browser().visit(self.begin())
+        self.vault = self.again()
+        return self.finish(self.callback(pairs))
+
+    def get(self, url: str) -> Any:
+        """A call of a protected resource."""
+        return self.done(self.vault.session(self.name, OWNER).get(url))
+
+    def at_once(self, verb: Callable[[Vault | AsyncVault], Any], *, callers: int) -> list[Any]:
+        """What the callers get, each with a vault of its own, in threads or as tasks, all at the same moment."""
+        vaults = [self.again() for _ in range(callers)]
+        if self.colour is AsyncVault:
+            return list(self.runner.run(_gathered([verb(vault) for vault in vaults])))
+        barrier = threading.Barrier(callers)
+
+        def call(vault: Vault | AsyncVault) -> Any:
+            barrier.wait()
+            return verb(vault)
+
+        with ThreadPoolExecutor(callers) as threads:
+            return list(threads.map(call, vaults))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for vault in self.vaults:
+            self.done(vault.close())
+        self.transport.close()
+        self.runner.close()
+
+
+async def _awaited(reply: Any) -> Any:
+    return await reply
+
+
+async def _gathered(replies: list[Any]) -> list[Any]:
+    return await asyncio.gather(*replies)
