@@ -1,4 +1,4 @@
-"""Servers that speak DynamoDB's protocol, each started once for a test run and stopped at its end."""
+"""Servers that speak DynamoDB's and Azure's protocols, each started once for a test run and stopped at its end."""
 
 from __future__ import annotations
 
@@ -43,21 +43,33 @@ def dynalite() -> Iterator[str]:
     yield from _serve([node, script, "--host", "127.0.0.1", "--port", "{port}", "--createTableMs", "0"])
 
 
+def azurite(directory: Path) -> Iterator[str]:
+    """Azure's own emulator, which verifies signatures; it keeps nothing, but wants a directory."""
+    node = shutil.which("node")
+    if node is None:
+        unavailable("azurite needs Node.js, which is not on this machine")
+    _install()
+    script = str(NODE / "node_modules" / "azurite" / "dist" / "src" / "table" / "main.js")
+    options = ["--inMemoryPersistence", "--silent", "--disableTelemetry", "--location", str(directory)]
+    yield from _serve([node, script, "--tableHost", "127.0.0.1", "--tablePort", "{port}", *options])
+
+
 def _install() -> None:
     """Install the pinned servers into the git-ignored cache, unless these very ones are there."""
     installed = NODE / "package.json"
     wanted = PACKAGE.read_text()
-    if (NODE / "node_modules" / "dynalite").is_dir() and installed.is_file() and installed.read_text() == wanted:
+    there = all((NODE / "node_modules" / name).is_dir() for name in ("azurite", "dynalite"))
+    if there and installed.is_file() and installed.read_text() == wanted:
         return
     npm = shutil.which("npm")
     if npm is None:
-        unavailable("dynalite needs npm, which is not on this machine")
+        unavailable("dynalite and azurite need npm, which is not on this machine")
     NODE.mkdir(parents=True, exist_ok=True)
     installed.write_text(wanted)
     command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
     done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=300, check=False)
     if done.returncode:
-        unavailable("dynalite could not be installed with npm")
+        unavailable("dynalite and azurite could not be installed with npm")
 
 
 def _serve(command: Sequence[str]) -> Iterator[str]:

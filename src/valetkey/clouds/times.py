@@ -18,6 +18,12 @@ def basic_time(unix_seconds: int) -> str:
     return f"{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z"
 
 
+def write_time(unix_seconds: int) -> str:
+    """`2015-08-30T12:36:00Z`, the extended form (RFC 3339)."""
+    text = basic_time(unix_seconds)
+    return f"{text[:4]}-{text[4:6]}-{text[6:11]}:{text[11:13]}:{text[13:]}"
+
+
 def http_date(unix_seconds: int) -> str:
     """`Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7)."""
     days, seconds = divmod(unix_seconds, DAY_SECONDS)

@@ -42,7 +42,7 @@ METADATA_ADDRESSES = ("169.254.169.254", "169.254.170.2", "169.254.170.23", "fd0
 
 # Azure's App Service and Functions put IDENTITY_ENDPOINT at an address of their own for each instance, such as
 # 169.254.129.2 or 169.254.255.2: link-local (RFC 3927), so never another machine's than the platform's.
-_APP_SERVICE = ("169.254.128.0", 17)
+_APP_SERVICE = (("169.254.128.0", 21), ("169.254.255.0", 24))
 
 
 def packed_address(text: str) -> bytes | None:
@@ -70,7 +70,9 @@ def is_metadata_address(text: str) -> bool:
     packed = packed_address(text)
     if packed is None:
         return False
-    return packed in map(packed_address, METADATA_ADDRESSES) or (len(packed) == 4 and _inside(packed, *_APP_SERVICE))
+    if packed in map(packed_address, METADATA_ADDRESSES):
+        return True
+    return len(packed) == 4 and any(_inside(packed, *network) for network in _APP_SERVICE)
 
 
 def _inside(packed: bytes, network: str, prefix: int) -> bool:
