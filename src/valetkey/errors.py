@@ -11,7 +11,7 @@
         MalformedResponse        ... or with something that is not an answer
       TransportError             no answer; `maybe_received` says whether it may have acted
       StoreError                 the store or the key service failed
-        KeyUnavailable           a row is sealed with a key that is not here; the row is kept
+        KeyUnavailable           a row is sealed with a key that is not here or is refused; the row is kept
         SealBroken               a sealed value was altered or stands in another place
       RefreshInProgress          another caller is at it; try after `retry_after` seconds
 
@@ -113,11 +113,16 @@ class StoreError(ValetkeyError):
 
 
 class KeyUnavailable(StoreError):
-    """A row is sealed with a key that is not in the key ring. Bring `key_id` back and it opens again."""
+    """A row is sealed with a key that is not in the key ring, or that its key service refuses to unwrap.
 
-    def __init__(self, key_id: str) -> None:
+    Bring `key_id` back and it opens again.
+    """
+
+    def __init__(self, key_id: str, problem: str = "") -> None:
         self.key_id = key_id
-        super().__init__(f"sealing key {key_id!r} is not in the key ring: add it back, last; the row is kept")
+        super().__init__(
+            problem or f"sealing key {key_id!r} is not in the key ring: add it back, last; the row is kept"
+        )
 
 
 class SealBroken(StoreError):

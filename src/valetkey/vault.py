@@ -78,12 +78,12 @@ class _Front:
 
         from valetkey.config import read_configuration, settings
         from valetkey.drivers.defaults import system_random
-        from valetkey.keys.local import LocalKeyRing
+        from valetkey.keys.open import open_key_ring
         from valetkey.stores.open import open_store
 
         environ = os.environ if environ is None else environ
         found = read_configuration(environ, file)
-        keys = LocalKeyRing.from_text(found.key.reveal(), random=system_random)
+        keys = open_key_ring(found.key.reveal(), random=system_random, environ=environ, environment=found.environment)
         store = open_store(found.store.reveal(), environ=environ, serverless=found.platform, awaited=cls._awaited)
         return cls(settings(found), store=store, keys=keys)
 

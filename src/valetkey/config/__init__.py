@@ -7,6 +7,7 @@
 |---|---|---|
 | `VALETKEY_STORE` | `store` | URL of the store |
 | `VALETKEY_KEY`, `VALETKEY_KEY_FILE` | `key_file` | the key ring; `valetkey keys generate` makes one |
+| `VALETKEY_AWS_CREDENTIALS` | | `boto3`: ask boto3 for AWS credentials, and nobody else |
 | `VALETKEY_BASE_URL` | `base_url` | where valetkey's pages are mounted, `https://app.example/oauth` |
 | `VALETKEY_APPLICATION` | `application` | the name that pages show to people |
 | `VALETKEY_ENVIRONMENT` | `environment` | `staging`, `production`: bound into every seal |
@@ -28,7 +29,7 @@ from valetkey.config.registrations import read_registrations
 from valetkey.config.sources import Sources
 from valetkey.connections.settings import Settings, read_return_to
 from valetkey.errors import ConfigurationError, RequestRefused
-from valetkey.keys.local import LocalKeyRing
+from valetkey.keys.open import read_key_ring
 from valetkey.providers.schema import is_host, is_name, url_problem
 from valetkey.secret import Secret
 from valetkey.value import value
@@ -47,7 +48,7 @@ class Configuration:
     """A deployment, as its operator wrote it down.
 
     store: the store's URL, which may hold a password.
-    key: the key ring's text, or `file:` and a path; `keys.local.LocalKeyRing.from_text` reads both.
+    key: the key ring's text, or `file:` and a path; `keys.open.open_key_ring` reads both.
     platform: the serverless platform that this runs on; empty where none was recognized.
     """
 
@@ -116,7 +117,7 @@ def _key(sources: Sources) -> Secret:
     secret = _key_text(sources)
     if secret:
         try:
-            LocalKeyRing.from_text(secret.reveal(), random=bytes, source=sources.label("key"))
+            _ = read_key_ring(secret.reveal(), source=sources.label("key"))
         except ConfigurationError as error:
             sources.problems += error.problems
     return secret

@@ -1,7 +1,9 @@
 """Key rings: authenticated encryption bound to a place, and private keys that sign.
 
-`aead` seals one value under one key; `local` is the ring of keys that the operator configured; `signer` makes RSA and
-EC signatures with keys in PEM. `cryptography` is imported by the functions that need it, never with the module.
+`aead` seals one value under one key; `local` is the ring of keys that the operator wrote down; `envelope` is the ring
+whose keys a key service wraps, `aws_kms`, `gcp_kms` and `azure_key_vault` ask the three of them, `key_service` is what
+they share, and `open` makes either ring from its text. `signer` makes RSA and EC signatures with keys in PEM.
+`cryptography` is imported by the functions that need it, never with the module.
 
 The one rule: a key is chosen by its id, never by trial. Not here: what is sealed and for which place (`connections`).
 """

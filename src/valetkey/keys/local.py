@@ -5,6 +5,7 @@
 Rotation takes three steps, since running instances cannot open what newer ones seal: add the new key last everywhere
 (it only opens), then put it first (it seals), then remove the old one after everything sealed by it has lapsed or was
 sealed again. The one rule: no message, repr or pickle of this module holds a key.
+Not here: keys that a key service wraps (`envelope`), and rings that have both (`open`).
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class LocalKeyRing:
     def __init__(self, keys: Iterable[tuple[str, bytes]], *, random: Callable[[int], bytes]) -> None:
         """keys: pairs of id and 32 octets, the sealing one first. random: the system's generator, for nonces."""
         pairs = tuple(keys)
-        problems = _problems(pairs)
+        problems = problems_of(pairs)
         if problems:
             raise ConfigurationError(problems)
         self._keys = dict(pairs)
@@ -43,11 +44,9 @@ class LocalKeyRing:
     @classmethod
     def from_text(cls, text: str, *, random: Callable[[int], bytes], source: str = "VALETKEY_KEY") -> LocalKeyRing:
         """The ring written in the text, or in the file that `file:/path` names. Raises ConfigurationError."""
-        if text.startswith(FILE):
-            source = text.strip()
-            text = _read_key_file(source.removeprefix(FILE))
+        text, source = text_of(text, source=source)
         pairs, problems = _read_pairs(text)
-        problems += _problems(pairs) if pairs or not problems else ()
+        problems += problems_of(pairs) if pairs or not problems else ()
         if problems:
             raise ConfigurationError([f"{source}: {problem}" for problem in problems])
         return cls(pairs, random=random)
@@ -83,6 +82,14 @@ def generate_key(random: Callable[[int], bytes], *, key_id: str = "") -> str:
     return f"{key_id}:{base64url(random(aead.KEY_OCTETS))}"
 
 
+def text_of(text: str, *, source: str) -> tuple[str, str]:
+    """The ring's text and how problems name where it stands; `file:/path` is read."""
+    if not text.startswith(FILE):
+        return text, source
+    source = text.strip()
+    return _read_key_file(source.removeprefix(FILE)), source
+
+
 def _read_key_file(path: str) -> str:
     try:
         with open(path, encoding="ascii") as file:  # noqa: PTH123 - pathlib costs a cold start more than it gives
@@ -95,28 +102,33 @@ def _read_key_file(path: str) -> str:
         raise ConfigurationError(message) from None
 
 
-def _read_pairs(text: str) -> tuple[list[tuple[str, bytes]], list[str]]:
-    """Pairs of key id and octets, and a sentence for each entry that is not one. Lines after # are comments."""
-    entries = [
+def entries_of(text: str) -> list[str]:
+    """The entries of a ring's text, separated by commas or lines. Lines after # are comments."""
+    return [
         entry.strip()
         for line in text.splitlines()
         if not line.strip().startswith("#")
         for entry in line.split(",")
         if entry.strip()
     ]
-    pairs, problems = [], []
-    for number, entry in enumerate(entries, start=1):
-        key_id, colon, encoded = entry.partition(":")
-        if not colon or not aead.is_key_id(key_id.strip()) or key_id.strip() == "file":
-            # An entry without a proper id may be a bare key: it is named by its number only.
-            problems.append(f"key {number} has no key id of 1 to 32 of a-z, 0-9 and the hyphen in front: {ADVICE}")
-            continue
-        octets = _decode_key(encoded.strip())
-        if octets is None:
-            problems.append(f"key {number} ({key_id.strip()}) is not base64 of {aead.KEY_OCTETS} octets: {ADVICE}")
-            continue
-        pairs.append((key_id.strip(), octets))
-    return pairs, problems
+
+
+def read_local_entry(entry: str, number: int) -> tuple[str, bytes] | str:
+    """Key id and octets, or the sentence that says why the entry is no local key."""
+    key_id, colon, encoded = entry.partition(":")
+    if not colon or not aead.is_key_id(key_id.strip()) or key_id.strip() == "file":
+        # An entry without a proper id may be a bare key: it is named by its number only.
+        return f"key {number} has no key id of 1 to 32 of a-z, 0-9 and the hyphen in front: {ADVICE}"
+    octets = _decode_key(encoded.strip())
+    if octets is None:
+        return f"key {number} ({key_id.strip()}) is not base64 of {aead.KEY_OCTETS} octets: {ADVICE}"
+    return key_id.strip(), octets
+
+
+def _read_pairs(text: str) -> tuple[list[tuple[str, bytes]], list[str]]:
+    """Pairs of key id and octets, and a sentence for each entry that is not one."""
+    found = [read_local_entry(entry, number) for number, entry in enumerate(entries_of(text), start=1)]
+    return [pair for pair in found if isinstance(pair, tuple)], [text for text in found if isinstance(text, str)]
 
 
 def _decode_key(encoded: str) -> bytes | None:
@@ -127,7 +139,7 @@ def _decode_key(encoded: str) -> bytes | None:
     return octets if len(octets) == aead.KEY_OCTETS else None
 
 
-def _problems(pairs: Iterable[tuple[str, bytes]]) -> list[str]:
+def problems_of(pairs: Iterable[tuple[str, bytes]]) -> list[str]:
     """A sentence for everything that is wrong with the keys; none holds any of them."""
     pairs = tuple(pairs)
     if not pairs:
