@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_type
+from typing import assert_type
 
 from valetkey import AsyncVault, ReauthorizationRequired, Request, Secret, Vault
+from valetkey.connections.authorize import Finished, Redirect
+from valetkey.connections.connection import Connection
+from valetkey.connections.manage import ConnectionPage, Revocation
+from valetkey.drivers.session import Answer
 from valetkey.gateways.asgi import asgi_app
 from valetkey.gateways.aws import lambda_handler
 from valetkey.gateways.wsgi import wsgi_app
-
-if TYPE_CHECKING:
-    from valetkey.connections.authorize import Finished, Redirect
-    from valetkey.connections.connection import Connection
-    from valetkey.connections.manage import ConnectionPage, Revocation
-    from valetkey.drivers.session import Answer
 
 
 def owner(request: Request) -> str | None:
@@ -25,14 +23,14 @@ async def async_owner(request: Request) -> str | None:
 
 
 def blocking(vault: Vault, request: Request) -> None:
-    assert_type(vault.begin_authorization("github", "alice", cookies={"a": "b"}), "Redirect")
-    assert_type(vault.finish_authorization(request, resource_owner="alice"), "Finished")
+    assert_type(vault.begin_authorization("github", "alice", cookies={"a": "b"}), Redirect)
+    assert_type(vault.finish_authorization(request, resource_owner="alice"), Finished)
     assert_type(vault.access_token("github", "alice"), Secret)
     assert_type(vault.sign(request, registration="github", resource_owner="alice"), Request)
-    assert_type(vault.session("github", "alice").get("https://api.github.com/user"), "Answer")
-    assert_type(vault.connections("alice"), "ConnectionPage")
-    assert_type(vault.connection("github", "alice"), "Connection | None")
-    assert_type(vault.revoke("github", "alice"), "Revocation")
+    assert_type(vault.session("github", "alice").get("https://api.github.com/user"), Answer)
+    assert_type(vault.connections("alice"), ConnectionPage)
+    assert_type(vault.connection("github", "alice"), Connection | None)
+    assert_type(vault.revoke("github", "alice"), Revocation)
     lambda_handler(vault, resource_owner=owner)
     lambda_handler(vault, resource_owner=async_owner)
     wsgi_app(vault, resource_owner=owner)
@@ -41,10 +39,10 @@ def blocking(vault: Vault, request: Request) -> None:
 
 async def awaited(vault: AsyncVault, request: Request) -> None:
     redirect = await vault.begin_authorization("github", "alice", cookies=(("a", "b"),))
-    assert_type(redirect, "Redirect")
-    assert_type(await vault.finish_authorization(request, resource_owner=None), "Finished")
+    assert_type(redirect, Redirect)
+    assert_type(await vault.finish_authorization(request, resource_owner=None), Finished)
     assert_type(await vault.access_token("github", "alice"), Secret)
-    assert_type(await vault.session("github", "alice").get("https://api.github.com/user"), "Answer")
+    assert_type(await vault.session("github", "alice").get("https://api.github.com/user"), Answer)
     asgi_app(vault, resource_owner=async_owner)
     try:
         await vault.forget("github", "alice")
