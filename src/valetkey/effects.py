@@ -173,6 +173,9 @@ class Sign(Effect[bytes]):
     algorithm: SignatureAlgorithm
     message: bytes
 
+    def __repr__(self) -> str:
+        return f"Sign({self.key!r}, {self.algorithm}, {len(self.message)} octets)"
+
 
 @value
 class Load(Effect["Row | None"]):
@@ -208,6 +211,9 @@ class Seal(Effect[bytes]):
 
     place: Place
     plaintext: bytes
+
+    def __repr__(self) -> str:
+        return f"Seal({self.place!r}, {len(self.plaintext)} octets)"
 
 
 @value

@@ -5,7 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TypeVar
+    from typing import Any, TypeVar
 
     from valetkey.effects import AnyEffect, Op
 
@@ -20,37 +20,37 @@ def drive(op: Op[T], answer: Callable[[AnyEffect], object]) -> T:
 
     A failure of a port is raised inside the program, at its own `yield from`.
     """
-    reply: object = None
+    replies: list[Any] = [None]  # emptied as it is handed on: what was opened must not stand in a traceback
     failure: Exception | None = None
     while True:
         try:
-            effect = op.send(reply) if failure is None else op.throw(failure)
+            effect = op.send(replies.pop()) if failure is None else op.throw(failure)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
-        reply, failure = None, None
+        failure = None
         try:
-            reply = answer(effect)
-            if type(reply) is GeneratorType:
-                reply = drive(reply, answer)
+            replies.append(answer(effect))
+            if type(replies[0]) is GeneratorType:
+                replies.append(drive(replies.pop(), answer))
         except Exception as error:  # noqa: BLE001 - thrown into the program
             failure = error
 
 
 async def drive_async(op: Op[T], answer: Callable[[AnyEffect], object]) -> T:
     """The same with awaited ports: an answer may be a value, an awaitable or a program."""
-    reply: object = None
+    replies: list[Any] = [None]
     failure: Exception | None = None
     while True:
         try:
-            effect = op.send(reply) if failure is None else op.throw(failure)
+            effect = op.send(replies.pop()) if failure is None else op.throw(failure)
         except StopIteration as done:
             return done.value  # type: ignore[no-any-return]
-        reply, failure = None, None
+        failure = None
         try:
-            reply = answer(effect)
-            if type(reply) is GeneratorType:
-                reply = await drive_async(reply, answer)
-            elif hasattr(reply, "__await__"):
-                reply = await reply
+            replies.append(answer(effect))
+            if type(replies[0]) is GeneratorType:
+                replies.append(await drive_async(replies.pop(), answer))
+            elif hasattr(replies[0], "__await__"):
+                replies.append(await replies.pop())
         except Exception as error:  # noqa: BLE001 - thrown into the program
             failure = error
