@@ -140,7 +140,11 @@ def page(heading: str, content: str, *, status: int = 200) -> dict[str, Any]:
 @contextmanager
 def behind_lambda() -> Iterator[tuple[int, Callable[[Vault], None]]]:
     handlers: list[Handler] = []
-    with Front(lambda event, context: handlers[0](event, context), host="localhost") as front:
+
+    def function(event: Event, context: object) -> dict[str, Any]:
+        return handlers[0](event, context)
+
+    with Front(function, host="localhost") as front:
         yield front.port, lambda vault: handlers.append(application(vault))
 
 

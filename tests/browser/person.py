@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Self
 from tests.browser.deployment import TITLES
 
 if TYPE_CHECKING:
+    from playwright._impl._api_structures import SetCookieParam
     from playwright.sync_api import Browser, Page
     from tests.browser.deployment import Deployment
 
@@ -39,9 +40,9 @@ class Person:
 
     def sign_in_to_application(self, owner: str, *, path: str = "/", same_site: Any = "Lax") -> None:
         """The application's session cookie; SameSite=None needs Secure, which Chromium takes on localhost."""
-        cookie: Any = {"name": "session", "value": owner, "domain": "localhost", "path": path}
-        secure = same_site == "None"
-        self.context.add_cookies([{**cookie, "httpOnly": True, "sameSite": same_site, "secure": secure}])
+        cookie: SetCookieParam = {"name": "session", "value": owner, "domain": "localhost", "path": path}
+        cookie["httpOnly"], cookie["sameSite"], cookie["secure"] = True, same_site, same_site == "None"
+        self.context.add_cookies([cookie])
 
     def tab(self) -> Page:
         """One more tab."""

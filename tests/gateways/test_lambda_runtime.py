@@ -89,8 +89,9 @@ class Function:
 
 
 @contextmanager
-def deployed(directory: Path) -> Iterator[Function]:
-    (directory / "app.py").write_text(textwrap.dedent(HANDLER))
+def deployed(directory: Path, code: str = HANDLER, **variables: str) -> Iterator[Function]:
+    """One environment of the function, started now and killed at the end, with what its code is told by variables."""
+    (directory / "app.py").write_text(textwrap.dedent(code))
 
     class Api(RuntimeApi):
         events = queue.Queue()
@@ -110,6 +111,7 @@ def deployed(directory: Path) -> Iterator[Function]:
         "AWS_LAMBDA_LOG_STREAM_NAME": "s",
         "LAMBDA_TASK_ROOT": str(directory),
         "TZ": "UTC",
+        **variables,
     }
     process = subprocess.Popen(
         [sys.executable, "-m", "awslambdaric", "app.handler"],

@@ -181,7 +181,7 @@ class OauthlibPeer(oauthlib.oauth1.RequestValidator):  # type: ignore[misc]
         return self.temporary[token]["oauth_token_secret"]
 
     def get_access_token_secret(self, client_key: str, token: str, request: Any) -> str:
-        return self.tokens[token]
+        return self.tokens.get(token, "")
 
     def get_default_realms(self, client_key: str, request: Any) -> list[str]:
         return ["photos"]
