@@ -1,12 +1,16 @@
-"""Where AWS puts a function's credentials: the environment (Lambda), or the container's endpoint (ECS, EKS, SnapStart).
+"""Where AWS puts an application's credentials, in the order that AWS's own tools look.
 
-    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN
-    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI                          at 169.254.170.2
-    AWS_CONTAINER_CREDENTIALS_FULL_URI                              https, loopback or the platform's own addresses
-    AWS_CONTAINER_AUTHORIZATION_TOKEN or ..._TOKEN_FILE             sent with either
+    AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN     the environment (Lambda)
+    AWS_ROLE_ARN, AWS_WEB_IDENTITY_TOKEN_FILE                       web identity (EKS's IRSA): `aws_web_identity`
+    AWS_PROFILE                                                     a person's shared files: `aws_profiles`
+    AWS_CONTAINER_CREDENTIALS_RELATIVE_URI                          ECS, at 169.254.170.2
+    AWS_CONTAINER_CREDENTIALS_FULL_URI                              EKS pod identity, SnapStart: https, loopback or the
+                                                                    platform's own addresses
+    AWS_CONTAINER_AUTHORIZATION_TOKEN or ..._TOKEN_FILE             sent with either of the two
+    VALETKEY_AWS_CREDENTIALS=boto3                                  boto3's own chain instead of all these: `aws_boto3`
 
-The one rule: credentials of an endpoint are renewed before they expire, and good ones are never thrown away because a
-renewal failed. Not here: profiles and single sign-on, which are for people's machines, and EC2's instance metadata.
+The one rule: credentials that expire are renewed before they do, and good ones are never thrown away because a renewal
+failed. Not here: EC2's instance metadata, roles and single sign-on of profiles, which boto3 knows.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from valetkey.clouds.aws_boto3 import Boto3Credentials
     from valetkey.effects import Reach, WireOp
     from valetkey.http import Response
 
@@ -32,9 +37,9 @@ REQUEST_SECONDS = 2.0
 MAX_ATTEMPTS = 3
 MAX_DELAY_SECONDS = 0.5
 MAX_TOKEN_OCTETS = 16_384
+BOTO3 = "VALETKEY_AWS_CREDENTIALS"
 NO_CREDENTIALS = (
-    "no AWS credentials: give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
-    " (profiles are not read)"
+    "no AWS credentials: give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
 )
 
 
@@ -45,9 +50,12 @@ class AwsCredentialSource:
         """environ: the environment's variables, read when credentials are asked for."""
         self._environ = environ
         self._kept: AwsCredentials | None = None
+        self._boto3: Boto3Credentials | None = None
 
     def current(self) -> WireOp[AwsCredentials]:
         """Credentials to sign with now. Raises ConfigurationError where there are none, StoreError on failure."""
+        if self._environ.get(BOTO3):
+            return self._from_boto3()
         from_environment = self._from_environment()
         if from_environment is not None:
             return from_environment
@@ -56,9 +64,9 @@ class AwsCredentialSource:
         if kept is not None and (not kept.expires_at or now < kept.expires_at - RENEW_SECONDS):
             return kept
         try:
-            self._kept = yield from self._from_container()
+            self._kept = yield from self._find()
         except StoreError:
-            if kept is None or now >= kept.expires_at:
+            if kept is None or (kept.expires_at and now >= kept.expires_at):
                 raise
             return kept
         return self._kept
@@ -66,6 +74,8 @@ class AwsCredentialSource:
     def forget(self) -> None:
         """Ask anew next time: the service said that these had expired."""
         self._kept = None
+        if self._boto3 is not None:
+            self._boto3.forget()
 
     def __repr__(self) -> str:
         return "AwsCredentialSource()"
@@ -79,6 +89,26 @@ class AwsCredentialSource:
             raise ConfigurationError(message)
         token = self._environ.get("AWS_SESSION_TOKEN")
         return AwsCredentials(identifier, Secret(secret), Secret(token) if token else None)
+
+    def _from_boto3(self) -> AwsCredentials:
+        if self._environ[BOTO3] != "boto3":
+            message = f"{BOTO3} has one value: boto3"
+            raise ConfigurationError(message)
+        if self._boto3 is None:
+            from valetkey.clouds.aws_boto3 import Boto3Credentials
+
+            self._boto3 = Boto3Credentials()
+        return self._boto3.current()
+
+    def _find(self) -> WireOp[AwsCredentials]:
+        """From the first of the other places that has any."""
+        if self._environ.get("AWS_WEB_IDENTITY_TOKEN_FILE"):
+            from valetkey.clouds.aws_web_identity import assume_role_with_web_identity
+
+            return (yield from assume_role_with_web_identity(self._environ))
+        from valetkey.clouds.aws_profiles import profile_credentials
+
+        return profile_credentials(self._environ) or (yield from self._from_container())
 
     def _from_container(self) -> WireOp[AwsCredentials]:
         url, reach = self._endpoint()
