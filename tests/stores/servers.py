@@ -43,14 +43,14 @@ def dynalite() -> Iterator[str]:
     yield from _serve([node, script, "--host", "127.0.0.1", "--port", "{port}", "--createTableMs", "0"])
 
 
-def azurite(directory: Path) -> Iterator[str]:
-    """Azure's own emulator, which verifies signatures; it keeps nothing, but wants a directory."""
+def azurite() -> Iterator[str]:
+    """Azure's own emulator of Table Storage, which verifies signatures."""
     node = shutil.which("node")
     if node is None:
         unavailable("azurite needs Node.js, which is not on this machine")
     _install()
     script = str(NODE / "node_modules" / "azurite" / "dist" / "src" / "table" / "main.js")
-    options = ["--inMemoryPersistence", "--silent", "--disableTelemetry", "--location", str(directory)]
+    options = ["--inMemoryPersistence", "--silent", "--disableTelemetry"]
     yield from _serve([node, script, "--tableHost", "127.0.0.1", "--tablePort", "{port}", *options])
 
 
