@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from valetkey.clouds.aws_credentials import AwsCredentialSource
 from valetkey.drivers.drive import drive, drive_async
@@ -140,3 +140,38 @@ class AsyncDynamoDBBench(DynamoDBBench):
             return await asyncio.gather(*programs)
 
         return asyncio.run(race())
+
+
+class AwaitedBench(Bench):
+    """A store whose methods are awaited, all on one event loop of the bench's own."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self.runner = asyncio.Runner()
+
+    def perform(self, reply: Any) -> Any:
+        async def wait() -> Any:
+            return await reply
+
+        return self.runner.run(wait())
+
+    def fill(self, rows: Sequence[Row]) -> None:
+        async def fill() -> None:
+            for start in range(0, len(rows), 100):
+                writes = [cast("Any", self.store.swap(each.key, None, each)) for each in rows[start : start + 100]]
+                assert set(await asyncio.gather(*writes)) <= {"won"}
+
+        self.runner.run(fill())
+
+    def race(self, writes: Sequence[tuple[Key, bytes | None, Row | None]]) -> Sequence[Outcome]:
+        async def race() -> Sequence[Outcome]:
+            return await asyncio.gather(*(cast("Any", self.store.swap(*write)) for write in writes))
+
+        return self.runner.run(race())
+
+    def close(self) -> None:
+        async def close() -> None:
+            self.store.close()
+
+        self.runner.run(close())
+        self.runner.close()

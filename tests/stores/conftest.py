@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.stores import servers
 from tests.stores.bench import TRANSPORT, DynamoDBBench
+from tests.stores.engines import Postgres, Redis
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -39,3 +40,21 @@ def make_table(endpoint: str) -> str:
     bench = DynamoDBBench(endpoint, f"valetkey-{os.urandom(6).hex()}")
     bench.perform(bench.store.create())
     return bench.store.table
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    server = Postgres()
+    try:
+        yield server.initialize().start()
+    finally:
+        server.remove()
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[Redis]:
+    server = Redis("--appendonly", "yes", "--appendfsync", "no")
+    try:
+        yield server.start()
+    finally:
+        server.remove()

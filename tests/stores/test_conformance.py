@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.stores.bench import AsyncDynamoDBBench, Bench, DynamoDBBench
+from tests.stores.bench import AsyncDynamoDBBench, AwaitedBench, Bench, DynamoDBBench
 from tests.stores.conformance import Conformance
 
 from valetkey.stores.memory import MemoryStore
+from valetkey.stores.open import open_store
 from valetkey.stores.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from tests.stores.engines import Postgres, Redis
 
 
 class TestMemory(Conformance):
@@ -58,3 +61,37 @@ class TestDynamoDBOnDynaliteAsync(Conformance):
     @pytest.fixture
     def bench(self, dynalite_table: tuple[str, str]) -> Bench:
         return AsyncDynamoDBBench(*dynalite_table)
+
+
+class TestPostgres(Conformance):
+    @pytest.fixture
+    def bench(self, postgres: Postgres) -> Iterator[Bench]:
+        bench = Bench(open_store(postgres.url(), environ={}))
+        bench.perform(bench.store.create())
+        yield bench
+        bench.close()
+
+
+class TestPostgresAsync(Conformance):
+    @pytest.fixture
+    def bench(self, postgres: Postgres) -> Iterator[Bench]:
+        bench = AwaitedBench(open_store(postgres.url(), environ={}, awaited=True))
+        bench.perform(bench.store.create())
+        yield bench
+        bench.close()
+
+
+class TestRedis(Conformance):
+    @pytest.fixture
+    def bench(self, redis: Redis) -> Iterator[Bench]:
+        bench = Bench(open_store(redis.url(), environ={}))
+        yield bench
+        bench.close()
+
+
+class TestRedisAsync(Conformance):
+    @pytest.fixture
+    def bench(self, redis: Redis) -> Iterator[Bench]:
+        bench = AwaitedBench(open_store(redis.url(), environ={}, awaited=True))
+        yield bench
+        bench.close()

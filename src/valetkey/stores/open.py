@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from valetkey.errors import ConfigurationError
 from valetkey.http import percent_decode, read_form
-from valetkey.value import value
+from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class StoreUrl:
 class Scheme:
     """A row of the table.
 
-    form: how such a URL is written, for people.
+    form: how such a URL is written, for people; empty for another spelling of one that is told already.
     options: what its query may say.
     open: the store; raises ConfigurationError where the URL is wrong.
     find: raises the same without touching anything; None where `open` only builds a value and touches nothing itself.
@@ -168,10 +168,33 @@ def _open_dynamodb(url: StoreUrl) -> Store:
     )
 
 
+def _open_postgres(url: StoreUrl) -> Store:
+    from valetkey.stores.postgres_url import open_postgres
+
+    return open_postgres(url)
+
+
+def _open_redis(url: StoreUrl) -> Store:
+    from valetkey.stores.redis_url import open_redis
+
+    return open_redis(url)
+
+
+LIBPQ_OPTIONS = (
+    "host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslnegotiation", "channel_binding", "gssencmode",
+    "connect_timeout", "application_name", "service", "passfile", "options",
+)  # fmt: skip
+POSTGRES = Scheme("postgresql://user:password@host/database", ("table", "connections", *LIBPQ_OPTIONS), _open_postgres)
+REDIS_OPTIONS = ("prefix", "cafile", "connections")
+
 SCHEMES = {
     "memory": Scheme("memory:", ("ephemeral",), _open_memory, local=True),
     "sqlite": Scheme(
         "sqlite:///absolute/path.db, sqlite:relative.db", ("ephemeral",), _open_sqlite, find=_sqlite_path, local=True
     ),
     "dynamodb": Scheme("dynamodb://table?region=eu-central-1", ("region", "endpoint"), _open_dynamodb),
+    "postgresql": POSTGRES,
+    "postgres": replace(POSTGRES, form=""),
+    "rediss": Scheme("rediss://user:password@host:6379/0", REDIS_OPTIONS, _open_redis),
+    "redis": Scheme("", REDIS_OPTIONS, _open_redis),
 }

@@ -1,0 +1,347 @@
+"""Rows in Redis or Valkey, by redis-py: one class for each colour, one script for each write.
+
+    rediss://user:password@host:6379/0?prefix=valetkey
+
+The one rule: a write whose connection broke is `unknown` and is never sent again, since the server may have carried it
+out; redis-py's own repetitions are therefore not used. A connection that is not to a primary is refused. Clusters are
+not supported: a row and its indexes live in different slots. What is said and how answers are read is in
+`redis_commands`, connections are kept in `pool`.
+"""
+
+from __future__ import annotations
+
+import os
+
+from valetkey.digest import sha1
+from valetkey.effects import LOST, UNKNOWN, WON, Key, Page, Row
+from valetkey.errors import StoreError
+from valetkey.stores import redis_commands as commands
+from valetkey.stores import rows
+from valetkey.stores.pool import CONNECTIONS, AsyncPool, Pool
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from valetkey.effects import Outcome
+    from valetkey.stores.redis_commands import Command
+    from valetkey.stores.redis_url import RedisPlace
+
+READ_ATTEMPTS = 2
+SWAP_HASH = sha1(commands.SWAP.encode()).hexdigest()
+FACTS: tuple[Command, ...] = (
+    ("INFO", "memory"), ("INFO", "persistence"), ("INFO", "cluster"),
+    ("CONFIG", "GET", "save"), ("CONFIG", "GET", "appendfsync"),
+)  # fmt: skip
+
+
+class _Redis:
+    """What both colours share: where, and what answers and failures mean."""
+
+    local = False
+
+    def __init__(self, place: RedisPlace) -> None:
+        from redis import exceptions
+
+        self.description = place.description
+        self._place = place
+        self._keys = commands.Keys(place.prefix)
+        self._probe_keys = commands.Keys(f"{place.prefix}:check")
+        self._parameters = {"decode_responses": False, "protocol": 2, "health_check_interval": 0, **place.parameters}
+        self._refusal, self._no_script = exceptions.ResponseError, exceptions.NoScriptError
+        self._loading = exceptions.BusyLoadingError
+        self._error = exceptions.RedisError
+
+    def _failure(self, operation: str, error: Exception) -> StoreError:
+        text = str(error) or type(error).__name__
+        said = isinstance(error, self._refusal | self._loading)
+        sentence = commands.explain(f"{type(error).__name__} {text}", connecting=not said)
+        if isinstance(error, self._error) and not said and sentence == commands.UNREACHABLE:
+            sentence = "the connection broke: try again, and check the server and the network"
+        return StoreError(f"{self.description}: {operation}: {sentence}")
+
+    def _unreachable(self, error: Exception) -> StoreError:
+        sentence = commands.explain(f"{type(error).__name__} {error}", connecting=True)
+        return StoreError(f"{self.description}: {sentence}")
+
+    def _check_role(self, role: Any) -> None:
+        """Raise StoreError where the server is not a primary: what it says may be old."""
+        if isinstance(role, list) and role and role[0] not in (b"master", "master"):
+            message = f"{self.description}: {commands.explain('READONLY')}"
+            raise StoreError(message)
+
+    def _outcome(self, error: Exception) -> Outcome:
+        """What a failed write came to. Raises StoreError: nothing was written."""
+        if isinstance(error, self._refusal | self._loading):
+            raise self._failure("swap", error) from None
+        return UNKNOWN
+
+    def _repeats(self, attempt: int, error: Exception) -> bool:
+        return attempt + 1 < READ_ATTEMPTS and not isinstance(error, self._refusal)
+
+    def _members(self, partition: str | None, answer: Sequence[bytes]) -> list[Key]:
+        try:
+            return [commands.read_member(partition, member) for member in answer]
+        except ValueError:
+            message = f"{self.description}: an index was written by something else: give valetkey a prefix of its own"
+            raise StoreError(message) from None
+
+    def _page(self, keys: Sequence[Key], answers: Sequence[Any]) -> tuple[Page, list[Command]]:
+        """The page, and what tidies the indexes of rows that have lapsed."""
+        loaded = [commands.read_row(self.description, key, fields) for key, fields in zip(keys, answers, strict=False)]
+        gone = [self._keys.tidy(key) for key, row in zip(keys, loaded, strict=False) if row is None]
+        page = tuple(row for row in loaded if row is not None)
+        return Page(page, rows.write_cursor(keys[rows.PAGE_ROWS - 1]) if len(keys) > rows.PAGE_ROWS else ""), gone
+
+    def _missing(self, answers: Sequence[Any], refused: str) -> tuple[str, ...]:
+        texts = [answer for answer in answers[:3] if isinstance(answer, bytes)]
+        info = commands.read_info(*texts)
+        for name, answer in zip(("save", "appendfsync"), answers[3:], strict=True):
+            if isinstance(answer, list) and len(answer) == 2:
+                info[name] = answer[1].decode()
+        found = [f"{self.description}: {refused}"] if refused else []
+        return (*found, *commands.missing(self.description, info), *self._place.exposed)
+
+    def _probe(self) -> tuple[Command, Command]:
+        """A write and a delete beside the rows, which no listing sees."""
+        key = Key("check", os.urandom(8).hex())  # noqa: TID251 - a name that no other check uses at this moment
+        row = Row(key, bytes(16), {})
+        return (
+            ("EVAL", commands.SWAP, *self._probe_keys.swap(key, None, row)),
+            ("EVAL", commands.SWAP, *self._probe_keys.swap(key, row.version, None)),
+        )
+
+
+class RedisStore(_Redis):
+    """Rows in hashes, for blocking callers."""
+
+    blocking = True
+
+    def __init__(self, place: RedisPlace, *, connections: int = CONNECTIONS) -> None:
+        """connections: so many at once; others wait. Nothing is opened yet."""
+        super().__init__(place)
+        self._pool: Pool[Any] = Pool(self, self.description, limit=connections)
+
+    def load(self, key: Key) -> Row | None:
+        """The row, from the primary. Raises StoreError."""
+        rows.check_key(key)
+        return commands.read_row(self.description, key, self._read("load", [self._keys.load(key)])[0])
+
+    def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
+        """Create, replace or delete by version. Raises StoreError only where nothing was written."""
+        rows.check_swap(key, expected, new)
+        arguments = self._keys.swap(key, expected, new)
+        try:
+            with self._pool.lend() as connection:
+                changed = self._write(connection, arguments)
+        except (self._error, OSError) as error:
+            return self._outcome(error)
+        return WON if changed == 1 else LOST
+
+    def list(self, partition: str | None, cursor: str) -> Page:
+        """At most 100 rows in key order after the cursor. Raises StoreError."""
+        keys = self._members(partition, self._read("list", [self._keys.list(partition, cursor)])[0])
+        page, gone = self._page(keys, self._read("list", [self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]))
+        if gone:
+            self._read("list", gone)
+        return page
+
+    def create(self) -> None:
+        """Nothing has to be made, but the server must answer. Raises StoreError."""
+        self._read("create", [("PING",)])
+
+    def check(self) -> tuple[str, ...]:
+        """What persistence, eviction and permissions are missing. Raises StoreError where it cannot be asked."""
+        with self._pool.lend() as connection:
+            answers = [self._ask(connection, command) for command in FACTS]
+            probes = [self._ask(connection, command) for command in self._probe()]
+        failed = [answer for answer in probes if isinstance(answer, Exception)]
+        return self._missing(answers, commands.explain(str(failed[0])) if failed else "")
+
+    def close(self) -> None:
+        """Close the connections that nobody is using."""
+        self._pool.close()
+
+    def connect(self) -> Any:
+        """A new connection to the primary. Raises StoreError."""
+        from redis.backoff import NoBackoff
+        from redis.connection import Connection, SSLConnection
+        from redis.retry import Retry
+
+        make: Any = SSLConnection if self._place.tls else Connection
+        connection = make(**self._parameters, retry=Retry(NoBackoff(), 0))
+        try:
+            connection.connect()
+            self._check_role(self._ask(connection, ("ROLE",)))
+        except (self._error, OSError) as error:
+            connection.disconnect()
+            raise self._unreachable(error) from None
+        except BaseException:
+            connection.disconnect()
+            raise
+        return connection
+
+    def usable(self, connection: Any) -> bool:
+        """Whether nothing has come on an idle connection: an end, or an answer to a question of another."""
+        try:
+            return not connection.can_read(timeout=0)
+        except (self._error, OSError):
+            return False
+
+    def disconnect(self, connection: Any) -> None:
+        """Close it."""
+        connection.disconnect()
+
+    def _write(self, connection: Any, arguments: Command) -> Any:
+        try:
+            connection.send_command("EVALSHA", SWAP_HASH, *arguments)
+            return connection.read_response()
+        except self._no_script:  # nothing ran
+            connection.send_command("EVAL", commands.SWAP, *arguments)
+            return connection.read_response()
+
+    def _ask(self, connection: Any, command: Command) -> Any:
+        """The answer, or the refusal as a value."""
+        connection.send_command(*command)
+        try:
+            return connection.read_response()
+        except self._refusal as error:
+            return error
+
+    def _read(self, operation: str, asked: Sequence[Command]) -> list[Any]:
+        """All answers, on one connection; a refused question is an error."""
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                with self._pool.lend(new=attempt > 0) as connection:
+                    if asked:
+                        connection.send_packed_command(connection.pack_commands(asked))
+                    return [connection.read_response() for _ in asked]
+            except (self._error, OSError) as error:
+                if not self._repeats(attempt, error):
+                    raise self._failure(operation, error) from None
+        raise AssertionError
+
+
+class AsyncRedisStore(_Redis):
+    """Rows in hashes, for awaiting callers; it outlives event loops."""
+
+    blocking = False
+
+    def __init__(self, place: RedisPlace, *, connections: int = CONNECTIONS) -> None:
+        """connections: so many at once in each event loop; others wait. Nothing is opened yet."""
+        super().__init__(place)
+        self._pool: AsyncPool[Any] = AsyncPool(self, self.description, limit=connections)
+
+    async def load(self, key: Key) -> Row | None:
+        """The row, from the primary. Raises StoreError."""
+        rows.check_key(key)
+        return commands.read_row(self.description, key, (await self._read("load", [self._keys.load(key)]))[0])
+
+    async def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
+        """Create, replace or delete by version. Raises StoreError only where nothing was written."""
+        rows.check_swap(key, expected, new)
+        arguments = self._keys.swap(key, expected, new)
+        try:
+            async with self._pool.lend() as connection:
+                changed = await self._write(connection, arguments)
+        except (self._error, OSError) as error:
+            return self._outcome(error)
+        return WON if changed == 1 else LOST
+
+    async def list(self, partition: str | None, cursor: str) -> Page:
+        """At most 100 rows in key order after the cursor. Raises StoreError."""
+        keys = self._members(partition, (await self._read("list", [self._keys.list(partition, cursor)]))[0])
+        loads = [self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]
+        page, gone = self._page(keys, await self._read("list", loads))
+        if gone:
+            await self._read("list", gone)
+        return page
+
+    async def create(self) -> None:
+        """Nothing has to be made, but the server must answer. Raises StoreError."""
+        await self._read("create", [("PING",)])
+
+    async def check(self) -> tuple[str, ...]:
+        """What persistence, eviction and permissions are missing. Raises StoreError where it cannot be asked."""
+        async with self._pool.lend() as connection:
+            answers = [await self._ask(connection, command) for command in FACTS]
+            probes = [await self._ask(connection, command) for command in self._probe()]
+        failed = [answer for answer in probes if isinstance(answer, Exception)]
+        return self._missing(answers, commands.explain(str(failed[0])) if failed else "")
+
+    def close(self) -> None:
+        """Close the connections that nobody is using."""
+        self._pool.close()
+
+    async def connect(self) -> Any:
+        """A new connection to the primary. Raises StoreError."""
+        from redis.asyncio.connection import Connection, SSLConnection
+        from redis.asyncio.retry import Retry
+        from redis.backoff import NoBackoff
+
+        make: Any = SSLConnection if self._place.tls else Connection
+        connection = make(**self._parameters, retry=Retry(NoBackoff(), 0))
+        try:
+            await connection.connect()
+            self._check_role(await self._ask(connection, ("ROLE",)))
+        except (self._error, OSError) as error:
+            self.disconnect(connection)
+            raise self._unreachable(error) from None
+        except BaseException:
+            self.disconnect(connection)
+            raise
+        return connection
+
+    async def usable(self, connection: Any) -> bool:
+        """Whether nothing has come on an idle connection: an end, or an answer to a question of another."""
+        look = getattr(connection, "can_read", None) or connection.can_read_destructive  # redis-py 8, or before
+        try:
+            return not await look()
+        except (self._error, OSError):
+            return False
+
+    def disconnect(self, connection: Any) -> None:
+        """Close it without waiting; where its loop has ended, its socket is closed beneath it."""
+        writer = connection._writer  # noqa: SLF001 - redis-py closes on the loop only
+        connection._writer = connection._reader = None  # noqa: SLF001 - as above
+        if writer is None:
+            return
+        try:
+            writer.transport.abort()
+        except RuntimeError:  # the loop is closed
+            transport = writer.transport
+            transport = getattr(transport, "_ssl_protocol", transport)
+            transport = getattr(transport, "_transport", transport)
+            if getattr(transport, "_sock", None) is not None:
+                transport._sock.close()  # noqa: SLF001 - as above
+                transport._sock = None  # noqa: SLF001 - as above
+
+    async def _write(self, connection: Any, arguments: Command) -> Any:
+        try:
+            await connection.send_command("EVALSHA", SWAP_HASH, *arguments)
+            return await connection.read_response()
+        except self._no_script:  # nothing ran
+            await connection.send_command("EVAL", commands.SWAP, *arguments)
+            return await connection.read_response()
+
+    async def _ask(self, connection: Any, command: Command) -> Any:
+        """The answer, or the refusal as a value."""
+        await connection.send_command(*command)
+        try:
+            return await connection.read_response()
+        except self._refusal as error:
+            return error
+
+    async def _read(self, operation: str, asked: Sequence[Command]) -> list[Any]:
+        """All answers, on one connection; a refused question is an error."""
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                async with self._pool.lend(new=attempt > 0) as connection:
+                    if asked:
+                        await connection.send_packed_command(connection.pack_commands(asked))
+                    return [await connection.read_response() for _ in asked]
+            except (self._error, OSError) as error:
+                if not self._repeats(attempt, error):
+                    raise self._failure(operation, error) from None
+        raise AssertionError

@@ -1,0 +1,173 @@
+"""PostgreSQL and Redis as the tests start them: on a free port, in a directory of their own, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.stores.servers import START_SECONDS, unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Self
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+class Engine:
+    """A server process that can be killed and started again on the same port and directory."""
+
+    name = ""
+
+    def __init__(self) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="valetkey-"))
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> Sequence[str]:
+        raise NotImplementedError
+
+    def is_ready(self) -> bool:
+        raise NotImplementedError
+
+    def start(self) -> Self:
+        self.process = subprocess.Popen(
+            self.command(), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/"
+        )
+        end = time.monotonic() + START_SECONDS
+        while time.monotonic() < end and self.process.poll() is None:
+            if self.is_ready():
+                return self
+            time.sleep(0.02)
+        pytest.fail(f"{self.name} did not start", pytrace=False)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait(10)
+
+    def remove(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            self.process.wait(20)
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class Redis(Engine):
+    name = "redis-server"
+
+    def __init__(self, *arguments: str) -> None:
+        program = shutil.which("redis-server")
+        if program is None:
+            unavailable("the Redis tests need redis-server, which is not on this machine")
+        super().__init__()
+        self.program, self.arguments = program, arguments or ("--appendonly", "yes", "--appendfsync", "always")
+
+    def command(self) -> Sequence[str]:
+        place = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory))
+        return (self.program, *place, "--save", "", *self.arguments)
+
+    def is_ready(self) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                connection.sendall(b"PING\r\n")
+                return connection.recv(64).startswith((b"+PONG", b"-NOAUTH"))
+        except OSError:
+            return False
+
+    def url(self, *, port: int = 0, options: str = "") -> str:
+        return f"redis://127.0.0.1:{port or self.port}/0{options}"
+
+
+class Postgres(Engine):
+    """A cluster with the superuser `vk` (trusted) and the user `locked` (password `right-canary`)."""
+
+    name = "postgres"
+
+    def __init__(self, settings: Sequence[str] = ()) -> None:
+        self.programs = postgres_programs()
+        super().__init__()
+        self.settings = settings
+        self.as_owner: tuple[str, ...] = ()
+        self.owner: int | None = None
+        if os.geteuid() == 0:  # PostgreSQL refuses to run as root
+            try:
+                user = pwd.getpwnam("postgres")
+            except KeyError:
+                unavailable("the PostgreSQL tests need the user postgres where they run as root")
+            self.owner = user.pw_uid
+            self.as_owner = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
+            os.chown(self.directory, user.pw_uid, user.pw_gid)
+
+    def initialize(self) -> Self:
+        self.run("initdb", "-D", str(self.data), "-A", "trust", "-U", "vk", "--no-sync", "-E", "UTF8", "--locale=C")
+        access = "host all locked 127.0.0.1/32 scram-sha-256\nhost all all 127.0.0.1/32 trust\n"
+        access += "host replication all 127.0.0.1/32 trust\n"
+        (self.data / "pg_hba.conf").write_text(access)
+        return self
+
+    @property
+    def data(self) -> Path:
+        return self.directory / "data"
+
+    def run(self, program: str, *arguments: str) -> None:
+        command = (*self.as_owner, str(self.programs / program), *arguments)
+        done = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/", timeout=120)
+        assert done.returncode == 0, done.stderr
+
+    def command(self) -> Sequence[str]:
+        settings = ("listen_addresses=127.0.0.1", "unix_socket_directories=", "shared_buffers=16MB", *self.settings)
+        options = [word for setting in settings for word in ("-c", setting)]
+        return (*self.as_owner, str(self.programs / "postgres"), "-D", str(self.data), "-p", str(self.port), *options)
+
+    def is_ready(self) -> bool:
+        import psycopg
+
+        try:
+            psycopg.connect(self.url("vk"), connect_timeout=2).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def kill(self) -> None:
+        """As a crash: every process of the server at once, so that nothing tidies up."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
+        for process in (self.process.pid, *map(int, children)):
+            os.kill(process, 9)
+        self.process.wait(10)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
+
+    def execute(self, statement: str) -> list[tuple[object, ...]]:
+        import psycopg
+
+        with psycopg.connect(self.url("vk"), autocommit=True) as connection:
+            cursor = connection.execute(statement.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def url(self, user: str = "vk", *, port: int = 0, options: str = "") -> str:
+        return f"postgresql://{user}@127.0.0.1:{port or self.port}/postgres{options}"
+
+
+def postgres_programs() -> Path:
+    """Where initdb and postgres are: Debian keeps them out of the path."""
+    found = shutil.which("initdb")
+    candidates = [Path(found).resolve().parent] if found else []
+    candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    for candidate in candidates:
+        if (candidate / "postgres").exists() and (candidate / "initdb").exists():
+            return candidate
+    unavailable("the PostgreSQL tests need initdb and postgres, which are not on this machine")
