@@ -12,17 +12,17 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, Self, TypeVar
 
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.connections.settings import Settings
-    from valetkey.drivers.clock import invocation
+    from valetkey.drivers.events import Invocation
     from valetkey.drivers.ports import Clock, Events, Signer, Transport
     from valetkey.drivers.session import AsyncSession, Session
-    from valetkey.effects import Op
+    from valetkey.effects import Event, Op
     from valetkey.http import Pairs, Request
     from valetkey.keys import KeyRing
     from valetkey.secret import Secret
@@ -44,11 +44,20 @@ class _Front:
         signer: Signer | None = None,
         clock: Clock | None = None,
         events: Events | None = None,
+        on_event: Callable[[Event], object] | None = None,
+        on_unsaved: Callable[[str], object] | None = None,
     ) -> None:
-        """Build a vault by hand; `from_env` is the usual way. What is left out is the one for production."""
+        """Build a vault by hand; `from_env` is the usual way. What is left out is the one for production.
+
+        on_event: is told of every event (docs/events.md), once it is written. on_unsaved: gets the one line that holds
+        fresh tokens, sealed, which the store did not take: keep it, `valetkey rescue import` reads it.
+        """
         from valetkey.drivers.defaults import LazyTransport, build_ports
+        from valetkey.drivers.events import Listeners, LogEvents
 
         self.settings = settings if settings.cache is not None else replace(settings, cache=TokenCache())
+        wanted = None if settings.webhook is None else settings.webhook.wants
+        self._listeners = Listeners(events or LogEvents(), on_event=on_event, on_unsaved=on_unsaved, wanted=wanted)
         self._store = store
         self._own_transport = LazyTransport() if transport is None else None
         self._ports = build_ports(
@@ -58,7 +67,7 @@ class _Front:
             transport=transport or self._own_transport,
             signer=signer,
             clock=clock,
-            events=events,
+            events=self._listeners,
         )
 
     _awaited = False
@@ -78,6 +87,7 @@ class _Front:
 
         from valetkey.config import read_configuration, settings
         from valetkey.drivers.defaults import system_random
+        from valetkey.drivers.events import load_hook
         from valetkey.keys.open import open_key_ring
         from valetkey.stores.open import open_store
 
@@ -85,16 +95,39 @@ class _Front:
         found = read_configuration(environ, file)
         keys = open_key_ring(found.key.reveal(), random=system_random, environ=environ, environment=found.environment)
         store = open_store(found.store.reveal(), environ=environ, serverless=found.platform, awaited=cls._awaited)
-        return cls(settings(found), store=store, keys=keys)
+        hooks: dict[str, Any] = {name: load_hook(hook) for name, hook in found.hooks.items()}
+        return cls(settings(found), store=store, keys=keys, **hooks)
 
-    def invocation(self, context: object) -> invocation:
-        """For the length of a `with` block, lets valetkey see how much time is left.
+    def invocation(self, context: object) -> Invocation:
+        """For the length of a `with` block, lets valetkey see how much time is left; sends events at its end.
 
         context: what the platform passes to the handler (AWS Lambda's has get_remaining_time_in_millis), or seconds.
+        An AsyncVault sends events at the end of an `async with`; with a plain one they are kept for the next delivery.
         """
-        from valetkey.drivers.clock import invocation, seconds_left
+        from valetkey.drivers.clock import seconds_left
+        from valetkey.drivers.events import Invocation
 
-        return invocation(seconds_left(context))
+        listeners = None if self.settings.webhook is None else self._listeners
+        return Invocation(seconds_left(context), listeners, self._send, awaited=self._awaited)
+
+    def run(self, op: Op[T]) -> Any:
+        """The program's result, in the colour of the vault."""
+        raise NotImplementedError
+
+    def _send(self, events: list[Event]) -> object:
+        from valetkey.connections.outbox import send_events
+
+        return self.run(send_events(self.settings, events))
+
+    def _keep(self, events: list[Event]) -> Op[None]:
+        from valetkey.connections.outbox import keep_events
+
+        return keep_events(self.settings, events)
+
+    @property
+    def _tells_alone(self) -> bool:
+        """Whether there is a webhook, and no invocation that will send to it."""
+        return self.settings.webhook is not None and not self._listeners.collected
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._store.description})"
@@ -105,7 +138,14 @@ class Vault(_Front):
 
     def run(self, op: Op[T]) -> T:
         """The program's result, every effect performed here and now."""
-        return drive(op, self._ports.answer)
+        if not self._tells_alone:
+            return drive(op, self._ports.answer)
+        with self._listeners.collect() as events:
+            try:
+                return drive(op, self._ports.answer)
+            finally:
+                if events:
+                    drive(self._keep(events), self._ports.answer)
 
     def begin_authorization(
         self,
@@ -188,7 +228,17 @@ class AsyncVault(_Front):
         """The program's result. A caller that is cancelled stops waiting; the program goes on to its end."""
         from valetkey.drivers.tasks import run_shielded
 
-        return await run_shielded(drive_async(op, self._ports.answer))
+        return await run_shielded(self._run(op))
+
+    async def _run(self, op: Op[T]) -> T:
+        if not self._tells_alone:
+            return await drive_async(op, self._ports.answer)
+        with self._listeners.collect() as events:
+            try:
+                return await drive_async(op, self._ports.answer)
+            finally:
+                if events:
+                    await drive_async(self._keep(events), self._ports.answer)
 
     async def begin_authorization(
         self,

@@ -13,6 +13,10 @@
 | `VALETKEY_ENVIRONMENT` | `environment` | `staging`, `production`: bound into every seal |
 | `VALETKEY_RETURN_TO`, `VALETKEY_RETURN_HOSTS` | `return_to`, `return_hosts` | where browsers may be sent afterwards |
 | `VALETKEY_COMPLETION_URL` | `completion_url` | the application's page that finishes connect links |
+| `VALETKEY_WEBHOOK_URL` | `webhook_url` | where events are sent |
+| `VALETKEY_WEBHOOK_SECRET` | | what signs them, `whsec_...`; several are separated by blanks, and all of them sign |
+| `VALETKEY_WEBHOOK_EVENTS` | `webhook_events` | which events; all where it is left out |
+| `VALETKEY_ON_EVENT`, `VALETKEY_ON_UNSAVED` | `on_event`, `on_unsaved` | functions that are told, `module:function` |
 | `VALETKEY_PROVIDERS_DIR` | `providers_dir`, `[providers.NAME]` | providers that the catalog does not have |
 | `VALETKEY_SANDBOX_BASE_URL` | `sandbox_base_url` | where the sandbox provider listens |
 | `VALETKEY_<NAME>_...` | `[registrations.NAME]` | one registration; see `registrations.py` |
@@ -25,6 +29,7 @@ a value that could be secret. Not here: opening stores and key rings (`vault`), 
 from __future__ import annotations
 
 from valetkey.config.checks import base_url_problem, platform
+from valetkey.config.listeners import read_hooks, read_webhook
 from valetkey.config.registrations import read_registrations
 from valetkey.config.sources import Sources
 from valetkey.connections.settings import Settings, read_return_to
@@ -38,9 +43,13 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from valetkey.connections.webhook import Webhook
     from valetkey.providers.registration import Registration
 
 __all__ = ["Configuration", "read_configuration", "settings"]
+
+
+NO_HOOKS: Mapping[str, str] = {}
 
 
 @value
@@ -50,6 +59,7 @@ class Configuration:
     store: the store's URL, which may hold a password.
     key: the key ring's text, or `file:` and a path; `keys.open.open_key_ring` reads both.
     platform: the serverless platform that this runs on; empty where none was recognized.
+    hooks: names of functions that are told of events: `on_event`, `on_unsaved`.
     """
 
     store: Secret
@@ -62,6 +72,8 @@ class Configuration:
     return_hosts: tuple[str, ...] = ()
     completion_url: str = ""
     platform: str = ""
+    webhook: Webhook | None = None
+    hooks: Mapping[str, str] = NO_HOOKS
 
 
 def read_configuration(environ: Mapping[str, str], file: str | None = None) -> Configuration:
@@ -82,6 +94,8 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
         return_hosts=_return_hosts(sources),
         completion_url=_completion_url(sources),
         platform=found_platform,
+        webhook=read_webhook(sources),
+        hooks=read_hooks(sources),
     )
     _check_return_to(sources, configuration)
     sources.check_unknown()
@@ -100,6 +114,7 @@ def settings(configuration: Configuration) -> Settings:
         return_hosts=configuration.return_hosts,
         application=configuration.application,
         completion_url=configuration.completion_url,
+        webhook=configuration.webhook,
     )
 
 

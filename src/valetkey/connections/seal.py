@@ -22,6 +22,11 @@ def rescue_place(environment: str, key: Key, incarnation: str, generation: int) 
     return Place("rescue", (environment, key.partition, key.name, incarnation, str(generation)))
 
 
+def event_place(environment: str, key: Key) -> Place:
+    """Of an event that waits for the webhook."""
+    return Place("event", (environment, key.partition, key.name))
+
+
 def flow_place(environment: str, context: str, flow: str) -> Place:
     """Of a pending authorization in its cookie."""
     return Place("flow", (environment, context, flow))

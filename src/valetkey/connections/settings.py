@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from valetkey.connections.cache import TokenCache
+    from valetkey.connections.webhook import Webhook
     from valetkey.http import Pairs
     from valetkey.providers.registration import Registration
 
@@ -27,6 +28,7 @@ class Settings:
     application: the name that pages show to people.
     completion_url: the application's page that finishes what a connect link began (`links`); empty where unused.
     cache: access tokens of this process, at most 30 s old.
+    webhook: where events are sent; None where nowhere.
     """
 
     registrations: Mapping[str, Registration]
@@ -37,6 +39,7 @@ class Settings:
     application: str = "This application"
     completion_url: str = ""
     cache: TokenCache | None = None
+    webhook: Webhook | None = None
 
     @property
     def origin(self) -> str:

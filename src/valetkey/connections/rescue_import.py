@@ -1,0 +1,164 @@
+"""Rescue records that come back: from the line that `on_unsaved` or the log kept, and those that wait in the store.
+
+The one rule: a line changes nothing unless it opens for exactly the connection, incarnation and generation that are
+there now; importing it twice is importing it once.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.codec import CONNECTION
+from valetkey.connections.connection import IN_DOUBT, NEEDS_REAUTHORIZATION, REFRESHING
+from valetkey.connections.records import read_record, swap_settled
+from valetkey.connections.rescue import adopt_rescue, belongs, open_rescue
+from valetkey.connections.rescue_line import read_rescue_line
+from valetkey.effects import Key, List, Load, Now, Random
+from valetkey.errors import KeyUnavailable, StoreError
+from valetkey.value import replace, value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.connections.connection import Connection
+    from valetkey.connections.records import Record
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op, Row
+
+    Fate: TypeAlias = Literal[
+        "adopted",
+        "kept",
+        "superseded",
+        "no_connection",
+        "not_configured",
+        "key_unavailable",
+        "seal_broken",
+        "malformed",
+        "nothing",
+    ]
+
+RESCUE = "rescue/"
+FATES: dict[Fate, str] = {
+    "adopted": "the tokens stand in the connection now",
+    "kept": "the record stands beside the connection; somebody is refreshing, and the next caller adopts it",
+    "superseded": "the connection has newer tokens, or was connected anew or is being revoked: the line is not needed",
+    "no_connection": "there is no such connection (any more): nothing was written",
+    "not_configured": "the line belongs to a registration that is not configured here: nothing was written",
+    "key_unavailable": "the line is sealed with a key that is not here: add the key, last, and import it again",
+    "seal_broken": "the line was altered, or belongs to another environment: nothing was written",
+    "malformed": "the line was cut short or altered: look for the whole of it",
+    "nothing": "there is no rescue record in this line",
+}
+"""What can become of a line."""
+
+
+@value
+class Rescue:
+    """A rescue record in the store.
+
+    waiting: whether it replaces what its connection has now, so that the next caller who needs it adopts it.
+    """
+
+    registration: str
+    partition: str
+    name: str
+    generation: int
+    expires_at: int
+    waiting: bool
+
+
+@value
+class RescuePage:
+    """A page of rescue records; cursor is empty on the last one."""
+
+    rescues: tuple[Rescue, ...]
+    cursor: str = ""
+
+
+def import_rescue(settings: Settings, line: str) -> Op[Fate]:
+    """What became of a line. Raises StoreError where the store fails: import it again."""
+    try:
+        row = read_rescue_line(line, version=(yield from Random(16)))
+    except ValueError:
+        return "malformed"
+    if row is None:
+        return "nothing"
+    registration = settings.registrations.get(str(row.clear["registration"]))
+    found = yield from Load(connection_of(row.key))
+    if found is None:
+        return "no_connection"
+    record = read_record(found, resource_owner="")
+    if registration is None or record.connection.registration != registration.name:
+        return "not_configured"
+    now = yield from Now()
+    if not belongs(row.clear, record.connection) or not _in_doubt(record.connection, row):
+        return "superseded"
+    try:
+        credentials = yield from open_rescue(settings, record, row.sealed)
+    except KeyUnavailable:
+        return "key_unavailable"
+    except StoreError:
+        return "seal_broken"
+    if not (yield from _beside(row)):
+        message = "the rescue record could not be written because others kept writing it: import the line again"
+        raise StoreError(message)
+    if record.connection.attempt and now < record.connection.lease_until:
+        return "kept"
+    owned = replace(record.connection, resource_owner=credentials.resource_owner)
+    adopted = yield from adopt_rescue(settings, registration, _ended(replace(record, connection=owned)))
+    if adopted is not None and settings.cache is not None:
+        settings.cache.drop(record.key)
+    return "adopted" if adopted is not None else "kept"
+
+
+def rescues(settings: Settings, *, cursor: str = "") -> Op[RescuePage]:
+    """A page of the rescue records in the store, of all connections, for operators. Raises StoreError."""
+    del settings  # every row says by itself what it is
+    page = yield from List(None, cursor)
+    found = []
+    for row in page.rows:
+        if not row.key.name.startswith(RESCUE):
+            continue
+        beside = yield from Load(connection_of(row.key))
+        waiting = beside is not None and _waits(row, beside)
+        generation = int(row.clear.get("generation", 0))
+        registration = str(row.clear.get("registration", ""))
+        found.append(Rescue(registration, row.key.partition, row.key.name, generation, row.expires_at, waiting))
+    return RescuePage(tuple(found), page.cursor)
+
+
+def connection_of(rescue: Key) -> Key:
+    """The key of the connection that a rescue record stands beside."""
+    return Key(rescue.partition, CONNECTION + rescue.name.removeprefix(RESCUE).rpartition("/")[0])
+
+
+def _waits(row: Row, beside: Row) -> bool:
+    try:
+        connection = read_record(beside, resource_owner="").connection
+    except StoreError:  # a newer valetkey wrote it
+        return False
+    return belongs(row.clear, connection) and _in_doubt(connection, row)
+
+
+def _in_doubt(connection: Connection, row: Row) -> bool:
+    """Whether the connection waits for what this attempt brought."""
+    attempt = row.key.name.rpartition("/")[2]
+    known = any(doubt.attempt == attempt for doubt in connection.doubts)
+    return known and connection.state in (REFRESHING, IN_DOUBT, NEEDS_REAUTHORIZATION)
+
+
+def _ended(record: Record) -> Record:
+    """The record without its lapsed lease, whose own attempt may be the one that left the rescue record."""
+    return replace(record, connection=replace(record.connection, attempt="", lease_until=0))
+
+
+def _beside(row: Row) -> Op[bool]:
+    """Whether the rescue record stands in the store: written now, or by an earlier import of the same line.
+
+    Whatever else stands in its place does not open, or was brought by the same attempt.
+    """
+    if (yield from swap_settled(row.key, None, row)):
+        return True
+    there = yield from Load(row.key)
+    if there is None or there.sealed == row.sealed:
+        return there is not None
+    return (yield from swap_settled(row.key, there.version, row))
