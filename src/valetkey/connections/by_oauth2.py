@@ -73,6 +73,16 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
     return granted(response, asked=asked, before=None)
 
 
+def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...], not_after: float) -> WireOp[Grant]:
+    """New tokens for the refresh token (RFC 6749 section 6). scope: what the old ones had."""
+    from valetkey.oauth2.token import refresh_grant
+
+    server, client = parts(registration)
+    refresh_token = tokens.refresh_token or Secret("")
+    response = yield from refresh_grant(server, client, refresh_token=refresh_token, not_after=not_after)
+    return granted(response, asked=scope, before=tokens)
+
+
 def granted(response: TokenResponse, *, asked: tuple[str, ...], before: Tokens | None) -> Grant:
     """The grant behind a token response; one without a refresh token keeps the one before (RFC 6749 section 6)."""
     kept = response.refresh_token or (before.refresh_token if before else None)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     AtProvider: TypeAlias = Literal["revoked", "unsupported"]
 
     class Speaker(Protocol):
-        """One protocol, in the five things that a connection needs of it."""
+        """One protocol, in the six things that a connection needs of it."""
 
         def begin(
             self, registration: Registration, pending: Pending, *, state: str, scope: tuple[str, ...], not_after: float
@@ -36,6 +36,12 @@ if TYPE_CHECKING:
             self, registration: Registration, pending: Pending, answer: Secret | None, *, not_after: float
         ) -> WireOp[Grant]:
             """The tokens for it. Raises ProviderError, TransportError."""
+            ...
+
+        def refresh(
+            self, registration: Registration, tokens: Tokens, *, scope: tuple[str, ...], not_after: float
+        ) -> WireOp[Grant]:
+            """New tokens for old ones; ProviderError with error `invalid_grant` where the old ones are dead."""
             ...
 
         def authorize(self, registration: Registration, request: Request, tokens: Tokens) -> WireOp[Request]:

@@ -11,15 +11,14 @@ The one rule: every write is fenced by the attempt's id. What cannot be committe
 
 from __future__ import annotations
 
-from valetkey.connections.by_oauth2 import granted, parts
 from valetkey.connections.connection import Credentials, next_state
 from valetkey.connections.events import scope_change
+from valetkey.connections.grant import speaker
 from valetkey.connections.lifetimes import cool_until, refresh_due_at
 from valetkey.connections.records import emit, load_record, seal_credentials, write_record
 from valetkey.connections.rescue import adopt_rescue, keep_rescue, outlived
 from valetkey.effects import Now, Random, Sleep
 from valetkey.errors import MalformedResponse, ProviderError, ReauthorizationRequired, StoreError, TransportError
-from valetkey.oauth2.token import refresh_grant
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -64,11 +63,10 @@ def refresh_under_lease(
     """
     if len(claimed.connection.doubts) > 1 and (yield from adopt_rescue(settings, registration, claimed)) is not None:
         return None
-    server, client = parts(registration)
     assert credentials.current.refresh_token is not None
     try:
-        response = yield from refresh_grant(
-            server, client, refresh_token=credentials.current.refresh_token, not_after=not_after
+        grant = yield from speaker(registration).refresh(
+            registration, credentials.current, scope=credentials.scope, not_after=not_after
         )
     except (ProviderError, TransportError) as error:
         if verdict_of(error) == "refused":
@@ -79,7 +77,6 @@ def refresh_under_lease(
         if not released:
             return None  # somebody has moved the row on: what they brought counts
         raise
-    grant = granted(response, asked=credentials.scope, before=credentials.current)
     return (yield from _commit(settings, registration, claimed, credentials, grant, not_after))
 
 
@@ -241,11 +238,13 @@ def _try_previous(
     now = yield from Now()
     if previous is None or previous.refresh_token is None or now >= claimed.connection.previous_until:
         return None
-    server, client = parts(registration)
     try:
-        response = yield from refresh_grant(server, client, refresh_token=previous.refresh_token, not_after=not_after)
+        return (
+            yield from speaker(registration).refresh(
+                registration, previous, scope=credentials.scope, not_after=not_after
+            )
+        )
     except ProviderError as error:
         if verdict_of(error) != "refused":
             raise
         return None
-    return granted(response, asked=credentials.scope, before=previous)
