@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from valetkey.connections.authorize import Redirect, begin_authorization
 from valetkey.connections.codec import connection_key
-from valetkey.connections.connection import Connection, Credentials
 from valetkey.connections.manage import connection
 from valetkey.connections.records import Record, load_record, open_record
 from valetkey.connections.refresh import current_tokens
@@ -15,12 +14,13 @@ from valetkey.errors import RefreshInProgress, ValetkeyError
 from valetkey.http import Headers, Request
 from valetkey.providers.provider import Rotation
 from valetkey.sandbox import approve
-from valetkey.secret import Secret
 from valetkey.testing.world import World, callback_request, sandbox_client
 
 if TYPE_CHECKING:
+    from valetkey.connections.connection import Connection, Credentials
     from valetkey.effects import Op
     from valetkey.sandbox.clients import RotationMode
+    from valetkey.secret import Secret
 
 MODES: dict[RotationMode, Rotation] = {
     "none": Rotation("stable"),

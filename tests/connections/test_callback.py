@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.connections.steps import begun, credentials, failure, returning, row, standing, token, works, world_of
+
 from valetkey.connections.authorize import Finished, begin_authorization, finish_authorization
 from valetkey.connections.claims import claim_key
 from valetkey.connections.cookies import read_cookies
@@ -767,4 +767,5 @@ def test_a_callback_reads_as_the_browser_sends_it() -> None:
     world, request = waiting()
     assert callback_request("https://app.example/oauth/callback/two?a=b", ()).url == "/oauth/callback/two?a=b"
     assert read_cookies(request.headers)[0][0].startswith("__Host-vk-")
-    assert works(world, world.run(finish(world, request)) and world.run(token(world)))
+    assert world.run(finish(world, request)).connection is not None
+    assert works(world, world.run(token(world)))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.connections.steps import failure, returning, row, world_of
+
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.connection import ACTIVE
 from valetkey.connections.links import begin_from_link, complete_authorization, connect_url, read_link

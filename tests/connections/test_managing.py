@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.connections.steps import alice_key, credentials, failure, record, row, standing, token, works, world_of
+
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.manage import connections, forget, revoke
 from valetkey.connections.records import describe_record

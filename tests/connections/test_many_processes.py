@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.connections.one_process import CALLBACK, open_vault
+
 from valetkey.connections.records import load_record, write_record
 from valetkey.drivers.defaults import system_random
 from valetkey.errors import ReauthorizationRequired, RefreshInProgress

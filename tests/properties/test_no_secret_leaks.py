@@ -10,13 +10,14 @@ callback that is refused while its parameters are read shows them in the frame t
 from __future__ import annotations
 
 import logging
+from functools import partial
 from traceback import TracebackException
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.connections.steps import begun, record, returning, standing, token, tokens_of, world_of
 from tests.simulation.pausing import until_after_send
+
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.call import call
 from valetkey.connections.links import begin_from_link, complete_authorization, connect_url
@@ -33,9 +34,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from valetkey.effects import AnyEffect, Op
-    from valetkey.testing.world import World
 
-SECRET_FIELDS = ("access_token", "refresh_token", "oauth_token_secret", "code", "code_verifier", "oauth_verifier", "client_secret")
+SECRET_FIELDS = (
+    "access_token",
+    "refresh_token",
+    "oauth_token_secret",
+    "code",
+    "code_verifier",
+    "oauth_verifier",
+    "client_secret",
+)
 OUR_FRAMES = ("/valetkey/connections/", "/valetkey/drivers/", "/valetkey/keys/", "/valetkey/effects.py")
 
 
@@ -54,11 +62,11 @@ class Watched:
         performers = self.world.ports._performers
         self._performers = dict(performers)
         for kind, perform in self._performers.items():
-            performers[kind] = lambda effect, perform=perform: self._perform(effect, perform)
+            performers[kind] = partial(self._perform, perform)
         self.out = 0
         self.logger = LogEvents()
 
-    def _perform(self, effect: AnyEffect, perform: Any) -> object:
+    def _perform(self, perform: Any, effect: AnyEffect) -> object:
         self.told.append((f"repr of {type(effect).__name__}", repr(effect)))
         if isinstance(effect, Seal):
             self._learn_json(effect.plaintext)
@@ -76,7 +84,9 @@ class Watched:
             self._learn_form(answer.body.decode())
             self._learn_json(answer.body)
         if type(effect).__name__ != "Open":
-            self.told.append((f"repr of the answer to {type(effect).__name__}", "" if isinstance(answer, bytes) else repr(answer)))
+            self.told.append(
+                (f"repr of the answer to {type(effect).__name__}", "" if isinstance(answer, bytes) else repr(answer))
+            )
         return answer
 
     def _learn_form(self, text: str) -> None:
@@ -208,7 +218,7 @@ def use_in_every_way(watched: Watched) -> None:
     world = watched.world
     for fault in ("lose_request", "lose_response", "status", "html", "error_with_status_200"):
         world.clock.time += 4000
-        details = {"error": "invalid_client"} if fault == "error_with_status_200" else {}
+        details: dict[str, Any] = {"error": "invalid_client"} if fault == "error_with_status_200" else {}
         world.sandbox.faults.add(endpoint="token", fault=fault, **details)
         for _ in range(4):
             _ = watched.run(token(world))
@@ -258,7 +268,15 @@ def test_no_secret_is_found_anywhere_outside_a_seal_and_the_wire(watched: Watche
     end_in_every_way(watched)
 
     kinds = set(watched.canaries.values())
-    assert kinds >= {"access_token", "refresh_token", "code", "code_verifier", "oauth_verifier", "oauth_token_secret", "key"}
+    assert kinds >= {
+        "access_token",
+        "refresh_token",
+        "code",
+        "code_verifier",
+        "oauth_verifier",
+        "oauth_token_secret",
+        "key",
+    }
     assert "cookie plaintext" in kinds
     assert len(watched.errors) > 30
     assert len(watched.told) > 1000

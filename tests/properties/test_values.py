@@ -31,8 +31,8 @@ from valetkey.connections.cookies import read_cookies, write_cookie
 from valetkey.connections.lifetimes import cool_until, refresh_due_at, window_ends_at
 from valetkey.connections.pending import Pending, pack_pending, read_state, unpack_pending, write_state
 from valetkey.connections.refresh_plan import plan
-from valetkey.errors import CallbackError, SealBroken, StoreError, ValetkeyError
 from valetkey.effects import Key, Place
+from valetkey.errors import CallbackError, SealBroken, StoreError, ValetkeyError
 from valetkey.http import Headers
 from valetkey.keys import aead
 from valetkey.providers.provider import ROTATION_KINDS, Rotation
@@ -86,7 +86,8 @@ def test_a_connection_comes_back_from_its_columns_as_it_was(connection: Connecti
 @given(connections, st.integers(SCHEMA + 1, 1000) | st.none() | st.text(max_size=3))
 def test_a_row_of_another_schema_is_refused_never_guessed(connection: Connection, schema: Any) -> None:
     key = connection_key(connection.registration, "alice", connection.account)
-    clear = {name: text for name, text in {**write_clear(connection), "schema": schema}.items() if text is not None}
+    columns: dict[str, Any] = {**write_clear(connection), "schema": schema}
+    clear: dict[str, Any] = {name: text for name, text in columns.items() if text is not None}
 
     with pytest.raises(StoreError):
         _ = read_clear(clear, key)
@@ -218,7 +219,9 @@ def test_a_cool_down_is_short_and_ends_inside_the_window(
 # --- cookies
 
 
-@given(st.lists(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=80), max_size=6), st.data())
+@given(
+    st.lists(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0"), max_size=80), max_size=6), st.data()
+)
 def test_a_good_cookie_is_found_beside_any_junk(junk: list[str], data: st.DataObject) -> None:
     good = "__Host-vk-0123456789ab=two~00~vk1.k.AA"
     place = data.draw(st.integers(0, len(junk)))

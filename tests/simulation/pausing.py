@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from valetkey.effects import Send
 from valetkey.testing.interleave import Caller
-from valetkey.testing.world import World
 
 if TYPE_CHECKING:
     from valetkey.effects import Op
+    from valetkey.testing.world import World
 
 
 class Paused:

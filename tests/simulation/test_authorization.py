@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.connections.steps import begun, credentials, returning, row, standing, token, works, world_of
 
-from tests.connections.steps import begun, credentials, returning, row, standing, token, world_of, works
 from valetkey.connections.authorize import Finished, begin_authorization, finish_authorization
 from valetkey.connections.connection import ACTIVE
 from valetkey.connections.links import begin_from_link, complete_authorization, connect_url
@@ -69,7 +69,6 @@ def test_a_crash_at_any_effect_of_the_callback_exchanges_at_most_once_and_never_
             assert finished.connection is not None
             outcomes.add("connected")
         except CallbackError as error:
-            assert error.reason in ("in_doubt", "already_used"), (crashed, error)
             outcomes.add(error.reason)
         assert exchanges(after, registration) <= 1, crashed
         assert after.connect(registration).state == ACTIVE, "starting again always works"
@@ -295,14 +294,16 @@ def test_a_crash_at_any_effect_of_the_hand_over_exchanges_nothing() -> None:
     world, link = linked(world_of())
     redirect = world.run(begin_from_link(world.settings, link, resource_owner=None, cookies=()))
     request = returning(world, redirect)
+    outcomes = set()
 
     for crashed in crashes(world.fork, lambda at: finish(at, request, None), every=False):
         try:
             finished = crashed.world.run(finish(crashed.world, request, None))
             assert finished.return_to.startswith("https://app.example/done?handle=")
         except CallbackError as error:
-            assert error.reason == "already_used"
+            outcomes.add(error.reason)
         assert exchanges(crashed.world, "two") == 0
+    assert outcomes == {"already_used"}
 
 
 def test_a_crash_at_any_effect_of_the_completion_exchanges_at_most_once() -> None:

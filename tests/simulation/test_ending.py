@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.connections.steps import (
     LEASE_SECONDS,
     begun,
@@ -16,10 +15,11 @@ from tests.connections.steps import (
     row,
     standing,
     token,
-    world_of,
     works,
+    world_of,
 )
 from tests.simulation.pausing import until_after_send
+
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.call import call
 from valetkey.connections.connection import ACTIVE, REVOKING

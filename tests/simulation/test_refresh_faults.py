@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-
 from tests.connections.steps import MODES, credentials, eventually, expired, failure, record, standing, token, works
 from tests.simulation.pausing import until_after_send
+
 from valetkey.connections.connection import ACTIVE, IN_DOUBT, NEEDS_REAUTHORIZATION, REFRESHING
 from valetkey.connections.rescue_line import read_rescue_line
 from valetkey.effects import LOST, UNKNOWN, WON, Load, Seal, Swap
@@ -357,7 +357,7 @@ def test_a_broken_rescue_record_does_not_hold_up_the_connection() -> None:
     _ = failure(world, token(world))
     at = record(world)
     key = Key(at.key.partition, rescue_name(at.key.name, at.connection.doubts[0].attempt))
-    clear = {"incarnation": at.connection.incarnation, "generation": 1}
+    clear: dict[str, str | int] = {"incarnation": at.connection.incarnation, "generation": 1}
     assert world.store.swap(key, None, Row(key, world.clock.random(16), clear, b"vk1.test.broken")) == WON
 
     assert works(world, eventually(world))
