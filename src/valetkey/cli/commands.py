@@ -17,9 +17,13 @@ STATUS_INTERRUPTED = 130
 LAZY = {
     "connections": "What the vault holds, without tokens.",
     "demo": "Both protocols, end to end, on this machine.",
+    "events": "What is told of connections, and to whom.",
+    "keepalive": "Refresh what is about to lapse because nobody uses it.",
     "keys": "Sealing keys.",
     "providers": "What the catalog of providers knows.",
+    "rescue": "Fresh tokens that came too late to be stored, sealed.",
     "serve": "Put a Lambda handler behind a local API gateway.",
+    "store": "The place where connections are kept: make it, check it.",
     "sandbox": "Serve a strict OAuth 1.0a and 2.0 provider to try things on.",
 }
 

@@ -12,7 +12,7 @@ from valetkey.connections.records import read_record, swap_settled
 from valetkey.connections.rescue import adopt_rescue, belongs, open_rescue
 from valetkey.connections.rescue_line import read_rescue_line
 from valetkey.effects import Key, List, Load, Now, Random
-from valetkey.errors import KeyUnavailable, StoreError
+from valetkey.errors import KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -82,32 +82,42 @@ def import_rescue(settings: Settings, line: str) -> Op[Fate]:
         return "malformed"
     if row is None:
         return "nothing"
-    registration = settings.registrations.get(str(row.clear["registration"]))
     found = yield from Load(connection_of(row.key))
     if found is None:
         return "no_connection"
     record = read_record(found, resource_owner="")
-    if registration is None or record.connection.registration != registration.name:
+    unwanted = _unwanted(settings, row, record.connection)
+    return unwanted or (yield from _import(settings, row, record))
+
+
+def _unwanted(settings: Settings, row: Row, connection: Connection) -> Fate | None:
+    """Why the record changes nothing, or None where it might."""
+    if connection.registration not in settings.registrations or connection.registration != row.clear["registration"]:
         return "not_configured"
-    now = yield from Now()
-    if not belongs(row.clear, record.connection) or not _in_doubt(record.connection, row):
-        return "superseded"
+    return None if belongs(row.clear, connection) and _in_doubt(connection, row) else "superseded"
+
+
+def _import(settings: Settings, row: Row, record: Record) -> Op[Fate]:
+    """Put the record beside its connection, and adopt it unless somebody holds the lease."""
     try:
         credentials = yield from open_rescue(settings, record, row.sealed)
     except KeyUnavailable:
         return "key_unavailable"
-    except StoreError:
+    except SealBroken:
         return "seal_broken"
     if not (yield from _beside(row)):
         message = "the rescue record could not be written because others kept writing it: import the line again"
         raise StoreError(message)
-    if record.connection.attempt and now < record.connection.lease_until:
+    if record.connection.attempt and (yield from Now()) < record.connection.lease_until:
         return "kept"
-    owned = replace(record.connection, resource_owner=credentials.resource_owner)
-    adopted = yield from adopt_rescue(settings, registration, _ended(replace(record, connection=owned)))
-    if adopted is not None and settings.cache is not None:
+    # A lapsed lease is taken off: its own attempt may be the one that left the rescue record.
+    mine = replace(record.connection, resource_owner=credentials.resource_owner, attempt="", lease_until=0)
+    registration = settings.registrations[mine.registration]
+    if (yield from adopt_rescue(settings, registration, replace(record, connection=mine))) is None:
+        return "kept"
+    if settings.cache is not None:
         settings.cache.drop(record.key)
-    return "adopted" if adopted is not None else "kept"
+    return "adopted"
 
 
 def rescues(settings: Settings, *, cursor: str = "") -> Op[RescuePage]:
@@ -144,11 +154,6 @@ def _in_doubt(connection: Connection, row: Row) -> bool:
     attempt = row.key.name.rpartition("/")[2]
     known = any(doubt.attempt == attempt for doubt in connection.doubts)
     return known and connection.state in (REFRESHING, IN_DOUBT, NEEDS_REAUTHORIZATION)
-
-
-def _ended(record: Record) -> Record:
-    """The record without its lapsed lease, whose own attempt may be the one that left the rescue record."""
-    return replace(record, connection=replace(record.connection, attempt="", lease_until=0))
 
 
 def _beside(row: Row) -> Op[bool]:

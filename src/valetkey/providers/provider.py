@@ -46,6 +46,8 @@ class Provider:
       (`*.example.com`); nothing else ever does.
     scope: what is asked for where the registration does not say.
     code_lifetime: seconds in which an authorization code must be exchanged.
+    refresh_token_idle_seconds: how long a refresh token lives after it was last used or issued; 0 where nobody knows.
+    refresh_token_seconds: how long the grant lives from the resource owner's consent, whatever is done; 0: no end.
     shared_grant_revocation: revoking one token ends every connection of this resource owner with the application.
     loopback_allowed: plain http is accepted on loopback: for sandboxes.
     scope_parameter, application_parameter, client_identifier_parameter: OAuth 1.0a has no words for these, so the
@@ -68,6 +70,8 @@ class Provider:
     note: str = ""
     pkce_note: str = ""
     code_lifetime: int = 60
+    refresh_token_idle_seconds: int = 0
+    refresh_token_seconds: int = 0
     shared_grant_revocation: bool = False
     loopback_allowed: bool = False
     scope_parameter: str = ""

@@ -41,6 +41,8 @@ PROVIDER: Fields = {
     "note": "text",
     "pkce_note": "text",
     "code_lifetime": "number",
+    "refresh_token_idle_seconds": "number",
+    "refresh_token_seconds": "number",
     "shared_grant_revocation": "flag",
     "loopback_allowed": "flag",
     "base_url": "text",
