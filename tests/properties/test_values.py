@@ -135,7 +135,7 @@ def test_credentials_of_a_newer_schema_are_refused() -> None:
 
 def test_what_an_older_version_wrote_is_read() -> None:
     """Rows of schema 1 as the first release wrote them; a later release keeps this vector."""
-    clear = {"schema": 1, "registration": "two", "state": "active"}
+    clear: dict[str, str | int] = {"schema": 1, "registration": "two", "state": "active"}
     found = read_clear(clear, Key("00", "connection/two/work%2F1"))
     assert (found.registration, found.account, found.state, found.generation) == ("two", "work/1", "active", 0)
     credentials = read_credentials(b'{"v":1,"owner":"alice","now":["a","r",null],"scope":["read"]}')
