@@ -165,7 +165,10 @@ class AwaitedBench(Bench):
 
     def race(self, writes: Sequence[tuple[Key, bytes | None, Row | None]]) -> Sequence[Outcome]:
         async def race() -> Sequence[Outcome]:
-            return await asyncio.gather(*(cast("Any", self.store.swap(*write)) for write in writes))
+            outcomes: Sequence[Outcome] = await asyncio.gather(
+                *(cast("Any", self.store.swap(*write)) for write in writes)
+            )
+            return outcomes
 
         return self.runner.run(race())
 

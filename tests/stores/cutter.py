@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ class Cutter:
     def __init__(self, port: int) -> None:
         self.target = port
         self.cut_answer = self.cut_request = False
-        self.marker = b""
         self.connections = 0
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
@@ -85,8 +85,6 @@ class Cutter:
 
 
 def _end(each: socket.socket) -> None:
-    try:
+    with suppress(OSError):
         each.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass
     each.close()

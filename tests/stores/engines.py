@@ -167,7 +167,7 @@ def postgres_programs() -> Path:
     found = shutil.which("initdb")
     candidates = [Path(found).resolve().parent] if found else []
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    for candidate in candidates:
-        if (candidate / "postgres").exists() and (candidate / "initdb").exists():
-            return candidate
+    found_here = [place for place in candidates if (place / "postgres").exists() and (place / "initdb").exists()]
+    if found_here:
+        return found_here[0]
     unavailable("the PostgreSQL tests need initdb and postgres, which are not on this machine")

@@ -3,6 +3,7 @@
     valetkey demo                                        both protocols, end to end, on this machine
     valetkey sandbox                                     the provider of the demo alone
     valetkey connections list|show|refresh|revoke|forget what the vault holds, without tokens
+    valetkey store create|check                          the place where they are kept
     valetkey keys generate                               a sealing key
     valetkey providers list|show                         what the catalog knows
 

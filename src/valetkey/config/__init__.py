@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from valetkey.connections.webhook import Webhook
     from valetkey.providers.registration import Registration
 
-__all__ = ["Configuration", "read_configuration", "settings"]
+__all__ = ["Configuration", "read_configuration", "read_store", "settings"]
 
 
 NO_HOOKS: Mapping[str, str] = {}
@@ -102,6 +102,15 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
     if sources.problems:
         raise ConfigurationError(tuple(dict.fromkeys(sources.problems)))
     return configuration
+
+
+def read_store(environ: Mapping[str, str], file: str | None = None) -> tuple[Secret, str]:
+    """The store's URL and the serverless platform, for whoever needs nothing else. Raises ConfigurationError."""
+    sources, found_platform = Sources(environ, file), platform(environ)
+    url = _store(sources, environ, found_platform)
+    if sources.problems:
+        raise ConfigurationError(tuple(dict.fromkeys(sources.problems)))
+    return url, found_platform
 
 
 def settings(configuration: Configuration) -> Settings:

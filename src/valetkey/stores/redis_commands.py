@@ -49,6 +49,7 @@ redis.call('ZREM', KEYS[2], ARGV[1])
 return redis.call('ZREM', KEYS[3], ARGV[2])
 """
 
+COMMANDS = "EVAL, EVALSHA, HGET, HMGET, HSET, DEL, EXISTS, PERSIST, EXPIREAT, ZADD, ZREM, ZRANGEBYLEX and ROLE"
 ADVICE = (
     ("READONLY", "this server is a read-only replica: name the primary"),
     ("not a primary", "this server is a read-only replica: name the primary"),
@@ -57,9 +58,8 @@ ADVICE = (
     ("invalid username-password", "the server refused the user or the password: check both in the URL"),
     ("invalid password", "the server refused the user or the password: check both in the URL"),
     ("without any password configured", "the server has no password, but the URL gives one: remove it or set one"),
-    ("NOPERM", "permission denied: allow EVAL, EVALSHA, HGET, HMGET, HSET, DEL, EXISTS, PERSIST, EXPIREAT, ZADD,"
-               " ZREM, ZRANGEBYLEX and ROLE on the store's keys"),
-    ("no permissions", "permission denied: see `valetkey store check`"),
+    ("NOPERM", f"permission denied: allow {COMMANDS} on the store's keys"),
+    ("no permissions", f"permission denied: allow {COMMANDS} on the store's keys"),
     ("OOM", "the memory is full: raise maxmemory; nothing was written"),
     ("MISCONF", "it cannot write to its disk and takes no writes: look at its log"),
     ("NOREPLICAS", "it has fewer replicas than it wants and takes no writes: look at its replication"),
@@ -159,24 +159,28 @@ def explain(text: str, *, connecting: bool = False) -> str:
     return found or (UNREACHABLE if connecting else BROKEN)
 
 
+CLUSTER = "it is part of a cluster, which is not supported: use one server, with replicas that take over"
+UNTOLD = "its INFO says nothing of memory: make sure that it persists and that maxmemory-policy is noeviction"
+FORGETFUL = "it keeps nothing on disk, a restart loses every connection: set appendonly to yes"
+SNAPSHOTS = "it only takes snapshots, a crash loses what was written since the last: set appendonly to yes"
+SLOW = "appendfsync is no, a crash loses up to half a minute: set it to always or everysec"
+FAILING = "its last write to disk failed: look at its disk and its log"
+
+
 def missing(description: str, info: Mapping[str, str]) -> tuple[str, ...]:
     """A sentence for each thing that what INFO and CONFIG say makes unsafe."""
     policy = info.get("maxmemory_policy", "")
+    evicts = f"maxmemory-policy is {policy}: it may drop connections or claims: set it to noeviction"
+    log_off = info.get("aof_enabled") == "0"
     wanting = (
-        (info.get("cluster_enabled") == "1", "it is part of a cluster, which is not supported: one server fails over"
-                                             " to a replica, keys are never moved between servers"),
-        (not policy, "its INFO is not allowed or says little: make sure that it persists and that"
-                     " maxmemory-policy is noeviction"),
-        (policy not in ("", "noeviction"), f"maxmemory-policy is {policy}, so that it may drop connections or claims when"
-                                           " memory is short: set it to noeviction"),
-        (info.get("aof_enabled") == "0" and info.get("save") == "", "it keeps nothing on disk, a restart loses every"
-                                                                    " connection: set appendonly to yes"),
-        (info.get("aof_enabled") == "0" and info.get("save") != "", "it only takes snapshots, a crash loses what was"
-                                                                    " written since the last: set appendonly to yes"),
-        (info.get("aof_enabled") == "1" and info.get("appendfsync") == "no", "appendfsync is no, a crash loses up to"
-                                                                             " half a minute: set it to always or everysec"),
-        (info.get("aof_last_write_status", "ok") != "ok", "its last write to disk failed: look at its disk and its log"),
-    )  # fmt: skip
+        (info.get("cluster_enabled") == "1", CLUSTER),
+        (not policy, UNTOLD),
+        (policy not in ("", "noeviction"), evicts),
+        (log_off and info.get("save") == "", FORGETFUL),
+        (log_off and info.get("save") != "", SNAPSHOTS),
+        (info.get("aof_enabled") == "1" and info.get("appendfsync") == "no", SLOW),
+        (info.get("aof_last_write_status", "ok") != "ok", FAILING),
+    )
     return tuple(f"{description}: {sentence}" for wrong, sentence in wanting if wrong)
 
 
