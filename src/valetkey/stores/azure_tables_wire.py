@@ -92,7 +92,7 @@ class AzureTablesWire(HttpWire):
         """Ask for another token next time."""
         self._tokens.forget()
 
-    def read_error(self, response: Response, content: Any) -> str:
+    def read_error(self, response: Response, content: Any, /) -> str:
         """The code of an OData error."""
         code = response.headers.get("x-ms-error-code")
         if code is None and isinstance(content, dict):

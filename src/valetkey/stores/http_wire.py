@@ -63,7 +63,7 @@ class HttpWire:
 
     def __init__(self, description: str) -> None:
         """description: how errors name the store."""
-        self._description = description
+        self.description = description
 
     def ask(self, request: Request, *, attempts: int = MAX_ATTEMPTS) -> WireOp[Answer]:
         """The answer, after as many repetitions as help. Raises StoreError where nothing can have been applied."""
@@ -104,8 +104,8 @@ class HttpWire:
     def failure(self, answer: Answer) -> StoreError:
         """The error to raise for an answer that is one."""
         if answer.error in self.throttled:
-            return StoreError(f"{self._description}: throttled ({answer.error}): ask less often, or spread the rows")
-        return StoreError(f"{self._description}: {self.advice.get(answer.error, answer.error)}")
+            return StoreError(f"{self.description}: throttled ({answer.error}): ask less often, or spread the rows")
+        return StoreError(f"{self.description}: {self.advice.get(answer.error, answer.error)}")
 
     def authorize(self, request: Request) -> WireOp[Request]:
         """The request as it is sent. Raises StoreError, ConfigurationError."""
@@ -114,7 +114,7 @@ class HttpWire:
     def forget(self) -> None:
         """Ask for other credentials next time."""
 
-    def read_error(self, response: Response, content: Any) -> str:
+    def read_error(self, response: Response, content: Any, /) -> str:
         """The service's code, as it stands in its error."""
         raise NotImplementedError
 
@@ -122,7 +122,7 @@ class HttpWire:
         authorized = yield from self.authorize(request)
         now, remaining = (yield from Now()), (yield from Remaining())
         if remaining < LEAST_SECONDS:
-            message = f"{self._description}: no time left to ask: raise the function's timeout"
+            message = f"{self.description}: no time left to ask: raise the function's timeout"
             raise StoreError(message)
         not_after = now + min(REQUEST_SECONDS, remaining)
         try:
