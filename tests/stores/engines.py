@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -61,7 +62,7 @@ class Engine:
 
     def remove(self) -> None:
         if self.process is not None and self.process.poll() is None:
-            self.process.terminate()
+            self.process.send_signal(signal.SIGINT)  # PostgreSQL then waits for nobody
             self.process.wait(20)
         shutil.rmtree(self.directory, ignore_errors=True)
 

@@ -197,6 +197,17 @@ class AsyncPool(Generic[C]):
         return None
 
 
+def is_silent(descriptor: int) -> bool:
+    """Whether nothing has come on an idle connection: neither its end, nor what nobody asked for."""
+    if descriptor < 0:
+        return False
+    import select
+
+    poll = select.poll()  # not select.select, which knows no descriptor above 1,023
+    poll.register(descriptor, select.POLLIN)
+    return not poll.poll(0)
+
+
 def all_in_use(description: str, limit: int) -> StoreError:
     """The error of a caller that waited in vain."""
     return StoreError(

@@ -9,13 +9,11 @@ pooler may stand between. What is asked and how answers are read is in `postgres
 
 from __future__ import annotations
 
-import select
-
 from valetkey.effects import LOST, UNKNOWN, WON, Key
 from valetkey.errors import StoreError
 from valetkey.stores import postgres_sql as sql
 from valetkey.stores import rows
-from valetkey.stores.pool import CONNECTIONS, AsyncPool, Pool
+from valetkey.stores.pool import CONNECTIONS, AsyncPool, Pool, is_silent
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -142,7 +140,7 @@ class PostgresStore(_Postgres):
 
     def usable(self, connection: psycopg.Connection[Any]) -> bool:
         """Whether nothing has come on an idle connection: an end, or news that should not be there."""
-        return _is_silent(connection)
+        return not connection.closed and is_silent(connection.fileno())
 
     def disconnect(self, connection: psycopg.Connection[Any]) -> None:
         """Close it."""
@@ -236,7 +234,7 @@ class AsyncPostgresStore(_Postgres):
 
     async def usable(self, connection: psycopg.AsyncConnection[Any]) -> bool:
         """Whether nothing has come on an idle connection: an end, or news that should not be there."""
-        return _is_silent(connection)
+        return not connection.closed and is_silent(connection.fileno())
 
     def disconnect(self, connection: psycopg.AsyncConnection[Any]) -> None:
         """Close it; no loop is needed for that."""
@@ -261,10 +259,3 @@ class AsyncPostgresStore(_Postgres):
         except (self._error, StoreError):
             return
 
-
-def _is_silent(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
-    if connection.closed:
-        return False
-    poll = select.poll()  # not select.select: it knows no descriptor above 1,023
-    poll.register(connection.fileno(), select.POLLIN)
-    return not poll.poll(0)

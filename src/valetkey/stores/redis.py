@@ -13,7 +13,7 @@ from __future__ import annotations
 from valetkey.effects import LOST, WON
 from valetkey.stores import redis_commands as commands
 from valetkey.stores import rows
-from valetkey.stores.pool import CONNECTIONS, AsyncPool, Pool
+from valetkey.stores.pool import CONNECTIONS, AsyncPool, Pool, is_silent
 from valetkey.stores.redis_shared import FACTS, READ_ATTEMPTS, SWAP_HASH, RedisMeaning
 
 TYPE_CHECKING = False
@@ -208,11 +208,9 @@ class AsyncRedisStore(RedisMeaning):
 
     async def usable(self, connection: Any) -> bool:
         """Whether nothing has come on an idle connection: an end, or an answer to a question of another."""
-        look = getattr(connection, "can_read", None) or connection.can_read_destructive  # redis-py 8, or before
-        try:
-            return not await look()
-        except (self._error, OSError):
-            return False
+        # redis-py looks at what its loop has read already; the news may still be in the socket
+        there = connection._writer and connection._writer.get_extra_info("socket")  # noqa: SLF001 - it has no other way
+        return bool(there) and is_silent(there.fileno())
 
     def disconnect(self, connection: Any) -> None:
         """Close it without waiting; where its loop has ended, its socket is closed beneath it."""

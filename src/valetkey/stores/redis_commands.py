@@ -54,6 +54,7 @@ ADVICE = (
     ("READONLY", "this server is a read-only replica: name the primary"),
     ("not a primary", "this server is a read-only replica: name the primary"),
     ("NOAUTH", "the server wants a password: write redis://user:password@host"),
+    ("Authentication required", "the server wants a password: write redis://user:password@host"),
     ("WRONGPASS", "the server refused the user or the password: check both in the URL"),
     ("invalid username-password", "the server refused the user or the password: check both in the URL"),
     ("invalid password", "the server refused the user or the password: check both in the URL"),
