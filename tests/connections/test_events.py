@@ -61,7 +61,7 @@ def test_a_refresh_is_told_and_nothing_else() -> None:
 
 def test_a_failing_provider_is_told_once_and_so_is_its_recovery() -> None:
     world = expired()
-    world.sandbox.faults.add(endpoint="token", fault="status", status=503, when="before")
+    world.sandbox.faults.add(endpoint="token", fault="status", status=503, when="before", times=3)
     for _ in range(3):
         assert isinstance(failure(world, token(world)), ProviderError)
         world.clock.time += 60
@@ -85,7 +85,9 @@ def test_another_kind_of_failure_is_told_too() -> None:
 
 def test_a_dead_grant_is_told_once_however_many_callers_come() -> None:
     world = expired("strict")
-    world.sandbox.faults.add(endpoint="token", fault="error", error="invalid_grant")
+    world.sandbox.faults.add(endpoint="token", fault="lose_response")
+    _ = failure(world, token(world))
+    world.clock.time += 60
     for _ in range(3):
         assert isinstance(failure(world, token(world)), ReauthorizationRequired)
 
@@ -143,7 +145,8 @@ def vault_of(world: World, **listeners: Any) -> Vault:
 
 
 def test_a_hook_gets_every_event_with_its_owner() -> None:
-    world, heard = expired(), []
+    world = expired()
+    heard: list[Event] = []
     vault = vault_of(world, on_event=heard.append)
 
     _ = vault.access_token("two", "alice")

@@ -26,12 +26,16 @@ from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from valetkey.connections.connection import Connection
     from valetkey.connections.records import Record
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.providers.provider import Provider
     from valetkey.providers.registration import Registration
+
+    Outcome: TypeAlias = Literal["fine", "refreshed", "failed"]
 
 ASSUMED_IDLE_SECONDS = 14 * 86_400
 """How long an unused refresh token is trusted to live where the catalog does not say."""
@@ -124,46 +128,50 @@ def _visit(settings: Settings, row: Row, report: Keepalive) -> Op[Keepalive]:
         registration = settings.registrations.get(record.connection.registration)
         if registration is None:
             return replace(report, skipped=report.skipped + 1)
-        outcome = yield from _keep_alive(settings, registration, record)
+        outcome, waiting = yield from _keep_alive(settings, registration, record)
     except StoreError:  # its key is not here, or it is not ours to read: the others are not held up
         return replace(report, skipped=report.skipped + 1)
-    if isinstance(outcome, Waiting):
+    if waiting is not None:
         full = len(report.waiting) >= MAX_LISTED
-        return replace(report, more=report.more + 1) if full else replace(report, waiting=(*report.waiting, outcome))
+        report = replace(
+            report, more=report.more + full, waiting=report.waiting if full else (*report.waiting, waiting)
+        )
     if outcome == "refreshed":
         return replace(report, refreshed=report.refreshed + 1)
     return replace(report, failed=report.failed + 1) if outcome == "failed" else report
 
 
-def _keep_alive(settings: Settings, registration: Registration, record: Record) -> Op[str | Waiting]:
+def _keep_alive(settings: Settings, registration: Registration, record: Record) -> Op[tuple[Outcome, Waiting | None]]:
+    """What was done for the connection, and what a person must do."""
     connection, provider = record.connection, registration.provider
     now = yield from Now()
     ends_at = _ends_at(connection, provider)
     soon = bool(ends_at) and now >= ends_at - ENDS_SOON_SECONDS
     dead = connection.state in (NEEDS_REAUTHORIZATION, REVOKING)
     due = provider.protocol == "oauth2" and now >= lapses_at(record.key, connection, provider)
-    rescuable = connection.state == NEEDS_REAUTHORIZATION and bool(connection.doubts)
     if not (soon or dead or due or connection.doubts):
-        return "fine"
+        return "fine", None
     owner = (yield from describe_record(settings, record)).resource_owner
     record = replace(record, connection=replace(connection, resource_owner=owner))
-    if dead and not rescuable:
-        word = connection.last_error or connection.state
-        return _waiting(record, "revocation_unfinished" if connection.state == REVOKING else word)
+    if connection.state == REVOKING:
+        return "fine", _waiting(record, "revocation_unfinished")
+    if dead and not connection.doubts:
+        return "fine", _waiting(record, connection.last_error or connection.state)
+    outcome: Outcome = "fine"
     if due or connection.doubts:
-        outcome = yield from _refresh(settings, registration, record)
-        if outcome != "fine" or not soon:
-            return outcome
-    return _waiting(record, "grant_ends_soon", at=int(ends_at)) if soon else "fine"
+        outcome, waiting = yield from _refresh(settings, registration, record)
+        if waiting is not None:
+            return outcome, waiting
+    return outcome, _waiting(record, "grant_ends_soon", at=ends_at) if soon else None
 
 
-def _refresh(settings: Settings, registration: Registration, record: Record) -> Op[str | Waiting]:
+def _refresh(settings: Settings, registration: Registration, record: Record) -> Op[tuple[Outcome, Waiting | None]]:
     """Refresh by the ordinary way, as if the provider had refused the access token, unless a doubt says when."""
     credentials = yield from open_record(settings, record)
     connection = record.connection
     if credentials.current.refresh_token is None:
         ended = 0 < connection.access_expires_at <= (yield from Now())
-        return _waiting(record, "expired_without_refresh_token") if ended else "fine"
+        return "fine", _waiting(record, "expired_without_refresh_token") if ended else None
     yield from Sleep(PAUSE_SECONDS * (yield from Random(1))[0] / 256)
     try:
         tokens = yield from current_tokens(
@@ -174,10 +182,10 @@ def _refresh(settings: Settings, registration: Registration, record: Record) -> 
             rejected=None if connection.doubts else credentials.current.access_token,
         )
     except ReauthorizationRequired as error:
-        return _waiting(record, error.reason)
+        return "fine", _waiting(record, error.reason)
     except ValetkeyError:
-        return "failed"
-    return "fine" if tokens == credentials.current else "refreshed"
+        return "failed", None
+    return ("fine" if tokens == credentials.current else "refreshed"), None
 
 
 def lapses_at(key: Key, connection: Connection, provider: Provider) -> float:
