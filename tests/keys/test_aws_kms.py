@@ -236,7 +236,12 @@ def test_a_name_that_is_no_arn_of_a_key_is_a_problem(name: str) -> None:
 
 
 def test_names_of_keys_in_every_partition_are_taken() -> None:
-    for name in (ARN, ARN.replace("arn:aws:", "arn:aws-cn:"), ARN.replace(":key/", ":key/mrk-"), ARN.replace(":key/", ":alias/")):
+    for name in (
+        ARN,
+        ARN.replace("arn:aws:", "arn:aws-cn:"),
+        ARN.replace(":key/", ":key/mrk-"),
+        ARN.replace(":key/", ":alias/"),
+    ):
         assert name_problem(name) == ""
 
 

@@ -113,6 +113,15 @@ def read_store(environ: Mapping[str, str], file: str | None = None) -> tuple[Sec
     return url, found_platform
 
 
+def read_key(environ: Mapping[str, str], file: str | None = None) -> tuple[Secret, str]:
+    """The key ring's text and the environment that wrapped keys are bound to. Raises ConfigurationError for these."""
+    sources = Sources(environ, file)
+    key, environment = _key(sources), _environment(sources)
+    if sources.problems:
+        raise ConfigurationError(tuple(sources.problems))
+    return key, environment
+
+
 def settings(configuration: Configuration) -> Settings:
     """What the programs need to know of the configuration."""
     return Settings(

@@ -77,6 +77,9 @@ def write_record(key: Key, expected: bytes | None, connection: Connection, seale
 
     Raises StoreError where the store cannot be asked whether an uncertain write happened.
     """
+    key_id = key_id_of(sealed)
+    if connection.key_id != key_id:  # the row was sealed anew while its holder was refreshing
+        connection = replace(connection, key_id=key_id)
     version = yield from Random(VERSION_OCTETS)
     won = yield from swap_settled(key, expected, Row(key, version, write_clear(connection), sealed))
     return Record(key, version, connection, sealed) if won else None

@@ -1,0 +1,151 @@
+"""The sweep that seals every row anew under the first key of the ring, so that an older key can be retired.
+
+    list a page -> for each row: open -> seal for the same place -> swap on the version that was read
+
+Each row is one `Swap`, and a page answers the cursor of the next: a sweep that dies is taken up again at the cursor it
+printed, or from the start, and loses nothing. It runs beside functions that refresh: a row under a live lease is left
+to its holder, whose commit seals it by the first key anyway; a row that somebody else wrote meanwhile is read again.
+The one rule: incarnation, generation and every clear column but `key_id` stay as they are. What does not open is
+counted and kept. Not here: claims and cookies, which lapse by themselves within an hour.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.codec import CONNECTION, read_clear
+from valetkey.connections.records import VERSION_OCTETS, swap_settled
+from valetkey.connections.seal import connection_place, key_id_of, rescue_place
+from valetkey.effects import Key, List, Load, Now, Open, Place, Random, Row, Seal
+from valetkey.errors import KeyUnavailable, SealBroken, StoreError
+from valetkey.value import replace, value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+
+    Outcome: TypeAlias = Literal["resealed", "already", "leased", "busy", "broken", "unreadable"]
+
+RESCUE = "rescue/"
+ROUNDS = 5
+
+
+@value
+class Resealed:
+    """What became of a page of rows; cursor is empty on the last one.
+
+    key_id: the key that rows are sealed with now.
+    resealed, already: sealed anew, and sealed by that key before.
+    leased, busy: left alone because somebody is refreshing them, or kept writing them: sweep again later.
+    broken: altered, or moved from another place. unreadable: written by a newer valetkey, or by something else.
+    missing: how many rows each missing or refused key holds, by its id.
+    """
+
+    key_id: str
+    cursor: str = ""
+    resealed: int = 0
+    already: int = 0
+    leased: int = 0
+    busy: int = 0
+    broken: int = 0
+    unreadable: int = 0
+    missing: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def left(self) -> int:
+        """How many rows are not sealed by the first key."""
+        return self.leased + self.busy + self.broken + self.unreadable + sum(count for _, count in self.missing)
+
+
+def reseal_page(settings: Settings, *, cursor: str = "") -> Op[Resealed]:
+    """One page of the sweep. Raises StoreError where the store or the key service is out of reach: take it up again.
+
+    cursor: as the page before answered; empty begins.
+    """
+    key_id = yield from _sealing_key(settings)
+    page = yield from List(None, cursor)
+    counts: dict[str, int] = {}
+    missing: dict[str, int] = {}
+    for row in page.rows:
+        if not row.key.name.startswith((CONNECTION, RESCUE)):
+            continue
+        try:
+            outcome = yield from _reseal(settings, row, key_id)
+        except KeyUnavailable as error:
+            missing[error.key_id] = missing.get(error.key_id, 0) + 1
+            continue
+        if outcome is not None:
+            counts[outcome] = counts.get(outcome, 0) + 1
+    return Resealed(key_id, page.cursor, missing=tuple(sorted(missing.items())), **counts)
+
+
+def together(one: Resealed, other: Resealed) -> Resealed:
+    """Both counts; the key and the cursor of the other."""
+    missing = dict(one.missing)
+    for key_id, count in other.missing:
+        missing[key_id] = missing.get(key_id, 0) + count
+    names = ("resealed", "already", "leased", "busy", "broken", "unreadable")
+    sums = {name: getattr(one, name) + getattr(other, name) for name in names}
+    return replace(other, missing=tuple(sorted(missing.items())), **sums)
+
+
+def _sealing_key(settings: Settings) -> Op[str]:
+    """The id of the first key, which every sealed value tells."""
+    return key_id_of((yield from Seal(Place("reseal", (settings.environment,)), b"")))
+
+
+def _reseal(settings: Settings, row: Row, key_id: str) -> Op[Outcome | None]:
+    """What became of one row; None where it is gone. Raises KeyUnavailable, StoreError."""
+    found: Row | None = row
+    for _ in range(ROUNDS):
+        if found is None:
+            return None
+        left_alone = _why_not(found, key_id, now=(yield from Now()))
+        if left_alone is not None:
+            return left_alone
+        try:
+            written = yield from _seal_anew(settings, found)
+        except SealBroken:
+            return "broken"
+        if written:
+            return "resealed"
+        found = yield from Load(row.key)
+    return "busy"
+
+
+def _why_not(row: Row, key_id: str, *, now: float) -> Outcome | None:
+    """Why the row is not to be sealed anew; None where it is."""
+    if key_id_of(row.sealed) == key_id:
+        return "already"
+    try:
+        if row.key.name.startswith(RESCUE):
+            _ = _rescue_place("", row)
+            return None
+        connection = read_clear(row.clear, row.key)
+    except StoreError:
+        return "unreadable"
+    return "leased" if connection.attempt and connection.lease_until > now else None
+
+
+def _seal_anew(settings: Settings, row: Row) -> Op[bool]:
+    """Whether the row is sealed by the first key now; False where somebody else wrote it meanwhile."""
+    if row.key.name.startswith(RESCUE):
+        place = _rescue_place(settings.environment, row)
+    else:
+        connection = read_clear(row.clear, row.key)
+        place = connection_place(settings.environment, row.key, connection.incarnation, connection.generation)
+    sealed = yield from Seal(place, (yield from Open(place, row.sealed)))
+    clear = {**row.clear, "key_id": key_id_of(sealed)} if "key_id" in row.clear else row.clear
+    version = yield from Random(VERSION_OCTETS)
+    return (yield from swap_settled(row.key, row.version, Row(row.key, version, clear, sealed, row.expires_at)))
+
+
+def _rescue_place(environment: str, row: Row) -> Place:
+    """Where a rescue record's tokens belong. Raises StoreError where valetkey did not write the row."""
+    named, _, _ = row.key.name.removeprefix(RESCUE).rpartition("/")
+    incarnation, generation = row.clear.get("incarnation"), row.clear.get("generation")
+    if not named or not isinstance(incarnation, str) or not isinstance(generation, int):
+        message = "a rescue record has columns that valetkey did not write; the row is kept as it is"
+        raise StoreError(message)
+    return rescue_place(environment, Key(row.key.partition, CONNECTION + named), incarnation, generation)
