@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +22,6 @@ from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from click.testing import Result
 
@@ -40,8 +40,7 @@ def with_ring(environ: dict[str, str], text: str) -> dict[str, str]:
 
 
 def ring_of(deployment: Deployment) -> str:
-    with open(deployment.environ["VALETKEY_KEY_FILE"], encoding="ascii") as file:
-        return file.read().strip()
+    return Path(deployment.environ["VALETKEY_KEY_FILE"]).read_text().strip()
 
 
 @pytest.fixture(autouse=True)

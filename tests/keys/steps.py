@@ -83,7 +83,7 @@ class World:
 def ring(
     *keys: tuple[str, bytes] | WrappedKey, service: KeyService, environment: str = "production", **changes: Any
 ) -> EnvelopeKeyRing:
-    services = {name: service for name in ("aws-kms", "gcp-kms", "azure-key-vault")}
+    services = dict.fromkeys(("aws-kms", "gcp-kms", "azure-key-vault"), service)
     return EnvelopeKeyRing(keys, services=services, environment=environment, **changes)
 
 

@@ -10,7 +10,6 @@ from tests.keys.steps import ENVIRON, PLACE, REGION, World, refuse, ring
 
 from valetkey.clouds.aws_credentials import AwsCredentialSource
 from valetkey.errors import ConfigurationError, KeyUnavailable, StoreError, TransportError
-from valetkey.http import Response
 from valetkey.keys.aws_kms import AwsKms, name_problem
 from valetkey.keys.key_service import MAX_ATTEMPTS, WrappedKey
 from valetkey.keys.open import open_key_ring, write_key
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from tests.keys.steps import KmsServer
 
     from valetkey.effects import Send
+    from valetkey.http import Response
 
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 WRAPPED = WrappedKey("k-1", "aws-kms", ARN, b"wrapped")
@@ -102,7 +102,7 @@ def test_a_key_that_is_not_the_one_that_wrapped_is_refused_by_the_service(kms: K
 def test_a_key_that_does_not_exist_is_named(kms: KmsServer) -> None:
     wrapped = replace(kms.wrap(kms.create_key()), name=ARN.replace("111122223333", "123456789012"))
 
-    with pytest.raises(KeyUnavailable, match="sealing key 'k-1' cannot be unwrapped by AWS KMS .*the rows are kept"):
+    with pytest.raises(KeyUnavailable, match=r"sealing key 'k-1' cannot be unwrapped by AWS KMS .*the rows are kept"):
         kms.world().run(ring(wrapped, service=kms.service).seal(PLACE, b"x"))
 
 
@@ -211,7 +211,7 @@ def test_the_request_names_the_key_and_the_region_of_its_arn() -> None:
 
 
 def test_a_new_key_that_may_not_be_made_is_a_sentence_for_the_operator() -> None:
-    with pytest.raises(StoreError, match="cannot be made .* kms:GenerateDataKeyWithoutPlaintext"):
+    with pytest.raises(StoreError, match=r"cannot be made .* kms:GenerateDataKeyWithoutPlaintext"):
         World(refuse(*error("AccessDeniedException"))).run(stub().wrap(ARN, key_id="k-1", environment="production"))
     with pytest.raises(KeyUnavailable):
         World(refuse(200, {"KeyId": ARN})).run(stub().wrap(ARN, key_id="k-1", environment="production"))

@@ -49,7 +49,7 @@ class Service:
         if self.failure is not None:
             raise self.failure
         return OCTETS if key.key_id == "k-1" else OCTETS[::-1]
-        yield  # type: ignore[unreachable]
+        yield
 
     def wrap(self, name: str, *, key_id: str, environment: str) -> WireOp[WrappedKey]:
         raise NotImplementedError

@@ -134,7 +134,7 @@ def test_who_may_not_wrap_is_told_the_role() -> None:
     bench = Bench()
     bench.kms.denied = True
 
-    with pytest.raises(KeyUnavailable, match="roles/cloudkms.cryptoKeyEncrypter"):
+    with pytest.raises(KeyUnavailable, match=r"roles/cloudkms.cryptoKeyEncrypter"):
         bench.wrap()
 
 
@@ -142,7 +142,7 @@ def test_a_service_that_is_down_is_an_outage() -> None:
     world = World(refuse(503, {"error": {"code": 503, "status": "UNAVAILABLE"}}))
     wrapped = Bench().wrap()
 
-    with pytest.raises(StoreError, match="out of reach .UNAVAILABLE."):
+    with pytest.raises(StoreError, match=r"out of reach .UNAVAILABLE."):
         world.run(ring(wrapped, service=GcpKms(credentials=Tokens())).seal(PLACE, b"x"))
 
     assert len(world.sent) == MAX_ATTEMPTS

@@ -140,9 +140,9 @@ def reseal(cursor: str, pages: int, *, as_json: bool) -> None:
 
 def _report(total: Resealed, *, as_json: bool) -> None:
     if as_json:
-        counts = {name: getattr(total, name) for name in total.__match_args__ if name != "missing"}
-        missing: dict[str, int] = dict(total.missing)
-        print_json({**counts, "missing": missing, "left": total.left})
+        counts: dict[str, object] = {name: getattr(total, name) for name in total.__match_args__}
+        counts["missing"] = {key_id: count for key_id, count in total.missing}  # noqa: C416 - dict() has no type here
+        print_json({**counts, "left": total.left})
         return
     fields: dict[str, object] = {
         "sealed anew": total.resealed,
