@@ -5,6 +5,7 @@
     valetkey connections list|show|refresh|revoke|forget what the vault holds, without tokens
     valetkey store create|check                          the place where they are kept
     valetkey keys generate                               a sealing key
+    valetkey doctor oauth1                               which mistake makes a signature that is refused
     valetkey providers list|show                         what the catalog knows
 
 Every command takes `--json`, for errors too: `{"error": ..., "problems": [...]}` on standard error. The status is 0, 1

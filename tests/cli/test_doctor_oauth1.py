@@ -1,0 +1,118 @@
+"""`valetkey doctor oauth1` at the command line."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from valetkey.cli.commands import valetkey as command
+from valetkey.http import Request
+from valetkey.oauth1.credentials import ClientCredentials, TokenCredentials
+from valetkey.oauth1.sign import sign_request
+from valetkey.secret import Secret
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from click.testing import Result
+
+SECRETS = {
+    "VALETKEY_DOCTOR_CLIENT_SECRET": "canary-client-secret&",
+    "VALETKEY_DOCTOR_TOKEN_SECRET": "canary-token-secret",
+}
+
+
+def signed(**changes: str) -> Request:
+    url = changes.get("url", "https://api.example.com/1?a=b%20c")
+    return sign_request(
+        Request("GET", url),
+        ClientCredentials("client", Secret(SECRETS["VALETKEY_DOCTOR_CLIENT_SECRET"])),
+        token=TokenCredentials("token", Secret(changes.get("token_secret", SECRETS["VALETKEY_DOCTOR_TOKEN_SECRET"]))),
+        timestamp=1_700_000_000,
+        nonce="0123456789abcdef01234567",
+    )
+
+
+def curl(request: Request) -> str:
+    return f"curl '{request.url}' -H 'Authorization: {request.headers.get('Authorization')}'"
+
+
+def run(*arguments: str, given: str = "", **environment: str) -> Result:
+    result = CliRunner().invoke(command, ["doctor", "oauth1", *arguments], input=given, env=environment)
+    assert "canary" not in result.output
+    assert "Traceback" not in result.output
+    return result
+
+
+def test_a_right_signature_ends_with_status_0_and_says_where_else_to_look() -> None:
+    result = run("--curl", "-", given=curl(signed()), **SECRETS)
+
+    assert result.exit_code == 0, result.output
+    assert "exactly what RFC 5849 says" in result.output
+    assert "GET&https%3A%2F%2Fapi.example.com%2F1&a%3Db%2520c" in result.output
+    assert "seconds ago" in result.output
+
+
+def test_a_mistake_is_named_with_what_to_do_and_ends_with_status_1() -> None:
+    result = run("--curl", "-", given=curl(signed(token_secret="")), **SECRETS)
+
+    assert result.exit_code == 1
+    assert "the token's secret was not part of the key" in result.output
+    assert "What to do: use it" in result.output
+
+
+def test_json_names_findings_pieces_and_fingerprints() -> None:
+    result = run("--json", "--curl", "-", given=curl(signed(token_secret="")), **SECRETS)
+
+    found = json.loads(result.output)
+    assert found["verdict"] == "explained"
+    assert [one["name"] for one in found["findings"][0]] == ["token_secret_left_out"]
+    assert found["fingerprints"]["client_secret"].startswith("sha256:")
+    assert {piece["section"] for piece in found["pieces"]} >= {"3.4.1.1", "3.4.1.2", "3.4.1.3.1", "3.4.1.3.2", "3.4.2"}
+
+
+def test_the_request_may_come_in_fields_and_secrets_in_files(tmp_path: Path) -> None:
+    request = signed()
+    for name, text in SECRETS.items():
+        (tmp_path / name).write_text(f"{text}\n")
+
+    result = run(
+        "--json", "--method", "GET", "--url", request.url,
+        "--header", f"Authorization: {request.headers.get('Authorization')}",
+        "--client-secret-file", str(tmp_path / "VALETKEY_DOCTOR_CLIENT_SECRET"),
+        "--token-secret-file", str(tmp_path / "VALETKEY_DOCTOR_TOKEN_SECRET"),
+    )  # fmt: skip
+
+    assert json.loads(result.output)["verdict"] == "correct"
+
+
+def test_a_base_string_of_the_other_side_needs_no_secret(tmp_path: Path) -> None:
+    path = tmp_path / "base.txt"
+    path.write_text("GET&http%3A%2F%2Fapi.example.com%2F1&a%3Db%2520c%26oauth_consumer_key%3Dclient\n")
+
+    result = run("--json", "--curl", "-", "--their-base-string-file", str(path), given=curl(signed()))
+
+    found = json.loads(result.output)
+    assert found["verdict"] == "unexplained"
+    assert "they signed http://api.example.com/1" in found["differences"][0]
+    assert "oauth_nonce" in found["differences"][1]
+
+
+@pytest.mark.parametrize(
+    "arguments", [(), ("--curl", "-", "--url", "https://a.example"), ("--har", "missing.har"), ("--curl", "-")]
+)
+def test_a_command_that_gives_no_readable_request_ends_with_status_2(arguments: tuple[str, ...]) -> None:
+    assert run(*arguments).exit_code == 2
+
+
+def test_what_no_combination_explains_is_said_with_their_number() -> None:
+    given = {**SECRETS, "VALETKEY_DOCTOR_CLIENT_SECRET": "something else"}
+
+    result = run("--curl", "-", given=curl(signed()), **given)
+
+    assert result.exit_code == 1
+    assert "None of the" in result.output
+    assert "A wrong secret looks like this" in result.output
