@@ -55,9 +55,9 @@ class Storm:
         if key == alice_key() and after is not None and before is not None and after != before:
             old, now = read_clear(before.clear, key), read_clear(after.clear, key)
             assert now.generation in (old.generation, old.generation + 1), "I1"
-            if now.generation > old.generation and old.attempt and now.state == ACTIVE and self.current is not None:
-                if self.leases.get(id(self.current), ("", 0))[0] != old.attempt:
-                    assert self._came_from_rescue(before, after), "I3"
+            committed = now.generation > old.generation and old.attempt and now.state == ACTIVE
+            if committed and self.leases.get(id(self.current), ("", 0))[0] != old.attempt:
+                assert self._came_from_rescue(before, after), "I3"
             if now.attempt and now.attempt != old.attempt:
                 assert not old.attempt or self.world.clock.now() >= old.lease_until, "I3: a live lease was taken"
                 self.leases[id(self.current)] = now.attempt, now.lease_until
