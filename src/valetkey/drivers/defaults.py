@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 
 from valetkey.drivers.ports import Ports
+from valetkey.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ def build_ports(
     transport, signer = transport or LazyTransport(), signer or LazySigner()
     clock, events = clock or (AsyncClock() if awaited else SystemClock()), events or LogEvents()
     if not awaited:
+        if getattr(transport, "awaited", False):
+            message = "this transport is awaited: pass it to an AsyncVault, or a blocking client's to a Vault"
+            raise ConfigurationError(message)
         return Ports(transport=transport, store=store, keys=keys, signer=signer, clock=clock, events=events)
     from valetkey.drivers.threads import async_ports
 

@@ -14,7 +14,7 @@ from valetkey.http import TOKEN, Headers, Response
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from http.client import HTTPResponse
 
     from _typeshed import WriteableBuffer
@@ -133,8 +133,8 @@ class _SharedReader(io.BufferedReader):
         """Do nothing: the wire is closed by its owner."""
 
 
-def request_head(request: Request, url: Url, *, kept: bool) -> bytes:
-    """The request line and the header fields (RFC 9112 sections 3 and 5). Raises Refused."""
+def request_fields(request: Request, url: Url, *, kept: bool) -> Pairs:
+    """The header fields as they are sent: the caller's, and those that belong to the transport. Raises Refused."""
     if not request.method or not TOKEN.issuperset(request.method):
         message = "was not asked: the method holds a character that HTTP does not allow"
         raise Refused(message)
@@ -155,6 +155,12 @@ def request_head(request: Request, url: Url, *, kept: bool) -> bytes:
         pairs.append(("Content-Length", str(len(request.body))))
     if not kept:
         pairs.append(("Connection", "close"))
+    return tuple(pairs)
+
+
+def request_head(request: Request, url: Url, *, kept: bool) -> bytes:
+    """The request line and the header fields (RFC 9112 sections 3 and 5). Raises Refused."""
+    pairs = request_fields(request, url, kept=kept)
     target = url.path + ("?" + url.query if url.query else "")
     lines = [f"{request.method} {target} HTTP/1.1", *(f"{name}: {text}" for name, text in pairs), "", ""]
     return "\r\n".join(lines).encode("latin-1")
@@ -172,7 +178,7 @@ def exchange(wire: Wire, request: Request, url: Url, *, kept: bool) -> tuple[Res
         wire.send(request.body)
     answer = _read_head(wire, request.method)
     pairs = _read_headers(answer)
-    _check_framing(pairs)
+    check_framing(pairs)
     if (answer.length or 0) > MAX_BODY:
         message = "announced more than is taken in"
         raise Refused(message)
@@ -185,7 +191,7 @@ def exchange(wire: Wire, request: Request, url: Url, *, kept: bool) -> tuple[Res
         message = "broke off in the middle of its answer"
         raise Refused(message)
     reusable = answer.isclosed() and not answer.will_close
-    pairs, body = _decoded(pairs, body)
+    pairs, body = decoded(pairs, body)
     return Response(answer.status, Headers(pairs), body), reusable
 
 
@@ -206,10 +212,15 @@ def _read_headers(answer: HTTPResponse) -> Pairs:
     if answer.headers.defects or answer.headers.get_payload():
         message = "answered with header fields that are not HTTP"
         raise Refused(message)
-    return tuple((name, " ".join(map(str.strip, text.split("\r\n")))) for name, text in answer.headers.items())
+    return unfolded(answer.headers.items())
 
 
-def _check_framing(pairs: Pairs) -> None:
+def unfolded(pairs: Iterable[tuple[str, str]]) -> Pairs:
+    """The header fields, each on one line (RFC 9112 section 5.2)."""
+    return tuple((name, " ".join(map(str.strip, text.split("\r\n")))) for name, text in pairs)
+
+
+def check_framing(pairs: Pairs) -> None:
     """Refuse what leaves it open where the body ends (RFC 9112 sections 6.1 and 6.3)."""
     lengths = [text for name, text in pairs if name.lower() == "content-length"]
     codings = [text.lower() for name, text in pairs if name.lower() == "transfer-encoding"]
@@ -220,7 +231,7 @@ def _check_framing(pairs: Pairs) -> None:
         raise Refused(message)
 
 
-def _decoded(pairs: Pairs, body: bytes) -> tuple[Pairs, bytes]:
+def decoded(pairs: Pairs, body: bytes) -> tuple[Pairs, bytes]:
     """The body without its content coding (RFC 9110 section 8.4.1); one that grows past the limit is refused."""
     codings = [text.strip().lower() for name, text in pairs if name.lower() == "content-encoding"]
     if not body or codings in ([], ["identity"]):

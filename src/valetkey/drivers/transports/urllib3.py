@@ -1,0 +1,120 @@
+"""`Urllib3Transport`: a vault sends through the application's own `urllib3.PoolManager`.
+
+    Vault(settings, store=..., keys=..., transport=Urllib3Transport(urllib3.PoolManager(ca_certs="corporate.pem")))
+
+Connections, TLS settings and a proxy for https are the pool's. Its retries and redirects are not used: a request is
+sent once. `maybe_received` is exact. An AsyncVault calls it in worker threads.
+"""
+
+from __future__ import annotations
+
+from valetkey.drivers.transports.borrowed import (
+    Answer,
+    Outside,
+    by_address,
+    errand,
+    failure,
+    no_proxy,
+    share,
+)
+from valetkey.drivers.transports.cutoff import Cutoff
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from valetkey.drivers.transports.borrowed import Errand
+    from valetkey.effects import Send
+    from valetkey.http import Response
+
+PIECE = 1 << 16
+
+
+class Urllib3Transport:
+    """Sends requests with a `urllib3.PoolManager` (or ProxyManager), which stays the application's to close."""
+
+    blocking = True
+
+    def __init__(self, pool: Any, *, outside: Outside | None = None) -> None:
+        self._pool = pool
+        self._outside = outside or Outside()
+
+    def send(self, effect: Send) -> Response:
+        """One exchange, within the effect's reach and deadline. Raises TransportError."""
+        given = errand(effect, self._outside)
+        return by_address(given, self._outside, self._exchange)
+
+    def _exchange(self, given: Errand, address: str, left: int) -> Response:
+        """One request on one connection; to the address, where one is given, in the name of the URL's host."""
+        sent: list[bool] = []
+        cutoff = Cutoff(given.deadline)
+        try:
+            no_proxy(given, proxied=getattr(self._pool, "proxy", None) is not None)
+            named = {"server_hostname": given.url.host, "assert_hostname": None} if address else {}
+            pool = self._pool.connection_from_host(
+                address or given.url.host, given.port, given.url.scheme, pool_kwargs=named
+            )
+            seconds = share(given, left)
+            # urlopen does not say when the request has left, nor give the socket out before the head has come
+            connection = pool._get_conn(timeout=seconds)  # noqa: SLF001
+            done = False
+            try:
+                _connect(given, pool, connection, seconds)
+                with cutoff:
+                    response = _ask(given, connection, cutoff, sent)
+                done = given.effect.kept and not given.public
+                return response
+            finally:
+                if not done:
+                    connection.close()
+                pool._put_conn(connection)  # noqa: SLF001
+        except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it may hold the URL
+            raise failure(given.url, error, sent=bool(sent)) from None
+
+
+def _connect(given: Errand, pool: Any, connection: Any, seconds: float) -> None:
+    """Make sure of a connection, a new one unless a kept one will do."""
+    from urllib3.util.proxy import connection_requires_http_tunnel
+
+    if not given.effect.kept or given.public:
+        connection.close()
+    connection.timeout = seconds
+    if not connection.is_closed:
+        return
+    if connection_requires_http_tunnel(pool.proxy, pool.proxy_config, given.url.scheme):
+        pool._prepare_proxy(connection)  # noqa: SLF001 - CONNECT, then TLS
+    elif pool.proxy is None:
+        connection.connect()
+    else:
+        no_proxy(given, proxied=True)
+        message = "a proxy that reads https is not given credentials"
+        raise ValueError(message)
+
+
+def _ask(given: Errand, connection: Any, cutoff: Cutoff, sent: list[bool]) -> Response:
+    """Send and read. `sent` is filled before the first octet leaves."""
+    from urllib3 import HTTPHeaderDict
+
+    request = given.effect.request
+    headers = HTTPHeaderDict()
+    for name, text in given.fields:
+        headers.add(name, text)
+    cutoff.watch(connection.sock)
+    connection.timeout = given.deadline.left()
+    sent.append(True)
+    connection.request(
+        request.method,
+        given.target,
+        body=request.body or None,
+        headers=headers,
+        preload_content=False,
+        decode_content=False,
+    )
+    response = connection.getresponse()
+    try:
+        answer = Answer(given, response.status, response.headers.items())
+        for piece in response.stream(PIECE, decode_content=False):
+            answer.add(piece)
+        return answer.finish()
+    finally:
+        response.close()
