@@ -47,7 +47,10 @@ def findings_in(path: Path, tree: ast.Module, lazy: set[str]) -> list[str]:
     """What is wrong in one file."""
     found = []
     iterators = [
-        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) and name_of(node.returns) == "Iterator"
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and name_of(node.returns) in ("Iterator", "AsyncIterator")
     ]
     plain = {id(node) for iterator in iterators for node in ast.walk(iterator)}
     for node in ast.walk(tree):

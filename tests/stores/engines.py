@@ -169,6 +169,6 @@ def postgres_programs() -> Path:
     candidates = [Path(found).resolve().parent] if found else []
     candidates += sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
     found_here = [place for place in candidates if (place / "postgres").exists() and (place / "initdb").exists()]
-    if found_here:
-        return found_here[0]
-    unavailable("the PostgreSQL tests need initdb and postgres, which are not on this machine")
+    if not found_here:
+        unavailable("the PostgreSQL tests need initdb and postgres, which are not on this machine")
+    return found_here[0]

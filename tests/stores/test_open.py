@@ -79,7 +79,7 @@ def test_an_endpoint_may_be_overridden(url: str, environ: dict[str, str]) -> Non
     [
         ("", "not understood: write memory:, sqlite:///absolute"),
         ("memory", "not understood"),
-        ("postgres://canary-password@host/db", "not understood"),
+        ("mysql://canary-password@host/db", "not understood"),
         ("memory:x", "no path"),
         ("sqlite:", "names a file"),
         ("sqlite://host/rows.db", "no host"),

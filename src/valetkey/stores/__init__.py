@@ -7,6 +7,10 @@
                        `dynamodb_table.py` makes and checks the table
     postgres.py        a table in PostgreSQL, by psycopg 3; one class for each colour
     redis.py           hashes in Redis, by redis-py; one class for each colour
+    firestore.py       documents of Firestore over HTTP; `firestore_wire.py`, `firestore_database.py`
+    azure_tables.py    a table of Azure Table Storage over HTTP; `azure_tables_wire.py`
+    http_wire.py       how the last two send, repeat and understand their requests
+    keytext.py         a key as plain ASCII that sorts as the key does
     open.py            from a URL such as `sqlite:rows.db` to one of them
 
 The one rule: `swap` never says lost where its own write may have been applied; it says unknown, and the caller looks.

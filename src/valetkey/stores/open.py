@@ -180,6 +180,41 @@ def _open_redis(url: StoreUrl) -> Store:
     return open_redis(url)
 
 
+def _open_aztables(url: StoreUrl) -> Store:
+    from valetkey.clouds.azure_credentials import AzureTokenSource, storage_account_key
+    from valetkey.stores.azure_tables import AzureTablesStore
+
+    account, _, table = url.place.removeprefix("//").removesuffix("/").partition("/")
+    if not url.place.startswith("//") or not table:
+        message = "an Azure Tables store is written aztables://account/table"
+        raise ConfigurationError(message)
+    return AzureTablesStore(
+        table,
+        account=account,
+        key=storage_account_key(url.environ, account),
+        tokens=AzureTokenSource(url.environ, resource="https://storage.azure.com"),
+        endpoint=url.options.get("endpoint", ""),
+    )
+
+
+def _open_firestore(url: StoreUrl) -> Store:
+    from valetkey.clouds.google_credentials import GoogleTokenSource
+    from valetkey.stores.firestore import FirestoreStore
+    from valetkey.stores.firestore_wire import SCOPE
+
+    project, _, database = url.place.removeprefix("//").removesuffix("/").partition("/")
+    if not url.place.startswith("//"):
+        message = "a Firestore store is written firestore://project/database"
+        raise ConfigurationError(message)
+    return FirestoreStore(
+        project,
+        tokens=GoogleTokenSource(url.environ, scope=SCOPE),
+        database=database or "(default)",
+        collection=url.options.get("collection", "valetkey"),
+        emulator=url.environ.get("FIRESTORE_EMULATOR_HOST", ""),
+    )
+
+
 LIBPQ_OPTIONS = (
     "host", "port", "sslmode", "sslrootcert", "sslcert", "sslkey", "sslnegotiation", "channel_binding", "gssencmode",
     "connect_timeout", "application_name", "service", "passfile", "options",
@@ -197,4 +232,6 @@ SCHEMES = {
     "postgres": replace(POSTGRES, form=""),
     "rediss": Scheme("rediss://user:password@host:6379/0", REDIS_OPTIONS, _open_redis),
     "redis": Scheme("", REDIS_OPTIONS, _open_redis),
+    "firestore": Scheme("firestore://project/database", ("collection",), _open_firestore),
+    "aztables": Scheme("aztables://account/table", ("endpoint",), _open_aztables),
 }

@@ -258,4 +258,3 @@ class AsyncPostgresStore(_Postgres):
                 await connection.execute(self._sql.sweep)
         except (self._error, StoreError):
             return
-

@@ -57,12 +57,12 @@ class RedisStore(RedisMeaning):
         keys = self._members(partition, self._read("list", [self._keys.list(partition, cursor)])[0])
         page, gone = self._page(keys, self._read("list", [self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]))
         if gone:
-            self._read("list", gone)
+            _ = self._read("list", gone)
         return page
 
     def create(self) -> None:
         """Nothing has to be made, but the server must answer. Raises StoreError."""
-        self._read("create", [("PING",)])
+        _ = self._read("create", [("PING",)])
 
     def check(self) -> tuple[str, ...]:
         """What persistence, eviction and permissions are missing. Raises StoreError where it cannot be asked."""
@@ -70,7 +70,7 @@ class RedisStore(RedisMeaning):
             answers = [self._ask(connection, command) for command in FACTS]
             probes = [self._ask(connection, command) for command in self._probe()]
         failed = [answer for answer in probes if isinstance(answer, Exception)]
-        return self._missing(answers, commands.explain(str(failed[0])) if failed else "")
+        return self._missing(answers, commands.explain(failed[0]) if failed else "")
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
@@ -168,12 +168,12 @@ class AsyncRedisStore(RedisMeaning):
         loads = [self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]
         page, gone = self._page(keys, await self._read("list", loads))
         if gone:
-            await self._read("list", gone)
+            _ = await self._read("list", gone)
         return page
 
     async def create(self) -> None:
         """Nothing has to be made, but the server must answer. Raises StoreError."""
-        await self._read("create", [("PING",)])
+        _ = await self._read("create", [("PING",)])
 
     async def check(self) -> tuple[str, ...]:
         """What persistence, eviction and permissions are missing. Raises StoreError where it cannot be asked."""
@@ -181,7 +181,7 @@ class AsyncRedisStore(RedisMeaning):
             answers = [await self._ask(connection, command) for command in FACTS]
             probes = [await self._ask(connection, command) for command in self._probe()]
         failed = [answer for answer in probes if isinstance(answer, Exception)]
-        return self._missing(answers, commands.explain(str(failed[0])) if failed else "")
+        return self._missing(answers, commands.explain(failed[0]) if failed else "")
 
     def close(self) -> None:
         """Close the connections that nobody is using."""

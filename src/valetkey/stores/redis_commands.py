@@ -50,9 +50,9 @@ return redis.call('ZREM', KEYS[3], ARGV[2])
 """
 
 COMMANDS = "EVAL, EVALSHA, HGET, HMGET, HSET, DEL, EXISTS, PERSIST, EXPIREAT, ZADD, ZREM, ZRANGEBYLEX and ROLE"
+REPLICA = "this server is a read-only replica: name the primary"
 ADVICE = (
-    ("READONLY", "this server is a read-only replica: name the primary"),
-    ("not a primary", "this server is a read-only replica: name the primary"),
+    ("ReadOnly", REPLICA),
     ("NOAUTH", "the server wants a password: write redis://user:password@host"),
     ("Authentication required", "the server wants a password: write redis://user:password@host"),
     ("WRONGPASS", "the server refused the user or the password: check both in the URL"),
@@ -61,12 +61,12 @@ ADVICE = (
     ("without any password configured", "the server has no password, but the URL gives one: remove it or set one"),
     ("NOPERM", f"permission denied: allow {COMMANDS} on the store's keys"),
     ("no permissions", f"permission denied: allow {COMMANDS} on the store's keys"),
-    ("OOM", "the memory is full: raise maxmemory; nothing was written"),
+    ("OutOfMemory", "the memory is full: raise maxmemory; nothing was written"),
     ("MISCONF", "it cannot write to its disk and takes no writes: look at its log"),
     ("NOREPLICAS", "it has fewer replicas than it wants and takes no writes: look at its replication"),
-    ("MOVED", "a cluster is not supported: name a server, or a replication group without cluster mode"),
-    ("CROSSSLOT", "a cluster is not supported: name a server, or a replication group without cluster mode"),
-    ("CLUSTERDOWN", "a cluster is not supported: name a server, or a replication group without cluster mode"),
+    ("MovedError", "a cluster is not supported: name a server, or a replication group without cluster mode"),
+    ("CrossSlot", "a cluster is not supported: name a server, or a replication group without cluster mode"),
+    ("ClusterDown", "a cluster is not supported: name a server, or a replication group without cluster mode"),
     ("LOADING", "it is starting and still reads its data: try again"),
     ("loading", "it is starting and still reads its data: try again"),
     ("WRONGTYPE", "a key is used by something else: give valetkey a ?prefix= or a database of its own"),
@@ -154,8 +154,9 @@ def read_row(description: str, key: Key, fields: Sequence[Any]) -> Row | None:
         raise StoreError(message) from None
 
 
-def explain(text: str, *, connecting: bool = False) -> str:
+def explain(error: Exception, *, connecting: bool = False) -> str:
     """What to do about a failure; the server's own words are not repeated."""
+    text = f"{type(error).__name__} {error}"  # redis-py makes classes of some codes and takes them from the text
     found = next((advice for words, advice in ADVICE if words in text), "")
     return found or (UNREACHABLE if connecting else BROKEN)
 

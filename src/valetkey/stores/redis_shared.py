@@ -45,21 +45,19 @@ class RedisMeaning:
         self._error = exceptions.RedisError
 
     def _failure(self, operation: str, error: Exception) -> StoreError:
-        text = str(error) or type(error).__name__
         said = isinstance(error, self._refusal | self._loading)
-        sentence = commands.explain(f"{type(error).__name__} {text}", connecting=not said)
-        if isinstance(error, self._error) and not said and sentence == commands.UNREACHABLE:
+        sentence = commands.explain(error, connecting=not said)
+        if sentence == commands.UNREACHABLE:
             sentence = "the connection broke: try again, and check the server and the network"
         return StoreError(f"{self.description}: {operation}: {sentence}")
 
     def _unreachable(self, error: Exception) -> StoreError:
-        sentence = commands.explain(f"{type(error).__name__} {error}", connecting=True)
-        return StoreError(f"{self.description}: {sentence}")
+        return StoreError(f"{self.description}: {commands.explain(error, connecting=True)}")
 
     def _check_role(self, role: Any) -> None:
         """Raise StoreError where the server is not a primary: what it says may be old."""
         if isinstance(role, list) and role and role[0] not in (b"master", "master"):
-            message = f"{self.description}: {commands.explain('READONLY')}"
+            message = f"{self.description}: {commands.REPLICA}"
             raise StoreError(message)
 
     def _outcome(self, error: Exception) -> Outcome:
@@ -96,7 +94,7 @@ class RedisMeaning:
 
     def _probe(self) -> tuple[Command, Command]:
         """A write and a delete beside the rows, which no listing sees."""
-        key = Key("check", os.urandom(8).hex())
+        key = Key("check", os.urandom(8).hex())  # noqa: TID251 - a name that no other check has at this moment
         row = Row(key, bytes(16), {})
         return (
             ("EVAL", commands.SWAP, *self._probe_keys.swap(key, None, row)),
