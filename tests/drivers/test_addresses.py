@@ -57,11 +57,17 @@ def test_an_address_for_special_purposes_is_not_public(kind: str, address: str) 
     assert not is_public_address(address), kind
 
 
-@pytest.mark.parametrize("address", ["169.254.169.254", "fd00:ec2::254", "fd00:0ec2:0::254", "fd00:ec2::23"])
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.254", "fd00:ec2::254", "fd00:0ec2:0::254", "fd00:ec2::23", "169.254.129.2", "169.254.255.2"],
+)
 def test_a_metadata_address_is_known_in_every_spelling(address: str) -> None:
     assert is_metadata_address(address)
 
 
-@pytest.mark.parametrize("address", ["169.254.169.253", "::ffff:169.254.169.254", "fd00:ec2::255", "metadata"])
+@pytest.mark.parametrize(
+    "address",
+    ["169.254.169.253", "169.254.136.1", "169.254.254.2", "::ffff:169.254.169.254", "fd00:ec2::255", "metadata"],
+)
 def test_a_neighbour_of_a_metadata_address_is_not_one(address: str) -> None:
     assert not is_metadata_address(address)

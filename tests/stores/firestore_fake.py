@@ -210,6 +210,11 @@ def check_fields(fields: Any) -> None:
             demand(kind == "stringValue", "a type that this fake does not know")
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 64
+    daemon_threads = True
+
+
 class FirestoreFake:
     """The database behind a server on loopback."""
 
@@ -238,13 +243,15 @@ class FirestoreFake:
                 self.end_headers()
                 self.wfile.write(octets)
 
-            do_GET = do_POST = do_PATCH = respond
+            def do_GET(self) -> None:
+                self.respond()
+
+            do_POST = do_PATCH = do_GET  # noqa: N815 - http.server's names
 
             def log_message(self, *_: object) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self.host = f"127.0.0.1:{self._server.server_port}"
 

@@ -49,7 +49,7 @@ class AzureTablesWire(HttpWire):
         NO_SUCH_TABLE: "there is no such table: name another, or make it with `valetkey store create`",
         "AuthenticationFailed": "Azure refused the signature: check the account's key and this machine's clock",
         "InvalidAuthenticationInfo": "Azure refused the token: check the tenant of the identity",
-        "AuthorizationFailure": "access denied: check the storage account's network rules and the key",
+        "AuthorizationFailure": "access denied: check the account's key and its network rules",
         "AuthorizationPermissionMismatch": "access denied: give the identity `Storage Table Data Contributor`",
         "KeyBasedAuthenticationNotPermitted": "the account refuses its keys: unset AZURE_STORAGE_KEY, use an identity",
         "ServerBusy": "Azure is busy or throttles (ServerBusy): spread the load, or use another account",
