@@ -326,16 +326,17 @@ def test_files_that_cannot_be_read_are_one_sentence(tmp_path: Path) -> None:
 
 @given(st.text(max_size=200))
 def test_whatever_stands_in_a_file_is_read_or_is_a_configuration_error(text: str) -> None:
+    from pathlib import Path
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory() as directory:
-        path = f"{directory}/credentials"
-        with open(path, "w", encoding="utf-8", errors="replace") as file:
-            file.write(f"[default]\n{text}")
+        path = Path(directory) / "credentials"
+        path.write_text(f"[default]\n{text}", encoding="utf-8", errors="replace")
         try:
-            profile_credentials({"AWS_SHARED_CREDENTIALS_FILE": path})
-        except ConfigurationError as error:
-            assert error.__cause__ is None
+            found = profile_credentials({"AWS_SHARED_CREDENTIALS_FILE": str(path)})
+        except ConfigurationError:
+            return
+    assert found is None or found.access_key_id
 
 
 def test_boto3_is_asked_only_where_somebody_says_so_and_then_alone(
