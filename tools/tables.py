@@ -1,7 +1,7 @@
 """Writes the tables in docs/ that are made from the code, between `<!-- begin NAME -->` and `<!-- end NAME -->`.
 
-    python tools/tables.py docs          writes them
-    python tools/tables.py docs --check  ends with 1 where one is out of date
+python tools/tables.py docs          writes them
+python tools/tables.py docs --check  ends with 1 where one is out of date
 """
 
 from __future__ import annotations
@@ -9,7 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it stands in tools/
+
+from tools import costs
 from valetkey.connections.connection import NEXT
+from valetkey.connections.events import COMMON, EVENTS
+from valetkey.connections.rescue_import import FATES
 from valetkey.providers.catalog import load_provider, provider_names
 
 
@@ -34,7 +39,36 @@ def providers() -> str:
     return "\n".join(lines)
 
 
-TABLES = {"states": states, "providers": providers}
+def events() -> str:
+    """What is told of connections."""
+    lines = ["| event | told when | fields | log |", "|---|---|---|---|"]
+    for name, kind in EVENTS.items():
+        fields = "; ".join(f"`{field}`: {meaning}" for field, meaning in kind.fields.items())
+        lines.append(f"| `{name}` | {kind.meaning} | {fields} | {kind.level} |")
+    return "\n".join(lines)
+
+
+def event_fields() -> str:
+    """The fields that every event has."""
+    lines = ["| field | |", "|---|---|"]
+    return "\n".join(lines + [f"| `{name}` | {meaning} |" for name, meaning in COMMON.items()])
+
+
+def fates() -> str:
+    """What can become of a rescue line."""
+    lines = ["| fate | |", "|---|---|"]
+    return "\n".join(lines + [f"| `{name}` | {sentence} |" for name, sentence in FATES.items()])
+
+
+TABLES = {
+    "states": states,
+    "providers": providers,
+    "events": events,
+    "event fields": event_fields,
+    "fates": fates,
+    "costs": costs.costs,
+    "costs of a million": costs.million,
+}
 
 
 def with_tables(page: str) -> str:
