@@ -72,7 +72,7 @@ def check_store_url(url: str, *, environ: Mapping[str, str] | None = None, serve
     if read is not None and not problems:
         scheme = SCHEMES[read.scheme]
         try:
-            (scheme.find or scheme.open)(read)
+            _ = (scheme.find or scheme.open)(read)
         except ConfigurationError as error:
             return error.problems
     return tuple(problems)

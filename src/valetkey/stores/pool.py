@@ -144,7 +144,7 @@ class AsyncPool(Generic[C]):
         idle, free = self._of_this_loop()
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await free.acquire()
+                _ = await free.acquire()
         except TimeoutError:
             raise all_in_use(self._description, self._limit) from None
         try:

@@ -44,10 +44,10 @@ class _Postgres:
         self._limit = connections
         self._unverified = place.unverified
 
-    def _without_options(self, error: Exception) -> bool:
-        """Whether to try again without the options that a pooler does not know. Raises StoreError else."""
+    def _drop_options(self, error: Exception) -> None:
+        """Leave out the options that a pooler does not know, for another try. Raises StoreError else."""
         if NO_STARTUP_OPTIONS in str(error) and self._parameters.pop("options", None):
-            return True
+            return
         message = f"{self.description}: {sql.explain_connect(str(error))}"
         raise StoreError(message) from None
 
@@ -115,7 +115,7 @@ class PostgresStore(_Postgres):
         """Make the table and its index where they are not there. Raises StoreError."""
         try:
             with self._pool.lend() as connection:
-                connection.execute(self._sql.create)
+                _ = connection.execute(self._sql.create)
         except self._error as error:
             raise self._failure("create", error) from None
 
@@ -135,7 +135,7 @@ class PostgresStore(_Postgres):
             try:
                 return psycopg.connect(**self._parameters, autocommit=True, prepare_threshold=None)
             except psycopg.Error as error:
-                self._without_options(error)
+                self._drop_options(error)
         raise self._never()
 
     def usable(self, connection: psycopg.Connection[Any]) -> bool:
@@ -160,7 +160,7 @@ class PostgresStore(_Postgres):
         """Drop some expired rows; the write that came before is done, whatever comes of this."""
         try:
             with self._pool.lend() as connection:
-                connection.execute(self._sql.sweep)
+                _ = connection.execute(self._sql.sweep)
         except (self._error, StoreError):
             return
 
@@ -207,7 +207,7 @@ class AsyncPostgresStore(_Postgres):
         """Make the table and its index where they are not there. Raises StoreError."""
         try:
             async with self._pool.lend() as connection:
-                await connection.execute(self._sql.create)
+                _ = await connection.execute(self._sql.create)
         except self._error as error:
             raise self._failure("create", error) from None
 
@@ -229,7 +229,7 @@ class AsyncPostgresStore(_Postgres):
                     **self._parameters, autocommit=True, prepare_threshold=None
                 )
             except psycopg.Error as error:
-                self._without_options(error)
+                self._drop_options(error)
         raise self._never()
 
     async def usable(self, connection: psycopg.AsyncConnection[Any]) -> bool:
@@ -255,6 +255,6 @@ class AsyncPostgresStore(_Postgres):
         """Drop some expired rows; the write that came before is done, whatever comes of this."""
         try:
             async with self._pool.lend() as connection:
-                await connection.execute(self._sql.sweep)
+                _ = await connection.execute(self._sql.sweep)
         except (self._error, StoreError):
             return

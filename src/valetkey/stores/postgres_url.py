@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    import psycopg
+
     from valetkey.stores import Store
     from valetkey.stores.open import StoreUrl
 
@@ -50,7 +52,7 @@ class PostgresPlace:
     description: str
     table: str
     parameters: Mapping[str, Any]
-    error: type[Any]
+    error: type[psycopg.Error]
     unverified: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
