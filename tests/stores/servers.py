@@ -30,8 +30,25 @@ def unavailable(reason: str) -> NoReturn:
     pytest.skip(reason)
 
 
+# moto looks at a condition and writes in two steps, on one thread for each request: of several writers more than one
+# would win now and then. Its requests are answered one after the other, as a conditional write of DynamoDB's is atomic.
+MOTO = """
+import sys, threading
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import run_simple
+
+moto, one_at_a_time = DomainDispatcherApplication(create_backend_app), threading.Lock()
+
+def app(environ, start_response):
+    with one_at_a_time:
+        return list(moto(environ, start_response))
+
+run_simple("127.0.0.1", int(sys.argv[1]), app, threaded=True)
+"""
+
+
 def moto() -> Iterator[str]:
-    yield from _serve([sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "{port}"])
+    yield from _serve([sys.executable, "-c", MOTO, "{port}"])
 
 
 def dynalite() -> Iterator[str]:
@@ -76,7 +93,7 @@ def _serve(command: Sequence[str]) -> Iterator[str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    arguments = [argument.format(port=port) for argument in command]
+    arguments = [argument.replace("{port}", str(port)) for argument in command]
     process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         _wait_for(port, process)

@@ -137,7 +137,7 @@ class Party:
         vaults = [self.again() for _ in range(callers)]
         if self.colour is AsyncVault:
             return list(self.runner.run(_gathered([verb(vault) for vault in vaults])))
-        barrier = threading.Barrier(callers)
+        barrier = threading.Barrier(callers, timeout=30)
 
         def call(vault: Vault | AsyncVault) -> Any:
             barrier.wait()
