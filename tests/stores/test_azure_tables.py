@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,14 +18,17 @@ from tests.stores.http_bench import (
     HttpBench,
     acted_then,
     answer,
+    cutting_proxy,
     lose_both,
     lose_the_answer,
     lose_the_request,
+    race_of_processes,
     send,
 )
 
 from valetkey.clouds.azure_credentials import AzureTokenSource
 from valetkey.drivers.drive import drive, drive_async
+from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.effects import CONFIGURED, LOST, UNKNOWN, WON, Key
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.http import Headers, Response
@@ -294,6 +298,51 @@ def test_a_service_that_goes_on_for_ever_is_an_error(table: tuple[str, str]) -> 
 
     with pytest.raises(StoreError, match="without giving rows"):
         bench.list("ab")
+
+
+def test_of_eight_processes_exactly_one_wins(table: tuple[str, str], bench: AzureBench) -> None:
+    endpoint, name = table
+    url, key = f"aztables://{ACCOUNT}/{name}?endpoint={endpoint}/{ACCOUNT}", new_key()
+
+    outcomes = race_of_processes(url, {"AZURE_STORAGE_KEY": KEY}, key)
+
+    assert sorted(outcomes.values()) == [LOST] * 7 + [WON]
+    stands = bench.load(key)
+    assert stands is not None
+    assert outcomes[stands.version.hex()] == WON
+
+
+def test_a_write_whose_connection_is_cut_before_its_answer_is_unknown(table: tuple[str, str]) -> None:
+    mine = row(new_key())
+    with cutting_proxy(int(table[0].rpartition(":")[2])) as port, StdlibTransport() as transport:
+        bench = AzureBench(store(f"http://127.0.0.1:{port}", table[1]), World(transport.send))
+
+        assert bench.swap(mine.key, None, mine) == UNKNOWN
+
+        assert bench.load(mine.key) == mine
+
+
+def test_a_sweep_drops_the_rows_that_expired_some_time_ago_and_no_others(table: tuple[str, str]) -> None:
+    bench, _ = faulty(table)
+    now = int(time.time())
+    ends = (0, now - 7_200, now - 60, now + 60, 1)
+    rows = [row(new_key(str(number)), expires_at=end) for number, end in enumerate(ends)]
+    bench.fill(rows)
+    kept = {each.key for each in (rows[0], rows[2], rows[3])}
+
+    assert {each.key for each in bench.list(rows[1].key.partition).rows} == {rows[1].key}
+    assert {each.key for page in bench.pages(None) for each in page.rows} == kept
+
+    assert [bench.load(each.key) is not None for each in rows] == [each.key in kept for each in rows]
+
+
+def test_a_sweep_goes_on_where_an_expired_row_cannot_be_dropped(table: tuple[str, str]) -> None:
+    bench, network = faulty(table)
+    rows = [row(new_key(), expires_at=1), row(new_key())]
+    bench.fill(rows)
+    network.faults = [send, odata(403, "AuthorizationPermissionMismatch")]
+
+    assert [each.key for each in bench.list(None).rows] == [rows[1].key]
 
 
 def test_a_wrong_key_is_refused_and_said_so(table: tuple[str, str]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,6 +22,7 @@ from tests.stores.http_bench import (
     lose_both,
     lose_the_answer,
     lose_the_request,
+    race_of_processes,
     send,
 )
 
@@ -207,6 +210,17 @@ def test_a_row_that_another_process_changed_meanwhile_is_lost(fake: FirestoreFak
     assert bench.swap(first.key, first.version, None) == LOST
 
     assert bench.load(first.key) == theirs
+
+
+def test_of_eight_processes_exactly_one_wins(fake: FirestoreFake, bench: HttpBench) -> None:
+    key = new_key()
+
+    outcomes = race_of_processes("firestore://demo-valetkey", {"FIRESTORE_EMULATOR_HOST": fake.host}, key)
+
+    assert sorted(outcomes.values()) == [LOST] * 7 + [WON]
+    stands = bench.load(key)
+    assert stands is not None
+    assert outcomes[stands.version.hex()] == WON
 
 
 def test_a_missing_database_is_never_taken_for_a_missing_row(fake: FirestoreFake) -> None:
@@ -481,3 +495,16 @@ def test_an_emulator_is_honoured_on_loopback_only() -> None:
 def test_a_store_that_cannot_work_is_refused_at_start(url: str, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         open_store(url, environ={})
+
+
+@pytest.mark.parametrize("url", ["firestore://acme/rows", "aztables://acme/rows"])
+def test_opening_it_imports_no_other_store_and_no_network_code(url: str) -> None:
+    script = (
+        f"import sys; from valetkey.stores.open import open_store; open_store({url!r}, environ={{}});"
+        "print([name for name in ('sqlite3', 'valetkey.stores.dynamodb', 'ssl', 'http.client', 'json', 'google.auth',"
+        " 'azure.core', 'cryptography', 'threading') if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout.strip() == "[]"

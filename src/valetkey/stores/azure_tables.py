@@ -7,13 +7,14 @@ Table Storage compares its ETags only, so a write is: find the ETag that stands 
 `If-Match` that ETag. Both change at every write, so the ETag holds exactly while the version does, and a row that this
 store has just read or written needs no second look. (A batch could not compare versions either.)
 The one rule: after an attempt that may have been applied, a refused condition is `unknown`, never `lost`; and a delete
-of what is not there is never `won`: the service says 404 and SDKs hide it. Nothing lapses by itself: Table Storage has
-no time to live. Requests are in `azure_tables_wire`, repetitions in `http_wire`.
+of what is not there is never `won`: the service says 404 and SDKs hide it. Table Storage has no time to live, and could
+find expired rows only by reading the whole table: whoever lists everything drops the expired rows it meets.
+Requests are in `azure_tables_wire`, repetitions in `http_wire`.
 """
 
 from __future__ import annotations
 
-from valetkey.effects import LOST, Key, Page, Row
+from valetkey.effects import LOST, Key, Now, Page, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores import rows
 from valetkey.stores.azure_tables_wire import (
@@ -42,6 +43,8 @@ PIECE_OCTETS = 61_440  # a Binary property has at most 64 KiB
 COLUMN = "c_"  # no clear column's name is one of the service's own then, nor begins with a digit
 BIG_ROWS_PAGE = 8  # of the biggest rows in base64, still under a megabyte
 MAX_CONTINUATIONS = 50  # of pages without a row, which the service gives at the borders of its partitions
+GRACE_SECONDS = 3_600  # after a row expired: no clock is off by so much
+MAX_DROPPED = 25  # expired rows for each page of a sweep
 TABLE_ABSENT = frozenset({NO_SUCH_TABLE, NO_SUCH_ENTITY})
 EXISTS = frozenset({ENTITY_EXISTS})
 MOVED = CONDITION_FAILED | {NO_SUCH_ENTITY}
@@ -110,11 +113,11 @@ class AzureTablesStore:
                 condition += f" and RowKey gt '{_name_text(after.name)}'"
             found, more = yield from self._page(condition, rows.PAGE_ROWS)
             if more or partition is not None:
-                return _page_of(found, more=more)
+                return (yield from self._tidied(found, more=more)) if partition is None else _page_of(found, more=more)
         # one condition for each request: with `or` in it, the service would read the whole table every time
         condition = "" if place is None else f"PartitionKey gt '{_partition_text(place)}'"
         others, more = yield from self._page(condition, rows.PAGE_ROWS - len(found))
-        return _page_of(found + others, more=more)
+        return (yield from self._tidied(found + others, more=more))
 
     def create(self) -> WireOp[None]:
         """Make the table where it is not there. Raises StoreError."""
@@ -176,6 +179,21 @@ class AzureTablesStore:
                 return found, bool(token) or len(found) >= top
         message = f"{self.description}: the service went on without giving rows: try again"
         raise StoreError(message)
+
+    def _tidied(self, found: tuple[Row, ...], *, more: bool) -> WireOp[Page]:
+        """The page without the rows that expired some time ago, a few of which are deleted."""
+        latest = (yield from Now()) - GRACE_SECONDS
+        expired = [row for row in found if row.expires_at and row.expires_at < latest]
+        for row in expired[:MAX_DROPPED]:
+            etag = self._stamps.of(row.key, row.version)
+            if not etag:
+                continue
+            try:  # whatever comes of it: the next sweep meets the row again
+                _ = yield from self._wire.ask(self._write(row.key, etag, None), attempts=1)
+            except StoreError:
+                break
+        page = _page_of(found, more=more)
+        return Page(tuple(row for row in found if row not in expired), page.cursor)
 
     def _query(self, query: Pairs, top: int, *, attempts: int = MAX_ATTEMPTS) -> WireOp[Any]:
         request = self._wire.request("GET", f"{self.table}()", query=(*query, ("$top", str(top))))
