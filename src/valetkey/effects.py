@@ -8,15 +8,15 @@ Not here: who performs them (`drivers`), and what they are used for.
 
 from __future__ import annotations
 
+from valetkey.secret import Secret
 from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Awaitable, Callable, Generator, Mapping
     from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
 
     from valetkey.http import Request, Response  # noqa: F401 - named by a string below
-    from valetkey.secret import Secret
 
     T = TypeVar("T")
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     Reach: TypeAlias = Literal["public", "configured", "platform"]
     Outcome: TypeAlias = Literal["won", "lost", "unknown"]
     SignatureAlgorithm: TypeAlias = Literal["RS1", "RS256", "RS512", "PS256", "ES256"]
+    SigningFunction: TypeAlias = Callable[[SignatureAlgorithm, bytes], bytes | Awaitable[bytes]]
     Clear: TypeAlias = Mapping[str, str | int]
 else:
 
@@ -45,6 +46,8 @@ else:
         def __iter__(self) -> object:
             return (yield self)
 
+
+NO_PEM = Secret("")
 
 PUBLIC: Reach = "public"  # https only, every resolved address must be public
 CONFIGURED: Reach = "configured"  # what the operator configured; http only on loopback
@@ -102,10 +105,17 @@ class Place:
 
 @value
 class PrivateKey:
-    """A signing key: PEM text here, or the name of one that never leaves a key service."""
+    """A signing key: PEM text, a PKCS #12 file in base64, or one that never comes here.
 
-    pem: Secret
+    password: of the PEM text or the PKCS #12 file, where it is encrypted.
+    signer: `(algorithm, message) -> signature`, plain or awaited, for a key that stays in a key service or a device.
+    """
+
+    pem: Secret = NO_PEM
     key_id: str = ""
+    pkcs12: Secret | None = None
+    password: Secret | None = None
+    signer: SigningFunction | None = None
 
 
 @value

@@ -43,7 +43,7 @@ def rsa_key() -> rsa.RSAPrivateKey:
 def test_an_rsa_signature_verifies_with_its_hash_only(
     rsa_key: rsa.RSAPrivateKey, algorithm: SignatureAlgorithm, hash_function: hashes.HashAlgorithm
 ) -> None:
-    signature = LocalSigner().sign(pem(rsa_key), algorithm, MESSAGE)
+    signature = LocalSigner().sign_here(pem(rsa_key), algorithm, MESSAGE)
 
     rsa_key.public_key().verify(signature, MESSAGE, padding.PKCS1v15(), hash_function)
     with pytest.raises(InvalidSignature):
@@ -51,7 +51,7 @@ def test_an_rsa_signature_verifies_with_its_hash_only(
 
 
 def test_a_pss_signature_verifies_with_a_salt_as_long_as_the_hash(rsa_key: rsa.RSAPrivateKey) -> None:
-    signature = LocalSigner().sign(pem(rsa_key), "PS256", MESSAGE)
+    signature = LocalSigner().sign_here(pem(rsa_key), "PS256", MESSAGE)
 
     scheme = padding.PSS(padding.MGF1(hashes.SHA256()), 32)
     rsa_key.public_key().verify(signature, MESSAGE, scheme, hashes.SHA256())
@@ -63,7 +63,7 @@ def test_an_ec_signature_is_r_and_s_of_32_octets_each() -> None:
 
     for number in range(40):  # one in 128 has an r or s with a leading zero octet
         message = MESSAGE + bytes([number])
-        signature = signer.sign(pem(key), "ES256", message)
+        signature = signer.sign_here(pem(key), "ES256", message)
 
         assert len(signature) == 64
         der = encode_dss_signature(int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big"))
@@ -75,14 +75,14 @@ def test_the_older_pem_form_is_read_too(rsa_key: rsa.RSAPrivateKey) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
     )
 
-    signature = LocalSigner().sign(PrivateKey(Secret(old.decode())), "RS256", MESSAGE)
+    signature = LocalSigner().sign_here(PrivateKey(Secret(old.decode())), "RS256", MESSAGE)
 
     rsa_key.public_key().verify(signature, MESSAGE, padding.PKCS1v15(), hashes.SHA256())
 
 
 def refusal(key: PrivateKey, algorithm: SignatureAlgorithm = "RS256") -> str:
     with pytest.raises(ConfigurationError) as caught:
-        LocalSigner().sign(key, algorithm, MESSAGE)
+        LocalSigner().sign_here(key, algorithm, MESSAGE)
     assert caught.value.__cause__ is None
     return str(caught.value)
 
@@ -139,10 +139,10 @@ def test_a_short_rsa_key_signs_only_where_the_operator_says_so() -> None:
 
 def test_a_parsed_key_is_kept_but_not_its_text(rsa_key: rsa.RSAPrivateKey) -> None:
     signer, key = LocalSigner(), pem(rsa_key)
-    signer.sign(key, "RS256", MESSAGE)
+    signer.sign_here(key, "RS256", MESSAGE)
     kept = next(iter(signer._kept.values()))
 
-    signer.sign(PrivateKey(Secret(key.pem.reveal())), "RS256", MESSAGE)
+    signer.sign_here(PrivateKey(Secret(key.pem.reveal())), "RS256", MESSAGE)
 
     assert list(signer._kept.values()) == [kept]
     assert all(len(place) == 32 for place in signer._kept)
@@ -151,7 +151,7 @@ def test_a_parsed_key_is_kept_but_not_its_text(rsa_key: rsa.RSAPrivateKey) -> No
 def test_kept_keys_are_bounded() -> None:
     signer = LocalSigner()
     for _ in range(MAX_KEPT_KEYS + 5):
-        signer.sign(pem(ec.generate_private_key(ec.SECP256R1())), "ES256", os.urandom(8))
+        signer.sign_here(pem(ec.generate_private_key(ec.SECP256R1())), "ES256", os.urandom(8))
 
     assert len(signer._kept) == MAX_KEPT_KEYS
     assert repr(signer) == f"LocalSigner({MAX_KEPT_KEYS} keys)"
@@ -170,4 +170,59 @@ def test_a_machine_whose_policy_refuses_sha1_says_what_to_use(
     assert refusal(pem(rsa_key), "RS1") == (
         "this machine's crypto policy refuses RS1: use RSA-SHA256 where the provider takes it"
     )
-    assert len(LocalSigner().sign(pem(rsa_key), "RS256", MESSAGE)) == 256
+    assert len(LocalSigner().sign_here(pem(rsa_key), "RS256", MESSAGE)) == 256
+
+
+def pkcs12(key: rsa.RSAPrivateKey, password: bytes) -> Secret:
+    from base64 import b64encode
+
+    from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+
+    encryption = serialization.BestAvailableEncryption(password)
+    return Secret(b64encode(serialize_key_and_certificates(b"signing", key, None, None, encryption)).decode())
+
+
+def test_a_key_in_a_pkcs12_file_signs_with_its_password(rsa_key: rsa.RSAPrivateKey) -> None:
+    key = PrivateKey(pkcs12=pkcs12(rsa_key, b"keystorepassword"), password=Secret("keystorepassword"))
+
+    signature = LocalSigner().sign_here(key, "RS256", MESSAGE)
+
+    rsa_key.public_key().verify(signature, MESSAGE, padding.PKCS1v15(), hashes.SHA256())
+
+
+@pytest.mark.parametrize("password", [None, Secret("canary-wrong")])
+def test_a_pkcs12_file_without_its_password_is_refused(rsa_key: rsa.RSAPrivateKey, password: Secret | None) -> None:
+    said = refusal(PrivateKey(pkcs12=pkcs12(rsa_key, b"right"), password=password))
+
+    assert "its password is wrong or missing" in said
+    assert "canary" not in said
+
+
+def test_an_opened_pkcs12_file_does_not_open_for_another_password(rsa_key: rsa.RSAPrivateKey) -> None:
+    signer, text = LocalSigner(), pkcs12(rsa_key, b"right")
+    signer.sign_here(PrivateKey(pkcs12=text, password=Secret("right")), "RS256", MESSAGE)
+
+    with pytest.raises(ConfigurationError):
+        signer.sign_here(PrivateKey(pkcs12=text, password=Secret("wrong")), "RS256", MESSAGE)
+
+
+def test_an_encrypted_pem_key_signs_with_its_password(rsa_key: rsa.RSAPrivateKey) -> None:
+    encrypted = pem(rsa_key, password=b"secret")
+    key = PrivateKey(encrypted.pem, password=Secret("secret"))
+
+    rsa_key.public_key().verify(
+        LocalSigner().sign_here(key, "RS256", MESSAGE), MESSAGE, padding.PKCS1v15(), hashes.SHA256()
+    )
+    assert "wrong" in refusal(PrivateKey(encrypted.pem, password=Secret("another")))
+    assert "not encrypted" in refusal(PrivateKey(pem(rsa_key).pem, password=Secret("needless")))
+
+
+def test_a_key_with_its_own_signer_is_signed_with_by_that() -> None:
+    asked: list[tuple[str, bytes]] = []
+
+    def elsewhere(algorithm: str, message: bytes) -> bytes:
+        asked.append((algorithm, message))
+        return b"signature"
+
+    assert LocalSigner().sign(PrivateKey(signer=elsewhere), "PS256", MESSAGE) == b"signature"
+    assert asked == [("PS256", MESSAGE)]

@@ -53,6 +53,8 @@ def rsa_sign(effect: Sign) -> bytes:
 
     key = load_pem_private_key(effect.key.pem.reveal().encode(), None)
     assert isinstance(key, rsa.RSAPrivateKey)
+    if effect.algorithm == "PS256":
+        return key.sign(effect.message, padding.PSS(padding.MGF1(SHA256()), 32), SHA256())
     hashes = {"RS1": SHA1(), "RS256": SHA256(), "RS512": SHA512()}
     return key.sign(effect.message, padding.PKCS1v15(), hashes[effect.algorithm])
 

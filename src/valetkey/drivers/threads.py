@@ -121,9 +121,10 @@ class ThreadedSigner:
         self.signer = signer
         self._workers = workers
 
-    def sign(self, key: PrivateKey, algorithm: SignatureAlgorithm, message: bytes) -> Awaitable[bytes]:
-        """The raw signature, made in a worker thread."""
-        return self._workers.run(self.signer.sign, key, algorithm, message)
+    async def sign(self, key: PrivateKey, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
+        """The raw signature, made in a worker thread; what an async signer answers there is awaited on the loop."""
+        made: bytes | Awaitable[bytes] = await self._workers.run(self.signer.sign, key, algorithm, message)
+        return made if isinstance(made, bytes) else await made
 
 
 def async_ports(

@@ -1,4 +1,4 @@
-"""Signatures with private keys that stand in the configuration as PEM.
+"""Signatures with private keys: PEM or PKCS #12 (RFC 7292) from the configuration, or a callable that has the key.
 
     RS1, RS256, RS512   RSASSA-PKCS1-v1_5 with SHA-1, SHA-256, SHA-512 (RFC 8017 section 8.2)
     PS256               RSASSA-PSS with SHA-256 and a salt of 32 octets (RFC 7518 section 3.5)
@@ -15,6 +15,8 @@ from valetkey.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
@@ -34,8 +36,15 @@ class LocalSigner:
         self._least_rsa_bits = least_rsa_bits
         self._kept: dict[bytes, RSAPrivateKey | EllipticCurvePrivateKey] = {}
 
-    def sign(self, key: PrivateKey, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
-        """The raw signature. Raises ConfigurationError where the key is unusable for the algorithm."""
+    def sign(self, key: PrivateKey, algorithm: SignatureAlgorithm, message: bytes) -> bytes | Awaitable[bytes]:
+        """The raw signature; a key that has its own signer is signed with by that, which may be awaited.
+
+        Raises ConfigurationError where the key is unusable for the algorithm.
+        """
+        return key.signer(algorithm, message) if key.signer is not None else self.sign_here(key, algorithm, message)
+
+    def sign_here(self, key: PrivateKey, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
+        """The raw signature by a key whose text is here. Raises ConfigurationError."""
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
@@ -60,40 +69,71 @@ class LocalSigner:
         raise TypeError(message)
 
     def _parsed(self, key: PrivateKey) -> RSAPrivateKey | EllipticCurvePrivateKey:
-        octets = key.pem.reveal().encode("utf-8", "surrogatepass")
+        octets = (key.pkcs12 or key.pem).reveal().encode("utf-8", "surrogatepass")
+        password = key.password.reveal().encode() if key.password is not None else None
         if not octets:
             message = "there is no PEM text in this private key: one that lives in a key service needs its signer"
             raise ConfigurationError(message)
-        place = sha256(octets).digest()
+        place = sha256(octets + b"\0" + (password or b"")).digest()
         kept = self._kept.get(place)
         if kept is None:
-            kept = _parse(octets, self._least_rsa_bits)
+            load = _load_pkcs12 if key.pkcs12 is not None else _load_pem
+            kept = _checked(load(octets, password), self._least_rsa_bits)
             for oldest in list(self._kept)[: max(0, len(self._kept) - MAX_KEPT_KEYS + 1)]:
                 _ = self._kept.pop(oldest, None)  # another thread may have been first
             self._kept[place] = kept
         return kept
 
 
-def _parse(octets: bytes, least_rsa_bits: int) -> RSAPrivateKey | EllipticCurvePrivateKey:
+def _load_pem(octets: bytes, password: bytes | None) -> object:
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     if len(octets) > MAX_PEM_OCTETS:
         message = f"a private key's PEM text has at most {MAX_PEM_OCTETS} octets"
         raise ConfigurationError(message)
     try:
-        key = load_pem_private_key(octets, password=None)
+        return load_pem_private_key(octets, password)
     except TypeError:
-        message = "the private key is encrypted with a passphrase: decrypt it before configuring it"
+        if password is None:
+            message = "the private key is encrypted with a passphrase: configure its password, or decrypt it"
+        else:
+            message = "the private key has a password configured, but is not encrypted: remove the password"
         raise ConfigurationError(message) from None
     except (ValueError, UnsupportedAlgorithm):
         message = (
             "the private key is not in PEM form (-----BEGIN PRIVATE KEY-----); in an environment variable its lines"
             " must be real line breaks, not \\n"
         )
+        if password is not None:
+            message = "the private key cannot be decrypted: its password is wrong, or it is not in PEM form"
         raise ConfigurationError(message) from None
+
+
+def _load_pkcs12(octets: bytes, password: bytes | None) -> object:
+    """The private key of a PKCS #12 file (.p12, .pfx), given in base64 (RFC 7292)."""
+    from binascii import a2b_base64
+
+    from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
+
+    if len(octets) > MAX_PEM_OCTETS:
+        message = f"a PKCS #12 file has at most {MAX_PEM_OCTETS} octets in base64"
+        raise ConfigurationError(message)
+    try:
+        key, _, _ = load_key_and_certificates(a2b_base64(octets), password)
+    except (ValueError, TypeError):  # the library says the same of a wrong password and of a file of another kind
+        message = "the PKCS #12 file cannot be opened: its password is wrong or missing, or it is no PKCS #12 file"
+        raise ConfigurationError(message) from None
+    if key is None:
+        message = "the PKCS #12 file holds no private key: export it with the key"
+        raise ConfigurationError(message)
+    return key
+
+
+def _checked(key: object, least_rsa_bits: int) -> RSAPrivateKey | EllipticCurvePrivateKey:
+    from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, EllipticCurvePrivateKey
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
     if isinstance(key, EllipticCurvePrivateKey):
         if not isinstance(key.curve, SECP256R1):
             message = "the EC private key is not on the curve P-256"

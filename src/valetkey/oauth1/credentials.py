@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from valetkey.secret import Secret
 
     SignatureMethod: TypeAlias = Literal[
-        "HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT", "RSA-SHA1", "RSA-SHA256", "RSA-SHA512"
+        "HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT", "RSA-SHA1", "RSA-SHA256", "RSA-SHA512", "RSA-PSS"
     ]
     Placement: TypeAlias = Literal["header", "query", "body"]
+    BodyHash: TypeAlias = Literal["", "SHA1", "SHA256", "SHA512"]
+    ParameterEncoding: TypeAlias = Literal["rfc5849", "mastercard"]
 
 
 @value
@@ -58,13 +60,22 @@ class Server:
     callback_out_of_band: the provider takes only `oob` and sends the resource owner to its registered callback.
     authorization_token_parameter: the name that carries the temporary credentials' identifier to the provider.
     body_hash: whether bodies that are not forms are covered by `oauth_body_hash`.
+    body_hash_algorithm: of that hash; empty takes the signature method's own.
+    parameter_encoding: `mastercard` for the one provider whose signers do not encode as RFC 5849 does.
+    client_only: nobody authorizes anything there; requests are signed by the client alone and there are no endpoints.
+    temporary_credentials_method, token_method: the verb of one endpoint, where they differ.
+    callback_in_authorization: the callback goes to the authorization page instead, unsigned.
+    verifier_typed: the provider shows the verifier, and the resource owner types it into a form of ours.
+    token_lifetime_seconds: how long tokens work where the provider does not say; 0: until they are revoked.
+    renewal_endpoint: where tokens are renewed; where only a session handle comes with them, the token endpoint is it.
+    renewal_keeps_token: renewing prolongs the same token, and the answer's body says nothing.
     revocation_endpoint: `{token}` in it becomes the token's identifier.
     headers: sent with every request to these endpoints.
     """
 
-    temporary_credentials_endpoint: str
-    authorization_endpoint: str
-    token_endpoint: str
+    temporary_credentials_endpoint: str = ""
+    authorization_endpoint: str = ""
+    token_endpoint: str = ""
     signature_method: SignatureMethod = "HMAC-SHA1"
     placement: Placement = "header"
     realm: str | None = None
@@ -80,3 +91,14 @@ class Server:
     headers: Pairs = ()
     authorization_token_parameter: str = "oauth_token"  # noqa: S105 - the name of a parameter
     body_hash: bool = True
+    body_hash_algorithm: BodyHash = ""
+    parameter_encoding: ParameterEncoding = "rfc5849"
+    client_only: bool = False
+    temporary_credentials_method: str = ""
+    token_method: str = ""
+    callback_in_authorization: bool = False
+    verifier_typed: bool = False
+    token_lifetime_seconds: int = 0
+    renewal_endpoint: str | None = None
+    renewal_method: str = "POST"
+    renewal_keeps_token: bool = False

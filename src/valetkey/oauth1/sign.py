@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from valetkey.errors import ConfigurationError
     from valetkey.http import Pairs, Request
     from valetkey.oauth1.credentials import (
+        BodyHash,
         ClientCredentials,
         Placement,
+        Server,
         SignatureMethod,
         TemporaryCredentials,
         TokenCredentials,
@@ -58,11 +60,13 @@ def sign_request(
     realm: str | None = None,
     extra_parameters: Pairs = (),
     body_hash: bool = True,
+    body_hash_algorithm: BodyHash = "",
 ) -> Request:
     """The request with protocol parameters and an HMAC or PLAINTEXT signature (sections 3.1, 3.4.2, 3.4.4).
 
     extra_parameters: protocol parameters such as `oauth_callback`, decoded; they go where the others go.
-    body_hash: whether a body that is not a form is covered by `oauth_body_hash`.
+    body_hash: whether a body that is not a form is covered by `oauth_body_hash`; its algorithm is the method's own
+      unless one is named.
     Raises ConfigurationError, for RSA methods too: those are signed by the program `sign`.
     """
     try:
@@ -75,13 +79,14 @@ def sign_request(
             nonce=nonce,
             extra_parameters=extra_parameters,
             body_hash=body_hash,
+            body_hash_algorithm=body_hash_algorithm,
         )
         token_secret = token.secret if token is not None else None
         text = _signature(signature_method, base_string, client.secret, token_secret)
         parameters.append(("oauth_signature", percent_encode(text)))
         return transmission.place_parameters(request, parameters, placement=placement, realm=realm)
     except ValueError as refused:
-        raise _refusal(refused) from None
+        raise refusal(refused) from None
 
 
 def sign(
@@ -94,6 +99,7 @@ def sign(
     realm: str | None = None,
     extra_parameters: Pairs = (),
     body_hash: bool = True,
+    body_hash_algorithm: BodyHash = "",
     clock_offset: int = 0,
 ) -> WireOp[Request]:
     """The request, signed by any method at the current time with a fresh nonce (section 3.3).
@@ -118,6 +124,7 @@ def sign(
                 nonce=nonce,
                 extra_parameters=extra_parameters,
                 body_hash=body_hash,
+                body_hash_algorithm=body_hash_algorithm,
             )
         )
     return sign_request(
@@ -131,6 +138,40 @@ def sign(
         nonce=nonce,
         extra_parameters=extra_parameters,
         body_hash=body_hash,
+        body_hash_algorithm=body_hash_algorithm,
+    )
+
+
+def sign_for(
+    server: Server,
+    request: Request,
+    client: ClientCredentials,
+    *,
+    token: TokenCredentials | TemporaryCredentials | None,
+    extra_parameters: Pairs = (),
+    clock_offset: int = 0,
+) -> WireOp[Request]:
+    """The request, signed in the way that this server wants it. Raises ConfigurationError."""
+    if server.parameter_encoding == "mastercard":
+        from valetkey.oauth1.mastercard import sign_unencoded
+
+        method = server.signature_method
+        return (
+            yield from sign_unencoded(request, client, token=token, signature_method=method, clock_offset=clock_offset)
+        )
+    return (
+        yield from sign(
+            request,
+            client,
+            token=token,
+            signature_method=server.signature_method,
+            placement=server.placement,
+            realm=server.realm,
+            extra_parameters=extra_parameters,
+            body_hash=server.body_hash,
+            body_hash_algorithm=server.body_hash_algorithm,
+            clock_offset=clock_offset,
+        )
     )
 
 
@@ -146,11 +187,8 @@ def _sign_with_private_key(
     nonce: str,
     extra_parameters: Pairs,
     body_hash: bool,
+    body_hash_algorithm: str,
 ) -> WireOp[Request]:
-    from valetkey.effects import Sign
-
-    if client.private_key is None:
-        raise _refusal(ValueError(f"{signature_method} needs the client's private key: configure one"))
     try:
         parameters, base_string = _prepare(
             request,
@@ -161,17 +199,42 @@ def _sign_with_private_key(
             nonce=nonce,
             extra_parameters=extra_parameters,
             body_hash=body_hash,
+            body_hash_algorithm=body_hash_algorithm,
         )
     except ValueError as refused:
-        raise _refusal(refused) from None
-    algorithm = signature.RSA_ALGORITHMS[signature_method]
-    octets = yield from Sign(client.private_key, algorithm, base_string.encode())
-    text = b2a_base64(octets, newline=False).decode()
+        raise refusal(refused) from None
+    text = yield from rsa_signature(client, signature_method, base_string)
     parameters.append(("oauth_signature", percent_encode(text)))
     try:
         return transmission.place_parameters(request, parameters, placement=placement, realm=realm)
     except ValueError as refused:
-        raise _refusal(refused) from None
+        raise refusal(refused) from None
+
+
+def rsa_signature(client: ClientCredentials, signature_method: str, base_string: str) -> WireOp[str]:
+    """The signature by the client's private key, in base64 (section 3.4.3).
+
+    Raises ConfigurationError, and StoreError where a key's own signer fails: its errors may hold anything.
+    """
+    from valetkey.effects import Sign
+    from valetkey.errors import StoreError, ValetkeyError
+
+    if client.private_key is None:
+        raise refusal(ValueError(f"{signature_method} needs the client's private key: configure one"))
+    algorithm = signature.RSA_ALGORITHMS[signature_method]
+    try:
+        octets = yield from Sign(client.private_key, algorithm, base_string.encode())
+    except ValetkeyError:
+        raise
+    except Exception as error:  # noqa: BLE001 - code of the application's
+        message = f"the signer of the private key failed with {type(error).__name__}: look at its key service"
+        raise StoreError(message) from None
+    if not isinstance(octets, bytes):
+        close = getattr(octets, "close", None)
+        if close is not None:
+            close()  # a coroutine that nobody awaits
+        raise refusal(ValueError("the private key's signer must answer bytes; an async one needs an AsyncVault"))
+    return b2a_base64(octets, newline=False).decode()
 
 
 def _prepare(
@@ -184,6 +247,7 @@ def _prepare(
     nonce: str,
     extra_parameters: Pairs,
     body_hash: bool,
+    body_hash_algorithm: str,
 ) -> tuple[list[tuple[str, str]], str]:
     """The protocol parameters, encoded, without the signature; and the base string."""
     if timestamp <= 0:
@@ -200,7 +264,10 @@ def _prepare(
     if token is not None:
         parameters.append(("oauth_token", percent_encode(token.identifier)))
     if request.body and body_hash and signature_method != "PLAINTEXT" and not transmission.is_form(request):
-        parameters.append(("oauth_body_hash", percent_encode(signature.body_hash(signature_method, request.body))))
+        hashed = signature.body_hash(
+            f"HMAC-{body_hash_algorithm}" if body_hash_algorithm else signature_method, request.body
+        )
+        parameters.append(("oauth_body_hash", percent_encode(hashed)))
     if extra_parameters:
         parameters += _extra(extra_parameters)
     encoded = parameters + signature.encoded_parameters(others)
@@ -224,7 +291,8 @@ def _signature(method: str, base_string: str, client_secret: Secret, token_secre
     return signature.hmac_signature(method, base_string, client_secret, token_secret)
 
 
-def _refusal(reason: ValueError) -> ConfigurationError:
+def refusal(reason: ValueError) -> ConfigurationError:
+    """The error for a request that cannot be signed, with the reason and nothing of the request."""
     from valetkey.errors import ConfigurationError
 
     text = "it holds text that is not Unicode" if isinstance(reason, UnicodeError) else str(reason)

@@ -29,10 +29,16 @@ SIGNATURE_METHODS: tuple[SignatureMethod, ...] = (
     "RSA-SHA1",
     "RSA-SHA256",
     "RSA-SHA512",
+    "RSA-PSS",  # not of the RFC: RSASSA-PSS with SHA-256 and a salt of 32 octets
 )
-RSA_ALGORITHMS: Mapping[str, SignatureAlgorithm] = {"RSA-SHA1": "RS1", "RSA-SHA256": "RS256", "RSA-SHA512": "RS512"}
+RSA_ALGORITHMS: Mapping[str, SignatureAlgorithm] = {
+    "RSA-SHA1": "RS1",
+    "RSA-SHA256": "RS256",
+    "RSA-SHA512": "RS512",
+    "RSA-PSS": "PS256",
+}
 
-_HASHES = {"SHA1": sha1, "SHA256": sha256, "SHA512": sha512}
+_HASHES = {"SHA1": sha1, "SHA256": sha256, "SHA512": sha512, "PSS": sha256}
 _BLOCK_OCTETS = {"SHA1": 64, "SHA256": 64, "SHA512": 128}  # RFC 2104 section 2, RFC 4868 section 2.1
 _INNER_PAD = bytes(octet ^ 0x36 for octet in range(256))
 _OUTER_PAD = bytes(octet ^ 0x5C for octet in range(256))

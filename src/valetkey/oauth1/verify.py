@@ -140,10 +140,10 @@ def check_signature(signed: SignedRequest, keys: Keys) -> None:
 
 
 def rsa_signature_is_valid(public_key: str, method: str, base_string: str, given: str) -> bool:
-    """Whether the base64 text is a PKCS #1 v1.5 signature of the base string by this PEM key (section 3.4.3)."""
+    """Whether the base64 text is a signature of the base string by this PEM key (section 3.4.3)."""
     from binascii import a2b_base64, b2a_base64
 
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
     from cryptography.hazmat.primitives.asymmetric import padding, rsa
     from cryptography.hazmat.primitives.hashes import SHA1, SHA256, SHA512
     from cryptography.hazmat.primitives.serialization import load_pem_public_key
@@ -151,14 +151,22 @@ def rsa_signature_is_valid(public_key: str, method: str, base_string: str, given
     key = load_pem_public_key(public_key.encode())
     if not isinstance(key, rsa.RSAPublicKey):
         return False
-    hashes = {"RSA-SHA1": SHA1(), "RSA-SHA256": SHA256(), "RSA-SHA512": SHA512()}  # noqa: S303 - RFC 5849 section 3.4.3
+    hashes = {
+        "RSA-SHA1": SHA1(),  # noqa: S303 - RFC 5849 section 3.4.3
+        "RSA-SHA256": SHA256(),
+        "RSA-SHA512": SHA512(),
+        "RSA-PSS": SHA256(),
+    }
+    scheme = padding.PSS(padding.MGF1(SHA256()), 32) if method == "RSA-PSS" else padding.PKCS1v15()
     try:
         octets = a2b_base64(given)
         if b2a_base64(octets, newline=False).decode() != given:  # another spelling of the same octets
             return False
-        key.verify(octets, base_string.encode(), padding.PKCS1v15(), hashes[method])
+        key.verify(octets, base_string.encode(), scheme, hashes[method])
     except (InvalidSignature, ValueError):
         return False
+    except UnsupportedAlgorithm:  # a FIPS or RHEL policy that forbids SHA-1 in signatures
+        _refuse("signature_method_rejected", f"this server's crypto policy refuses {method}", status=401)
     return True
 
 
@@ -228,7 +236,7 @@ def _check_body_hash(request: Request, fields: dict[str, str]) -> None:
     if transmission.is_form(request):
         _refuse("parameter_rejected", "a form is signed itself: it has no oauth_body_hash", status=400)
     # Many clients hash with SHA-1 whatever the method, the only hash that the draft names.
-    allowed = {"HMAC-SHA1", fields["oauth_signature_method"]} & set(SIGNATURE_METHODS) - {"PLAINTEXT"}
+    allowed = {"HMAC-SHA1", "HMAC-SHA256", fields["oauth_signature_method"]} & set(SIGNATURE_METHODS) - {"PLAINTEXT"}
     if not any(constant_time_equal(signature.body_hash(method, request.body), given) for method in allowed):
         _refuse("signature_invalid", "the body is not the one that was hashed", status=401)
 

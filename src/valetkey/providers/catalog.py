@@ -96,7 +96,12 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
     if table is None or protocol is None:
         return None
     if protocol == "oauth1":
-        read = _loose(schema.read_table(table, schema.OAUTH1, required=schema.OAUTH1_REQUIRED, **reading))
+        required = () if table.get("client_only") is True else schema.OAUTH1_REQUIRED
+        read = _loose(schema.read_table(table, schema.OAUTH1, required=required, **reading))
+        if read.get("verifier_typed") and read.get("state_in_callback") is False:
+            problems.append(
+                f"{where}: a verifier that is typed in comes back by our own form: remove state_in_callback"
+            )
         if problems:
             return None
         from valetkey.oauth1.credentials import Server

@@ -22,6 +22,7 @@ NAME_CHARACTERS = LETTERS_AND_DIGITS | {"-"}
 MAX_NAME = 63
 SIGNATURE_METHODS = (
     "HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT", "RSA-SHA1", "RSA-SHA256", "RSA-SHA512",
+    "RSA-PSS",
 )  # fmt: skip
 PKCE_REFUSED = "refused_by_provider"
 
@@ -81,6 +82,17 @@ OAUTH1: Fields = {
     "callback_out_of_band": "flag",
     "authorization_token_parameter": "text",
     "body_hash": "flag",
+    "body_hash_algorithm": ("SHA1", "SHA256", "SHA512"),
+    "parameter_encoding": ("rfc5849", "mastercard"),
+    "client_only": "flag",
+    "temporary_credentials_method": ("POST", "GET"),
+    "token_method": ("POST", "GET"),
+    "callback_in_authorization": "flag",
+    "verifier_typed": "flag",
+    "token_lifetime_seconds": "number",
+    "renewal_endpoint": "url",
+    "renewal_method": ("POST", "GET"),
+    "renewal_keeps_token": "flag",
 }
 OAUTH1_REQUIRED = ("temporary_credentials_endpoint", "authorization_endpoint", "token_endpoint")
 

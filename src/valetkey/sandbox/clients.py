@@ -22,6 +22,7 @@ SIGNATURE_METHODS = (
     "RSA-SHA1",
     "RSA-SHA256",
     "RSA-SHA512",
+    "RSA-PSS",
     "PLAINTEXT",
 )
 OUT_OF_BAND = "oob"
