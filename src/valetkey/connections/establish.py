@@ -17,6 +17,7 @@ from valetkey.connections.records import (
     load_record,
     read_record,
     seal_credentials,
+    sealing_key,
     write_record,
 )
 from valetkey.digest import sha256_hex
@@ -58,6 +59,11 @@ def establish(
     resource_owner: str,
 ) -> Op[Connection]:
     """The connection that the answer brings. Only the holder of the flow's claim gets here."""
+    try:
+        _ = yield from sealing_key(settings)
+    except StoreError:
+        yield from release_claim(claim)  # nothing was sent: a reload may try again when the key is back
+        raise
     not_after = yield from exchange_deadline()
     try:
         grant = yield from speaker(registration).redeem(registration, pending, answer, not_after=not_after)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from valetkey.connections.codec import connection_key, read_clear, read_credentials, write_clear, write_credentials
 from valetkey.connections.seal import connection_place, key_id_of
-from valetkey.effects import UNKNOWN, WON, Emit, Event, Key, Load, Open, Random, Row, Seal, Swap
+from valetkey.effects import UNKNOWN, WON, Emit, Event, Key, Load, Open, Place, Random, Row, Seal, Swap
 from valetkey.errors import KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
 
@@ -70,6 +70,14 @@ def seal_credentials(
     place = connection_place(settings.environment, key, connection.incarnation, connection.generation)
     sealed = yield from Seal(place, write_credentials(credentials))
     return replace(connection, key_id=key_id_of(sealed)), sealed
+
+
+def sealing_key(settings: Settings) -> Op[str]:
+    """The id of the key that seals now. Raises KeyUnavailable, StoreError where none can.
+
+    Ask before anything is fetched that must be kept: a key service may be out of reach when an answer is there.
+    """
+    return key_id_of((yield from Seal(Place("probe", (settings.environment,)), b"")))
 
 
 def write_record(key: Key, expected: bytes | None, connection: Connection, sealed: bytes) -> Op[Record | None]:

@@ -17,7 +17,7 @@ from valetkey.connections.codec import connection_key
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REFRESHING, USABLE, Doubt, next_state
 from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
 from valetkey.connections.lifetimes import SKEW_SECONDS
-from valetkey.connections.records import load_record, open_record, write_record
+from valetkey.connections.records import load_record, open_record, sealing_key, write_record
 from valetkey.connections.refresh_plan import plan
 from valetkey.effects import Now, Random, Remaining, Sleep
 from valetkey.errors import ConfigurationError, ProviderError, ReauthorizationRequired, RefreshInProgress, StoreError
@@ -143,6 +143,12 @@ def _claim_and_refresh(
             return credentials.current
         yield from _refuse_short_timeout()
         raise RefreshInProgress(1.0)
+    try:
+        _ = yield from sealing_key(settings)
+    except StoreError:  # new tokens could not be kept: none are asked for
+        if found.usable:
+            return credentials.current
+        raise
     claimed = yield from _claim(record, now, limit)
     if claimed is None:
         return None

@@ -14,7 +14,14 @@ from valetkey.connections.records import describe_record, emit, seal_credentials
 from valetkey.connections.rescue_line import write_rescue_line
 from valetkey.connections.seal import rescue_place
 from valetkey.effects import Emit, Event, Key, Load, Now, Open, Random, Row, Seal
-from valetkey.errors import ProviderError, ReauthorizationRequired, StoreError, TransportError
+from valetkey.errors import (
+    KeyUnavailable,
+    ProviderError,
+    ReauthorizationRequired,
+    SealBroken,
+    StoreError,
+    TransportError,
+)
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -104,7 +111,7 @@ def adopt_rescue(settings: Settings, registration: Registration, record: Record)
             continue
         try:
             credentials = yield from open_rescue(settings, record, row.sealed)
-        except StoreError:  # altered, or its key is not here: it is kept, and must not hold up the connection
+        except (KeyUnavailable, SealBroken):  # it is kept, and must not hold up the connection; an outage must
             continue
         adopted = yield from _commit_rescued(settings, registration, record, credentials, row)
         if adopted is not None:

@@ -12,7 +12,7 @@ counted and kept. Not here: claims and cookies, which lapse by themselves within
 from __future__ import annotations
 
 from valetkey.connections.codec import CONNECTION, read_clear
-from valetkey.connections.records import VERSION_OCTETS, swap_settled
+from valetkey.connections.records import VERSION_OCTETS, sealing_key, swap_settled
 from valetkey.connections.seal import connection_place, key_id_of, rescue_place
 from valetkey.effects import Key, List, Load, Now, Open, Place, Random, Row, Seal
 from valetkey.errors import KeyUnavailable, SealBroken, StoreError
@@ -63,7 +63,7 @@ def reseal_page(settings: Settings, *, cursor: str = "") -> Op[Resealed]:
 
     cursor: as the page before answered; empty begins.
     """
-    key_id = yield from _sealing_key(settings)
+    key_id = yield from sealing_key(settings)
     page = yield from List(None, cursor)
     counts: dict[str, int] = {}
     missing: dict[str, int] = {}
@@ -88,11 +88,6 @@ def together(one: Resealed, other: Resealed) -> Resealed:
     names = ("resealed", "already", "leased", "busy", "broken", "unreadable")
     sums = {name: getattr(one, name) + getattr(other, name) for name in names}
     return replace(other, missing=tuple(sorted(missing.items())), **sums)
-
-
-def _sealing_key(settings: Settings) -> Op[str]:
-    """The id of the first key, which every sealed value tells."""
-    return key_id_of((yield from Seal(Place("reseal", (settings.environment,)), b"")))
 
 
 def _reseal(settings: Settings, row: Row, key_id: str) -> Op[Outcome | None]:

@@ -28,6 +28,7 @@ LIFETIME_SECONDS = 3_600.0
 MAX_AGE_SECONDS = 86_400.0
 RENEWAL_PAUSE_SECONDS = 60.0  # between attempts to renew a key that still serves
 FAILURE_SECONDS = 1.0  # so long nobody asks again for a key that could not be had
+SEAL_GRACE_SECONDS = 60.0  # longer than any exchange with a provider
 CLAIM_SECONDS = 15.0  # after which whoever was asking is taken for frozen or dead
 WAIT_ROUNDS = 400
 WAIT_SECONDS = 0.02
@@ -63,9 +64,18 @@ class EnvelopeKeyRing:
         self.key_ids = tuple(key.key_id if isinstance(key, WrappedKey) else key[0] for key in ring)
 
     def seal(self, place: Place, plaintext: bytes) -> WireOp[bytes]:
-        """The plaintext sealed for that place by the first key. Raises KeyUnavailable, StoreError."""
+        """The plaintext sealed for that place by the first key. Raises KeyUnavailable, StoreError.
+
+        A caller that could seal a minute ago still can: it may have fetched tokens since, which must not be lost.
+        """
         key_id = self.key_ids[0]
-        key = yield from self._key(key_id)
+        try:
+            key = yield from self._key(key_id)
+        except StoreError:
+            kept = self._wrapped[key_id].lately((yield from Now())) if key_id in self._wrapped else None
+            if kept is None:
+                raise
+            key = kept
         nonce = yield from Random(aead.NONCE_OCTETS)
         return aead.seal(key, place, key_id=key_id, plaintext=plaintext, nonce=nonce)
 
@@ -151,24 +161,34 @@ class EnvelopeKeyRing:
 
 
 class _DataKey:
-    """A wrapped key, and what this process knows of it. Every change is one assignment, so threads need no lock."""
+    """A wrapped key, and what this process knows of it. Each field is assigned whole, so threads need no lock."""
 
-    __slots__ = ("_failed", "_kept", "wrapped")
+    __slots__ = ("_failed", "_kept", "_served", "wrapped")
 
     def __init__(self, wrapped: WrappedKey) -> None:
         self.wrapped = wrapped
         self._kept: tuple[bytes, float, float, float] | None = None  # octets, unwrapped at, asked at, due after
         self._failed: tuple[str, bool, float] | None = None  # message, whether it was refused, when
+        self._served: tuple[bytes, float] | None = None  # octets, when they were last good
 
     def answer(self, now: float, max_age: float) -> bytes | None:
         """The key, if it may still be used; raises again what has just been raised."""
         kept, failed = self._kept, self._failed
         if kept is not None and 0 <= now - kept[1] < max_age:
+            self._served = kept[0], now
             return kept[0]
         if failed is not None and 0 <= now - failed[2] < FAILURE_SECONDS:
             if failed[1]:
                 raise KeyUnavailable(self.wrapped.key_id, failed[0])
             raise StoreError(failed[0])
+        return None
+
+    def lately(self, now: float) -> bytes | None:
+        """The key as it was a moment ago, to seal with; forgotten when that is longer ago."""
+        served = self._served
+        if served is not None and 0 <= now - served[1] < SEAL_GRACE_SECONDS:
+            return served[0]
+        self._served = None
         return None
 
     def is_due(self, now: float) -> bool:
@@ -177,7 +197,7 @@ class _DataKey:
         return kept is None or not 0 <= now - kept[2] < kept[3]
 
     def keep(self, octets: bytes, now: float, lifetime: float) -> None:
-        self._kept, self._failed = (octets, now, now, lifetime), None
+        self._kept, self._failed, self._served = (octets, now, now, lifetime), None, (octets, now)
 
     def postpone(self, now: float) -> None:
         kept = self._kept
