@@ -232,7 +232,12 @@ class AsyncVault(_Front):
 
     async def _run(self, op: Op[T]) -> T:
         if not self._tells_alone:
-            return await drive_async(op, self._ports.answer)
+            try:
+                return await drive_async(op, self._ports.answer)
+            finally:
+                late = self._listeners.late()  # the caller was cancelled, and its invocation is over
+                if late:
+                    await drive_async(self._keep(late), self._ports.answer)
         with self._listeners.collect() as events:
             try:
                 return await drive_async(op, self._ports.answer)

@@ -89,8 +89,9 @@ class Scene:
 @pytest.fixture
 def scene(httpserver: HTTPServer) -> Iterator[Scene]:
     found = Scene(httpserver)
+    real = found.both.real
     yield found
-    found.both.real.close()
+    real.close()
 
 
 def test_what_is_told_in_an_invocation_is_sent_at_its_end_and_verified_with_either_secret(scene: Scene) -> None:
@@ -110,6 +111,35 @@ def test_what_is_told_in_an_invocation_is_sent_at_its_end_and_verified_with_eith
     assert content["data"]["generation"] == 2
     assert fresh.reveal() not in body.decode()
     assert scene.kept == []
+
+
+def test_what_a_program_tells_after_its_cancelled_callers_invocation_is_kept(scene: Scene) -> None:
+    class Slow:
+        blocking = False
+
+        async def send(self, effect: Send) -> Answer:
+            await released.wait()
+            return scene.world.network.send(effect)
+
+    released: asyncio.Event
+
+    async def main() -> None:
+        nonlocal released
+        released = asyncio.Event()
+        scene.both.real.close()
+        scene.both = Slow()  # type: ignore[assignment]
+        vault = scene.vault(AsyncVault)
+        async with vault.invocation(30):
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(vault.access_token("two", "alice"), 0.05)
+        assert scene.kept == []
+        released.set()
+        await vault.close()
+
+    asyncio.run(main())
+
+    assert len(scene.kept) == 1
+    assert scene.got == []
 
 
 def test_another_secret_does_not_verify(scene: Scene) -> None:

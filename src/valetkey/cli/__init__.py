@@ -3,6 +3,9 @@
     valetkey demo                                        both protocols, end to end, on this machine
     valetkey sandbox                                     the provider of the demo alone
     valetkey connections list|show|refresh|revoke|forget what the vault holds, without tokens
+    valetkey keepalive                                   refresh what is about to lapse because nobody uses it
+    valetkey rescue import|list                          fresh tokens that the store did not take when they came
+    valetkey events deliver|list|secret                  what is told, and what still waits to be told
     valetkey store create|check                          the place where they are kept
     valetkey keys generate                               a sealing key
     valetkey doctor oauth1                               which mistake makes a signature that is refused
@@ -14,7 +17,8 @@ where something failed, 2 where the command or the configuration is wrong. Colou
 `output.py` prints, `commands.py` is the group and its handling of errors, every other file is one group of commands,
 `demo/` is the demonstration.
 
-The one rule: no token, no secret and no traceback is ever printed. (`keys generate` prints a key: that is its job.)
+The one rule: no token, no secret and no traceback is ever printed. (`keys generate` and
+`events secret` print one: that is their job.)
 Not here: anything that the library could not do without a terminal.
 """
 

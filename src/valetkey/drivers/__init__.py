@@ -8,7 +8,7 @@
     defaults.py     the ports of production, each built when it is first used
     tasks.py        programs that a cancelled caller does not take along
     threads.py      blocking ports for callers on an event loop
-    events.py       audit events to the log
+    events.py       audit events to the log and to hooks, and collected for the webhook
     session.py      an HTTP session over a function that authorizes and sends
 
 The one rule: a driver knows how an effect is performed and nothing about why. Not here: stores and key rings, which

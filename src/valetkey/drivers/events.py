@@ -22,8 +22,14 @@ if TYPE_CHECKING:
 WARNED = ("needs_reauthorization", "refresh_failed")  # at level WARNING; `unsaved` at ERROR, everything else at INFO
 MAX_FIELD = 500  # characters of a field in the log; an `unsaved` record is never cut
 
-_told: ContextVar[dict[Listeners, list[Event]] | None] = ContextVar("valetkey_told", default=None)
+_told: ContextVar[dict[Listeners, Told] | None] = ContextVar("valetkey_told", default=None)
 """What was told during this invocation and is wanted by a webhook, for each vault's listeners."""
+
+
+class Told(list["Event"]):
+    """Events in the order in which they were told; `ended` once nobody collects them any more."""
+
+    ended = False
 
 
 class LogEvents:
@@ -81,7 +87,15 @@ class Listeners:
     def collected(self) -> bool:
         """Whether somebody up the stack collects what is told, and will send it."""
         told = _told.get()
-        return told is not None and self in told
+        return told is not None and self in told and not told[self].ended
+
+    def late(self) -> list[Event]:
+        """What was told after the collecting had ended, by a program that outlived its cancelled caller."""
+        found = (_told.get() or {}).get(self)
+        if found is None or not found.ended:
+            return []
+        events, found[:] = list(found), []
+        return events
 
     def collect(self) -> Collecting:
         """For the length of a `with` block, the list of what is told and wanted by the webhook."""
@@ -93,16 +107,17 @@ class Collecting:
 
     def __init__(self, listeners: Listeners) -> None:
         self._listeners = listeners
-        self._token: Token[dict[Listeners, list[Event]] | None] | None = None
+        self._token: Token[dict[Listeners, Told] | None] | None = None
+        self._events = Told()
 
     def __enter__(self) -> list[Event]:
-        events: list[Event] = []
-        self._token = _told.set({**(_told.get() or {}), self._listeners: events})
-        return events
+        self._token = _told.set({**(_told.get() or {}), self._listeners: self._events})
+        return self._events
 
     def __exit__(self, *_: object) -> None:
         assert self._token is not None
         _told.reset(self._token)
+        self._events.ended = True
 
 
 class Invocation(invocation):
@@ -129,8 +144,9 @@ class Invocation(invocation):
         try:
             if self._collecting is not None and not self._awaited:
                 self._collecting.__exit__()
-                if self._events:
-                    self._send(self._events)
+                events, self._events[:] = list(self._events), []
+                if events:
+                    self._send(events)
         except Exception as error:  # noqa: BLE001 - what the handler did stands
             _log_failure("sending events", error)
         finally:
@@ -145,7 +161,8 @@ class Invocation(invocation):
         try:
             if self._collecting is not None:
                 self._collecting.__exit__()
-                sending: Awaitable[object] | None = self._send(self._events) if self._events else None
+                events, self._events[:] = list(self._events), []
+                sending: Awaitable[object] | None = self._send(events) if events else None
                 if sending is not None:
                     await sending
         except Exception as error:  # noqa: BLE001 - what the handler did stands

@@ -6,7 +6,7 @@ application who is signed in, running the program and the last-resort page, is i
 
 The one rule: a gateway translates and never decides. The target it hands on is the raw one; no forwarded header is
 read. Azure and Vercel serve WSGI or ASGI applications; a Google Cloud Function, which gets a Flask request,
-answers with `flask.Response.from_app(wsgi_app(...), request.environ)`.
+answers with `flask.Response.from_app(wsgi_app(...), request.environ)`. `scheduler.keepalive_handler` takes any event.
 
 Not here: routes and pages (`web`), flows (`connections`).
 """
