@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.connections.steps import LEASE_SECONDS, credentials, expired, record, standing, token, works
 from tests.keys.steps import World as Wire
+from tests.simulation.rings import promoted, use
 from tests.stores import servers
 from tests.stores.bench import TRANSPORT, DynamoDBBench
 
@@ -35,23 +36,6 @@ if TYPE_CHECKING:
     from valetkey.effects import Op
     from valetkey.sandbox.clients import RotationMode
     from valetkey.testing.world import World
-
-NEW = bytes((number * 11 + 200) % 256 for number in range(32))
-
-
-def promoted(world: World, *, keep_old: bool = True) -> World:
-    """The world after a new key was put first."""
-    old = [(key_id, world.keys._keys[key_id]) for key_id in world.keys.key_ids if key_id != "new"]
-    keys = LocalKeyRing([("new", NEW), *(old if keep_old else ())], random=world.clock.random)
-    use(world, keys)
-    return world
-
-
-def use(world: World, keys: LocalKeyRing) -> None:
-    """Seal and open with these from now on."""
-    world.keys = world.ports.keys = keys
-    world.ports._performers[Seal] = lambda effect: keys.seal(effect.place, effect.plaintext)
-    world.ports._performers[Open] = lambda effect: keys.open(effect.place, effect.sealed)
 
 
 def sweep(world: World, cursor: str = "") -> Op[Resealed]:
