@@ -7,7 +7,7 @@
     valetkey rescue import|list                          fresh tokens that the store did not take when they came
     valetkey events deliver|list|secret                  what is told, and what still waits to be told
     valetkey store create|check                          the place where they are kept
-    valetkey keys generate                               a sealing key
+    valetkey keys generate|rotate|reseal                 sealing keys: make one, bring it in, seal every row with it
     valetkey doctor oauth1                               which mistake makes a signature that is refused
     valetkey providers list|show                         what the catalog knows
 
