@@ -291,3 +291,11 @@ def test_an_identity_endpoint_elsewhere_is_never_asked_over_plain_http() -> None
 
         with pytest.raises(Exception, match="fixed addresses"):
             transport.send(world.sent[0])
+
+
+@pytest.mark.parametrize("change", [{"IDENTITY_ENDPOINT": "canary"}, {"IDENTITY_HEADER": "canary\r\nX: y"}])
+def test_an_identity_endpoint_that_is_none_is_refused(change: dict[str, str]) -> None:
+    with pytest.raises(ConfigurationError, match="IDENTITY_ENDPOINT") as caught:
+        TokenWorld(token()).current(source(APP | change))
+
+    assert "canary" not in str(caught.value)

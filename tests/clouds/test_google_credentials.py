@@ -199,6 +199,7 @@ def test_gclouds_own_file_is_found(tmp_path: Path, variable: str) -> None:
         ({**ACCOUNT, "private_key": ""}, "without private_key"),
         ({**ACCOUNT, "client_email": 5}, "without client_email"),
         ({**ACCOUNT, "token_uri": "http://token.example/"}, "not https"),
+        ({**ACCOUNT, "token_uri": "canary"}, "not https"),
         ({**ACCOUNT, "private_key": "canary"}, "PEM"),
         ({**CONSENT, "refresh_token": ""}, "without refresh_token"),
     ],

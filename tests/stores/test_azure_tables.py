@@ -487,3 +487,32 @@ def test_a_store_that_cannot_work_is_refused_at_start(url: str, environ: dict[st
         open_store(url, environ=environ)
 
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verb", ["create", "check"])
+def test_what_fails_while_a_table_is_made_or_checked_is_an_error(table: tuple[str, str], verb: str) -> None:
+    bench, _ = faulty(table, *([send] if verb == "check" else []), odata(400, "InvalidInput"))
+
+    with pytest.raises(StoreError, match="InvalidInput"):
+        bench.perform(getattr(bench.store, verb)())
+
+
+def test_an_answer_that_is_no_listing_is_an_error_that_quotes_none_of_it(table: tuple[str, str]) -> None:
+    bench, _ = faulty(table, answer(200, b'{"value": "canary"}'))
+
+    with pytest.raises(StoreError, match="not a listing"):
+        bench.list("ab")
+
+
+def test_a_write_whose_token_vanishes_after_a_lost_answer_is_unknown(table: tuple[str, str]) -> None:
+    bench, network = faulty(table)
+    wire, mine = bench.store._wire, row(new_key())
+
+    def lose_and_forget(effect: Send) -> Response:
+        wire._key = None
+        wire._tokens._environ = {"AZURE_CLIENT_SECRET": "without a client"}
+        return lose_the_answer(effect)
+
+    network.faults = [lose_and_forget]
+
+    assert bench.swap(mine.key, None, mine) == UNKNOWN

@@ -508,3 +508,29 @@ def test_opening_it_imports_no_other_store_and_no_network_code(url: str) -> None
     done = subprocess.run([sys.executable, "-I", "-c", script], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "problem"),
+    [(400, "FAILED_PRECONDITION", "point-in-time recovery .* see billing"), (403, "PERMISSION_DENIED", "denied")],
+)
+def test_recovery_that_cannot_be_switched_on_is_said(
+    service: FirestoreFake, status: int, code: str, problem: str
+) -> None:
+    google_itself = Google(service)
+    network = Faults(google_itself.send, google_itself.send, google(status, code))
+    bench = HttpBench(FirestoreStore("demo-valetkey", tokens=OneToken()), World(network.send))
+
+    with pytest.raises(StoreError, match=problem):
+        bench.perform(bench.store.create())
+
+
+def test_a_commit_that_does_not_say_when_it_happened_is_won_and_read_again(fake: FirestoreFake) -> None:
+    bench, network = faulty(fake, acted_then(answer(200, b'{"commitTime": "2026-01-01T00:00:00Z"}')))
+    first = row(new_key())
+    second = row(first.key)
+
+    assert bench.swap(first.key, None, first) == WON
+    assert bench.swap(first.key, first.version, second) == WON
+
+    assert len(network.sent) == 3
