@@ -16,8 +16,10 @@ from valetkey.cli.commands import valetkey as command
 from valetkey.cli.demo.deployment import OAUTH2, Deployment
 from valetkey.cli.demo.narration import Narrator
 from valetkey.cli.demo.steps import connect_oauth1, connect_oauth2
+from valetkey.effects import Key, Row
 from valetkey.keys.local import generate_key
 from valetkey.keys.open import read_key_ring
+from valetkey.stores.sqlite import SqliteStore
 from valetkey.vault import Vault
 
 if TYPE_CHECKING:
@@ -185,3 +187,22 @@ def test_a_key_service_that_is_down_says_where_to_go_on(
 
     assert result.exit_code == 1
     assert "go on with: valetkey keys reseal" in json.loads(result.stderr)["problems"][0]
+
+
+def test_a_sweep_in_sittings_prints_the_cursor_from_which_it_goes_on(deployment: Deployment) -> None:
+    store = SqliteStore(deployment.environ["VALETKEY_STORE"].removeprefix("sqlite://"))
+    for number in range(150):
+        row = Row(Key("f" * 64, f"other/{number:04}"), number.to_bytes(16, "big"), {})
+        assert store.swap(row.key, None, row) == "won"
+    store.close()
+    ring = f"{OLD},{ring_of(deployment)}"
+
+    first = run("reseal", "--pages", "1", **with_ring(deployment.environ, ring))
+    cursor = first.output.rpartition("--cursor ")[2].strip()
+    second = json.loads(run("reseal", "--cursor", cursor, "--json", **with_ring(deployment.environ, ring)).output)
+    whole = run("reseal", **with_ring(deployment.environ, ring))
+
+    assert "There is more" in first.output
+    assert (second["cursor"], second["left"]) == ("", 0)
+    assert "sealed by old before" in whole.output
+    assert "--cursor" in whole.stderr

@@ -10,6 +10,7 @@ from tests.keys.steps import ENVIRON, PLACE, REGION, World, refuse, ring
 
 from valetkey.clouds.aws_credentials import AwsCredentialSource
 from valetkey.errors import ConfigurationError, KeyUnavailable, StoreError, TransportError
+from valetkey.http import Response
 from valetkey.keys.aws_kms import AwsKms, name_problem
 from valetkey.keys.key_service import MAX_ATTEMPTS, WrappedKey
 from valetkey.keys.open import open_key_ring, write_key
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from tests.keys.steps import KmsServer
 
     from valetkey.effects import Send
-    from valetkey.http import Response
 
 ARN = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 WRAPPED = WrappedKey("k-1", "aws-kms", ARN, b"wrapped")
@@ -259,3 +259,37 @@ def test_nothing_that_is_printed_holds_a_key_or_a_secret(kms: KmsServer) -> None
     assert repr(found) == "EnvelopeKeyRing(k-1)"
     assert "canary" not in repr(kms.service) + repr(found)
     assert repr(wrapped.wrapped) not in repr(wrapped)
+
+
+def test_expired_credentials_are_asked_for_anew() -> None:
+    environ = {"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "/v2/x"}
+    given: list[str] = []
+
+    def answers(effect: Send) -> Response:
+        if effect.request.url.startswith("http://169.254.170.2/"):
+            given.append(f"ASIA{len(given)}")
+            found = {
+                "AccessKeyId": given[-1],
+                "SecretAccessKey": "S",
+                "Token": "T",
+                "Expiration": "2036-01-01T00:00:00Z",
+            }
+            return Response(200, body=json.dumps(found).encode())
+        signed = str(effect.request.headers.get("authorization"))
+        code = "ExpiredTokenException" if "ASIA0" in signed else "DisabledException"
+        return refuse(*error(code))(effect)
+
+    with pytest.raises(KeyUnavailable, match="enable it"):
+        World(answers).run(ring(WRAPPED, service=stub(environ)).seal(PLACE, b"x"))
+
+    assert given == ["ASIA0", "ASIA1"]
+
+
+def test_asking_again_stops_when_the_invocation_has_no_time_for_it() -> None:
+    world = World(refuse(503, b""))
+    world.remaining = 0.21
+
+    with pytest.raises(StoreError, match="out of reach"):
+        world.run(ring(WRAPPED, service=stub()).seal(PLACE, b"x"))
+
+    assert len(world.sent) < MAX_ATTEMPTS

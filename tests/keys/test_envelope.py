@@ -302,17 +302,34 @@ def test_who_waits_has_only_the_time_of_its_invocation(kms: KmsServer) -> None:
     frozen.close()
 
 
-def test_a_caller_that_finds_the_key_renewed_after_its_claim_does_not_ask_again() -> None:
+def test_a_caller_that_thaws_after_another_has_unwrapped_does_not_ask_again() -> None:
     service, here = Service(), world()
     found = ring(ONE, service=service)
     late = found.seal(PLACE, b"x")
-    next(late)  # it is about to look at the clock
+    next(late)
+    late.send(here.now)  # it has claimed, and froze before it asked
+    here.now += CLAIM_SECONDS + 1
     here.run(found.seal(PLACE, b"x"))
 
     late.send(here.now)
     late.close()
 
     assert len(service.asked) == 1
+
+
+def test_while_one_caller_renews_the_others_use_the_copy_that_is_there(kms: KmsServer) -> None:
+    wrapped = kms.wrap(kms.create_key())
+    here = kms.world()
+    found = ring(wrapped, service=kms.service)
+    sealed = here.run(found.seal(PLACE, b"x"))
+    here.now += LIFETIME_SECONDS
+    renewing = found.open(PLACE, sealed)
+    start(renewing, here)
+
+    assert here.run(found.open(PLACE, sealed)) == b"x"
+
+    assert (here.slept, len(here.sent)) == ([], 1)
+    renewing.close()
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_a_short_rsa_key_signs_only_where_the_operator_says_so() -> None:
     short = pem(rsa.generate_private_key(65537, 1024))  # what some OAuth 1.0 providers had registered for years
 
     assert "has 1024 bits: register one of 2048" in refusal(short)
-    assert len(LocalSigner(least_rsa_bits=1024).sign(short, "RS1", MESSAGE)) == 128
+    assert len(LocalSigner(least_rsa_bits=1024).sign_here(short, "RS1", MESSAGE)) == 128
 
 
 def test_a_parsed_key_is_kept_but_not_its_text(rsa_key: rsa.RSAPrivateKey) -> None:

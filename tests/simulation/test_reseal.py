@@ -304,6 +304,24 @@ def test_an_outage_in_the_middle_of_a_page_is_raised_and_the_page_is_taken_up_ag
     assert (done.resealed, done.already) == (1, 1)
 
 
+def test_a_row_that_others_keep_writing_is_counted_and_one_that_goes_away_is_not() -> None:
+    world = valid()
+
+    def busy(effect: Any) -> object:
+        return "lost" if isinstance(effect, Swap) else world.answer(effect)
+
+    def deleted(effect: Any) -> object:
+        if isinstance(effect, Swap):
+            row = world.store.load(effect.key)
+            assert row is not None
+            world.store.swap(row.key, row.version, None)
+        return world.answer(effect)
+
+    assert drive(sweep(world), busy).busy == 2
+    gone = drive(sweep(world), deleted)
+    assert (gone.resealed, gone.left, rows(world)) == (0, 0, [])
+
+
 def test_a_write_whose_answer_is_lost_counts_once() -> None:
     world = valid()
     world.store.lost_answers, world.store.lost_writes = 1, 0

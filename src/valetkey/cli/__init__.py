@@ -17,8 +17,8 @@ where something failed, 2 where the command or the configuration is wrong. Colou
 `output.py` prints, `commands.py` is the group and its handling of errors, every other file is one group of commands,
 `demo/` is the demonstration.
 
-The one rule: no token, no secret and no traceback is ever printed. (`keys generate` and
-`events secret` print one: that is their job.)
+The one rule: no token, no secret and no traceback is ever printed. (`keys generate`, `keys rotate`
+and `events secret` print one: that is their job.)
 Not here: anything that the library could not do without a terminal.
 """
 

@@ -95,7 +95,8 @@ def write_key(key: RingKey) -> str:
 def open_service(service: str, name: str, *, environ: Mapping[str, str]) -> KeyService:
     """The service, to be asked for its key of that name. Raises ConfigurationError."""
     row = SERVICES.get(service)
-    problem = row.name_problem(name) if row else f"the key services are {', '.join(SERVICES)}"
+    forms = ", ".join(f"{word}:{each.form}" for word, each in SERVICES.items())
+    problem = row.name_problem(name) if row else f"the key services are {forms}"
     if row is None or problem:
         raise ConfigurationError(problem)
     return row.open(environ)
