@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from valetkey.http import Response
 
 PIECE = 1 << 16
+LARGE = 1 << 20  # from here aiohttp warns of octets that are given in one piece
 AUTOMATIC = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 
 
@@ -75,13 +76,18 @@ class AiohttpTransport:
         from yarl import URL
 
         request = given.effect.request
+        body: Any = request.body
+        if len(body) > LARGE:
+            from io import BytesIO
+
+            body = BytesIO(body)
         # With a server_hostname a connection is pooled under a key of its own: none that was kept without one is used,
         # and these are closed. So this is a new connection.
         new = given.public or not given.effect.kept
         return await self._session.request(
             request.method,
             URL(given.at(address) if address else request.url, encoded=True),
-            data=request.body or None,
+            data=body or None,
             allow_redirects=False,
             raise_for_status=False,
             auto_decompress=False,

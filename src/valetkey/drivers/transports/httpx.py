@@ -119,6 +119,7 @@ class HttpxTransport:
             except Reused:
                 continue
             except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it may hold the URL
+                await steps.close()
                 raise steps.failure(error) from None
         raise steps.failure(Refused(NOT_NEW))
 
@@ -139,6 +140,11 @@ class Steps:
         self._place = (address or given.url.host, given.port)
         self._stream: Any = None
         self._traced = self.sent = False
+
+    async def close(self) -> None:
+        """Close the connection: httpcore leaves one open whose TLS handshake is cancelled."""
+        if self._stream is not None:
+            await self._stream.aclose()
 
     async def note_async(self, event: str, told: Any) -> None:
         """Take note of a step; the trace of an AsyncClient."""
