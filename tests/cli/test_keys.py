@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import stat
 from pathlib import Path
@@ -20,12 +21,14 @@ from valetkey.effects import Key, Row
 from valetkey.keys.local import generate_key
 from valetkey.keys.open import read_key_ring
 from valetkey.stores.sqlite import SqliteStore
-from valetkey.vault import Vault
+from valetkey.vault import AsyncVault, Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from click.testing import Result
+
+    from valetkey.secret import Secret
 
 OLD = generate_key(lambda octets: bytes((number * 7 + 200) % 256 for number in range(octets)), key_id="old")
 
@@ -162,6 +165,15 @@ def test_a_deployment_moves_from_a_local_key_to_kms_without_losing_a_connection(
         assert connection.key_id == "cloud"
     finally:
         vault.close()
+    assert asyncio.run(awaited(with_ring(before, rings[2]))) == token
+
+
+async def awaited(environ: dict[str, str]) -> Secret:
+    vault = AsyncVault.from_env(environ)
+    try:
+        return await vault.access_token(OAUTH2, "alice")
+    finally:
+        await vault.close()
 
 
 def test_rows_of_a_missing_key_are_counted_by_its_name_and_are_status_1(deployment: Deployment) -> None:
