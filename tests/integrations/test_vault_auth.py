@@ -1,4 +1,4 @@
-"""`VaultAuth` in requests, httpx and async httpx: the same promises, against real servers on loopback."""
+"""`VaultAuth` in requests, httpx, httpx2, aiohttp and urllib3: the same promises, against real servers on loopback."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ import asyncio
 import io
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlencode
 
+import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
+import urllib3
 from tests.integrations.provider import AsyncFakeVault, FakeVault, Provider, has_credentials
 from werkzeug import Response as Outgoing
 
 from valetkey.errors import ConfigurationError
+from valetkey.integrations.aiohttp import VaultAuth as AiohttpAuth
 from valetkey.integrations.httpx import VaultAuth as HttpxAuth
+from valetkey.integrations.httpx2 import VaultAuth as Httpx2Auth
 from valetkey.integrations.requests import VaultAuth as RequestsAuth
+from valetkey.integrations.urllib3 import VaultPool
 
 if TYPE_CHECKING:
     from valetkey.http import Request
@@ -25,6 +32,9 @@ class Got(NamedTuple):
     status: int
     body: bytes
     url: str
+
+
+Call = Callable[..., Got]
 
 
 def by_requests(vault: FakeVault, method: str, url: str, *, follow: bool = True, **given: Any) -> Got:
@@ -42,27 +52,80 @@ def by_httpx(vault: FakeVault, method: str, url: str, *, follow: bool = True, **
         return Got(response.status_code, response.content, str(response.url))
 
 
-def by_async_httpx(vault: FakeVault, method: str, url: str, *, follow: bool = True, **given: Any) -> Got:
-    if "content" in given and not isinstance(given["content"], bytes):
-        pieces = given["content"]
+def by_httpx2(vault: FakeVault, method: str, url: str, *, follow: bool = True, **given: Any) -> Got:
+    with httpx2.Client(auth=Httpx2Auth(vault, "example", "alice", "work"), trust_env=False) as client:
+        response = client.request(method, url, follow_redirects=follow, **given)
+        return Got(response.status_code, response.content, str(response.url))
 
-        async def stream() -> AsyncIterator[bytes]:
-            for piece in pieces:
-                yield piece
 
-        given["content"] = stream()
+def streamed(given: dict[str, Any]) -> dict[str, Any]:
+    """The same with an awaited stream in the place of an iterator."""
+    if "content" not in given or isinstance(given["content"], bytes):
+        return given
+    pieces = given["content"]
 
+    async def stream() -> AsyncIterator[bytes]:
+        for piece in pieces:
+            yield piece
+
+    return given | {"content": stream()}
+
+
+def async_by(library: Any, auth_class: Any) -> Call:
+    def call(vault: FakeVault, method: str, url: str, *, follow: bool = True, **given: Any) -> Got:
+        async def main() -> Got:
+            auth = auth_class(AsyncFakeVault(vault), "example", "alice", "work")
+            async with library.AsyncClient(auth=auth, trust_env=False) as client:
+                response = await client.request(method, url, follow_redirects=follow, **streamed(given))
+                return Got(response.status_code, response.content, str(response.url))
+
+        return asyncio.run(main())
+
+    return call
+
+
+def by_aiohttp(vault: FakeVault, method: str, url: str, *, follow: bool = True, **given: Any) -> Got:
     async def main() -> Got:
-        auth = HttpxAuth(AsyncFakeVault(vault), "example", "alice", "work")
-        async with httpx.AsyncClient(auth=auth, trust_env=False) as client:
-            response = await client.request(method, url, follow_redirects=follow, **given)
-            return Got(response.status_code, response.content, str(response.url))
+        named = streamed(given)
+        named["data"] = named.pop("content", named.get("data"))
+        files = named.pop("files", None)
+        if files is not None:
+            named["data"] = form = aiohttp.FormData()
+            for field, (filename, file, content_type) in files.items():
+                form.add_field(field, file, filename=filename, content_type=content_type)
+        auth = AiohttpAuth(AsyncFakeVault(vault), "example", "alice", "work")
+        async with aiohttp.ClientSession(middlewares=(auth,)) as session:
+            async with session.request(method, url, allow_redirects=follow, **named) as response:
+                return Got(response.status, await response.read(), str(response.url))
 
     return asyncio.run(main())
 
 
-CLIENTS = {"requests": by_requests, "httpx": by_httpx, "async httpx": by_async_httpx}
-Call = Callable[..., Got]
+def by_urllib3(vault: FakeVault, method: str, url: str, *, follow: bool = True, **given: Any) -> Got:
+    if "params" in given:
+        url += ("&" if "?" in url else "?") + urlencode(given.pop("params"))
+    if "files" in given:
+        given["fields"] = {name: (file[0], file[1].read(), file[2]) for name, file in given.pop("files").items()}
+    if "data" in given:
+        given["fields"], given["encode_multipart"] = given.pop("data"), False
+    if "content" in given:
+        given["body"] = given.pop("content")
+    with urllib3.PoolManager() as pool:
+        ours = VaultPool(pool, vault, "example", "alice", "work")
+        response = ours.request(method, url, redirect=follow, timeout=5, **given)
+        return Got(response.status, response.data, url)
+
+
+CLIENTS: dict[str, Call] = {
+    "requests": by_requests,
+    "httpx": by_httpx,
+    "async httpx": async_by(httpx, HttpxAuth),
+    "httpx2": by_httpx2,
+    "async httpx2": async_by(httpx2, Httpx2Auth),
+    "aiohttp": by_aiohttp,
+    "urllib3": by_urllib3,
+}
+LIKE_HTTPX = [CLIENTS[name] for name in CLIENTS if "httpx" in name]
 
 
 @pytest.fixture(params=list(CLIENTS))
@@ -175,7 +238,7 @@ def test_a_redirect_to_another_host_carries_no_credentials(
         got = call(vault, method, provider.url + f"/away/{status}", **form)
     except ConfigurationError:  # httpx cannot take a signature out of a body again: nothing is sent
         assert vault.placement == "body"
-        assert call is not by_requests
+        assert call in LIKE_HTTPX
     else:
         assert got.body == b"landed"
     assert len(provider.seen) == 1
@@ -206,7 +269,14 @@ def test_a_form_that_is_redirected_with_its_method_is_never_sent_with_an_old_sig
 def test_redirects_without_end_end(call: Call, vault: FakeVault, provider: Provider) -> None:
     provider.routes["/round"] = lambda _: Outgoing("", 302, headers={"Location": "/round"})
 
-    with pytest.raises((requests.TooManyRedirects, httpx.TooManyRedirects)):
+    too_many = (
+        requests.TooManyRedirects,
+        httpx.TooManyRedirects,
+        httpx2.TooManyRedirects,
+        aiohttp.TooManyRedirects,
+        urllib3.exceptions.MaxRetryError,
+    )
+    with pytest.raises(too_many):
         call(vault, "GET", provider.url + "/round")
 
 

@@ -2,203 +2,30 @@
 
     httpx.Client(auth=VaultAuth(vault, "github", "alice")).get("https://api.github.com/user")
 
-httpx follows redirects below the auth, copying headers and body of the request. So credentials travel in a `Headers`
-that shows them to who sends and not to who copies; a hop on the same origin that was made without them is then
-authorized and made again.
+How it works is in `httpx_flow`, for httpx and httpx2 alike.
 """
 
 from __future__ import annotations
 
 import httpx
 
-from valetkey.errors import ConfigurationError
-from valetkey.http import Headers, Request
-from valetkey.integrations.credentials import added_headers, bearer_token, same_origin, without_fragment
-from valetkey.value import value
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, ItemsView, Iterator, KeysView, ValuesView
-    from typing import Any
-
-    from valetkey.http import Pairs
-    from valetkey.integrations.credentials import AsyncSigningVault, SigningVault
-    from valetkey.secret import Secret
-
-MAX_SENT = 7  # the request, five redirects, one repetition after a 401
+from valetkey.integrations.httpx_flow import AuthFlow, CarriedHeaders, SentOnce
 
 
-@value
-class _Ask:
-    """The step in which the vault authorizes a request."""
-
-    request: Request
-    rejected: Secret | None
+class _Carried(CarriedHeaders, httpx.Headers):
+    _plain = httpx.Headers
 
 
-class VaultAuth(httpx.Auth):
+class _SentOnce(SentOnce, httpx.SyncByteStream, httpx.AsyncByteStream):
+    pass
+
+
+class VaultAuth(AuthFlow, httpx.Auth):
     """Authorizes requests with a vault's connection. Raises in the call what `vault.sign` raises.
 
     An `AsyncVault` needs an `AsyncClient`; a `Vault` in an `AsyncClient` holds up the event loop while it refreshes.
     """
 
-    requires_request_body = True
-
-    def __init__(
-        self, vault: SigningVault | AsyncSigningVault, registration: str, resource_owner: str, account: str = ""
-    ) -> None:
-        self._vault = vault
-        self._registration, self._resource_owner, self._account = registration, resource_owner, account
-
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        """The flow for `Client`."""
-        request.read()
-        flow = _flow(request)
-        step: _Ask | httpx.Request | None = next(flow)
-        while step is not None:
-            reply: Any = self._authorized(step) if isinstance(step, _Ask) else (yield step)
-            if hasattr(reply, "__await__"):
-                reply.close()
-                message = "an AsyncVault authorizes an httpx.AsyncClient: use a Vault with httpx.Client"
-                raise ConfigurationError(message)
-            step = _next(flow, reply)
-
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
-        """The flow for `AsyncClient`."""
-        await request.aread()
-        flow = _flow(request)
-        step: _Ask | httpx.Request | None = next(flow)
-        while step is not None:
-            reply: Any = self._authorized(step) if isinstance(step, _Ask) else (yield step)
-            if hasattr(reply, "__await__"):
-                reply = await reply
-            step = _next(flow, reply)
-
-    def _authorized(self, step: _Ask) -> object:
-        return self._vault.sign(
-            step.request,
-            registration=self._registration,
-            resource_owner=self._resource_owner,
-            account=self._account,
-            rejected=step.rejected,
-        )
-
-
-def _next(flow: Generator[_Ask | httpx.Request, Any, None], reply: object) -> _Ask | httpx.Request | None:
-    try:
-        return flow.send(reply)
-    except StopIteration:
-        return None
-
-
-def _flow(target: httpx.Request) -> Generator[_Ask | httpx.Request, Any, None]:
-    """Both colours: authorize, send; after a redirect on the same origin or one 401, again."""
-    rejected: Secret | None = None
-    repeated = False
-    for _ in range(MAX_SENT):
-        request = _read(target)
-        signed: Request = yield _Ask(request, rejected)
-        token = bearer_token(signed)
-        if rejected is not None and token == rejected:
-            return
-        sent = _carrying(target, request, signed)
-        response: httpx.Response = yield sent
-        last, rejected = response.request, None
-        if last is not sent:
-            hops = [*(earlier.request for earlier in response.history), last]
-            if last.method not in ("GET", "HEAD") or not all(same_origin(request.url, str(hop.url)) for hop in hops):
-                return
-            if not isinstance(last.stream, httpx.ByteStream):
-                return
-            last.read()
-            target = last
-        elif response.status_code == 401 and token is not None and not repeated:
-            repeated, rejected = True, token
-        else:
-            return
-
-
-def _read(request: httpx.Request) -> Request:
-    """The request that will be sent."""
-    headers = Headers(tuple((name.decode("latin-1"), text.decode("latin-1")) for name, text in request.headers.raw))
-    return Request(request.method, without_fragment(str(request.url)), headers, request.content)
-
-
-def _carrying(target: httpx.Request, request: Request, signed: Request) -> httpx.Request:
-    """A copy of the request that carries what authorizing added."""
-    added = added_headers(request, signed)
-    stream: httpx.SyncByteStream | httpx.AsyncByteStream = target.stream
-    if signed.body != request.body:
-        added = (*(pair for pair in added if pair[0].lower() != "content-length"), _length(signed.body))
-        stream = _SentOnce(signed.body)
-    url = target.url if signed.url == request.url else httpx.URL(signed.url)
-    copy = httpx.Request(target.method, url, stream=stream, extensions=target.extensions)
-    copy.headers = _Carried(target.headers, added)
-    return copy
-
-
-def _length(body: bytes) -> tuple[str, str]:
-    return ("Content-Length", str(len(body)))
-
-
-class _SentOnce(httpx.SyncByteStream, httpx.AsyncByteStream):
-    """A signed body. The hop of a redirect that would send it again fails before an octet of it is sent."""
-
-    def __init__(self, body: bytes) -> None:
-        self._pieces = [body]
-
-    def _take(self) -> bytes:
-        if not self._pieces:
-            message = "a signed body was redirected: send the request to its new URL"
-            raise ConfigurationError(message)
-        return self._pieces.pop()
-
-    def __iter__(self) -> Iterator[bytes]:
-        yield self._take()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        yield self._take()
-
-
-class _Carried(httpx.Headers):
-    """Headers with credentials that are read and sent with the others, and not copied: `Headers(these)` has none."""
-
-    def __init__(self, headers: httpx.Headers, added: Pairs) -> None:
-        super().__init__(headers)
-        self._added = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in added]
-        self._names = {name.lower() for name, _ in self._added}
-
-    @property
-    def raw(self) -> list[tuple[bytes, bytes]]:
-        """What is sent."""
-        return [pair for pair in super().raw if pair[0].lower() not in self._names] + self._added
-
-    def _all(self) -> httpx.Headers:
-        return httpx.Headers(self.raw)
-
-    def keys(self) -> KeysView[str]:
-        return self._all().keys()
-
-    def values(self) -> ValuesView[str]:
-        return self._all().values()
-
-    def items(self) -> ItemsView[str, str]:
-        return self._all().items()
-
-    def multi_items(self) -> list[tuple[str, str]]:
-        return self._all().multi_items()
-
-    def get_list(self, key: str, split_commas: bool = False) -> list[str]:  # noqa: FBT001, FBT002 - httpx's
-        return self._all().get_list(key, split_commas)
-
-    def __getitem__(self, key: str) -> str:
-        return self._all()[key]
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._all()
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(self._all())
-
-    def __len__(self) -> int:
-        return len(self._all())
+    _library = httpx
+    _carried = _Carried
+    _sent_once = _SentOnce
