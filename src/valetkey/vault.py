@@ -6,6 +6,7 @@ same parameters, and a test compares them.
 
 from __future__ import annotations
 
+from valetkey import verbs
 from valetkey.connections.cache import TokenCache
 from valetkey.drivers.drive import drive, drive_async
 from valetkey.value import replace
@@ -158,27 +159,27 @@ class Vault(_Front):
         account: str = "",
     ) -> Redirect:
         """See `connections.authorize.begin_authorization`."""
-        return self.run(_begin(self, registration, resource_owner, cookies, return_to, scope, account))
+        return self.run(verbs.begin(self, registration, resource_owner, cookies, return_to, scope, account))
 
     def finish_authorization(self, request: Request, *, resource_owner: str | None) -> Finished:
         """See `connections.authorize.finish_authorization`."""
-        return self.run(_finish(self, request, resource_owner))
+        return self.run(verbs.finish(self, request, resource_owner))
 
     def connect_url(
         self, registration: str, resource_owner: str, *, return_to: str | None = None, account: str = ""
     ) -> str:
         """See `connections.links.connect_url`."""
-        return self.run(_connect_url(self, registration, resource_owner, return_to, account))
+        return self.run(verbs.connect_url(self, registration, resource_owner, return_to, account))
 
     def complete_authorization(self, handle: str, resource_owner: str) -> Connection:
         """See `connections.links.complete_authorization`."""
-        return self.run(_complete(self, handle, resource_owner))
+        return self.run(verbs.complete(self, handle, resource_owner))
 
     def session(self, registration: str, resource_owner: str, account: str = "") -> Session:
         """An HTTP session whose requests are signed or carry the token, for the provider's own hosts only."""
         from valetkey.drivers.session import Session
 
-        return Session(lambda request: self.run(_call(self, request, registration, resource_owner, account)))
+        return Session(lambda request: self.run(verbs.call(self, request, registration, resource_owner, account)))
 
     def sign(
         self,
@@ -190,29 +191,57 @@ class Vault(_Front):
         rejected: Secret | None = None,
     ) -> Request:
         """See `connections.sign.sign`."""
-        return self.run(_sign(self, request, registration, resource_owner, account, rejected))
+        return self.run(verbs.sign(self, request, registration, resource_owner, account, rejected))
 
     def access_token(
         self, registration: str, resource_owner: str, account: str = "", *, rejected: Secret | None = None
     ) -> Secret:
         """See `connections.sign.access_token`."""
-        return self.run(_access_token(self, registration, resource_owner, account, rejected))
+        return self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
+
+    def sign_as_client(self, request: Request, *, registration: str) -> Request:
+        """See `connections.sign.sign_as_client`."""
+        return self.run(verbs.sign_as_client(self, request, registration))
+
+    def client_session(self, registration: str) -> Session:
+        """An HTTP session whose requests the client signs alone (OAuth 1.0a, one- or two-legged)."""
+        from valetkey.drivers.session import Session
+
+        return Session(lambda request: self.run(verbs.call_as_client(self, request, registration)))
+
+    def connect_by_xauth(
+        self, registration: str, resource_owner: str, *, username: str, password: Secret, account: str = ""
+    ) -> Connection:
+        """See `connections.xauth.connect_by_xauth`."""
+        return self.run(verbs.xauth(self, registration, resource_owner, username, password, account))
+
+    def finish_with_verifier(
+        self,
+        registration: str,
+        verifier: str,
+        *,
+        state: str,
+        cookies: Mapping[str, str] | Pairs,
+        resource_owner: str | None,
+    ) -> Finished:
+        """See `connections.typed_verifier.finish_with_verifier`."""
+        return self.run(verbs.typed(self, registration, verifier, state, cookies, resource_owner))
 
     def connections(self, resource_owner: str | None = None, *, cursor: str = "") -> ConnectionPage:
         """See `connections.manage.connections`; None lists everybody's, for operators."""
-        return self.run(_connections(self, resource_owner, cursor))
+        return self.run(verbs.connections(self, resource_owner, cursor))
 
     def connection(self, registration: str, resource_owner: str, account: str = "") -> Connection | None:
         """See `connections.manage.connection`."""
-        return self.run(_connection(self, registration, resource_owner, account))
+        return self.run(verbs.connection(self, registration, resource_owner, account))
 
     def revoke(self, registration: str, resource_owner: str, account: str = "") -> Revocation:
         """See `connections.manage.revoke`."""
-        return self.run(_revoke(self, registration, resource_owner, account))
+        return self.run(verbs.revoke(self, registration, resource_owner, account))
 
     def forget(self, registration: str, resource_owner: str, account: str = "") -> None:
         """See `connections.manage.forget`."""
-        return self.run(_forget(self, registration, resource_owner, account))
+        return self.run(verbs.forget(self, registration, resource_owner, account))
 
     def close(self) -> None:
         """Give back what is held open."""
@@ -256,27 +285,27 @@ class AsyncVault(_Front):
         account: str = "",
     ) -> Redirect:
         """See `connections.authorize.begin_authorization`."""
-        return await self.run(_begin(self, registration, resource_owner, cookies, return_to, scope, account))
+        return await self.run(verbs.begin(self, registration, resource_owner, cookies, return_to, scope, account))
 
     async def finish_authorization(self, request: Request, *, resource_owner: str | None) -> Finished:
         """See `connections.authorize.finish_authorization`."""
-        return await self.run(_finish(self, request, resource_owner))
+        return await self.run(verbs.finish(self, request, resource_owner))
 
     async def connect_url(
         self, registration: str, resource_owner: str, *, return_to: str | None = None, account: str = ""
     ) -> str:
         """See `connections.links.connect_url`."""
-        return await self.run(_connect_url(self, registration, resource_owner, return_to, account))
+        return await self.run(verbs.connect_url(self, registration, resource_owner, return_to, account))
 
     async def complete_authorization(self, handle: str, resource_owner: str) -> Connection:
         """See `connections.links.complete_authorization`."""
-        return await self.run(_complete(self, handle, resource_owner))
+        return await self.run(verbs.complete(self, handle, resource_owner))
 
     def session(self, registration: str, resource_owner: str, account: str = "") -> AsyncSession:
         """An HTTP session whose requests are signed or carry the token, for the provider's own hosts only."""
         from valetkey.drivers.session import AsyncSession
 
-        return AsyncSession(lambda request: self.run(_call(self, request, registration, resource_owner, account)))
+        return AsyncSession(lambda request: self.run(verbs.call(self, request, registration, resource_owner, account)))
 
     async def sign(
         self,
@@ -288,29 +317,57 @@ class AsyncVault(_Front):
         rejected: Secret | None = None,
     ) -> Request:
         """See `connections.sign.sign`."""
-        return await self.run(_sign(self, request, registration, resource_owner, account, rejected))
+        return await self.run(verbs.sign(self, request, registration, resource_owner, account, rejected))
 
     async def access_token(
         self, registration: str, resource_owner: str, account: str = "", *, rejected: Secret | None = None
     ) -> Secret:
         """See `connections.sign.access_token`."""
-        return await self.run(_access_token(self, registration, resource_owner, account, rejected))
+        return await self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
+
+    async def sign_as_client(self, request: Request, *, registration: str) -> Request:
+        """See `connections.sign.sign_as_client`."""
+        return await self.run(verbs.sign_as_client(self, request, registration))
+
+    def client_session(self, registration: str) -> AsyncSession:
+        """An HTTP session whose requests the client signs alone (OAuth 1.0a, one- or two-legged)."""
+        from valetkey.drivers.session import AsyncSession
+
+        return AsyncSession(lambda request: self.run(verbs.call_as_client(self, request, registration)))
+
+    async def connect_by_xauth(
+        self, registration: str, resource_owner: str, *, username: str, password: Secret, account: str = ""
+    ) -> Connection:
+        """See `connections.xauth.connect_by_xauth`."""
+        return await self.run(verbs.xauth(self, registration, resource_owner, username, password, account))
+
+    async def finish_with_verifier(
+        self,
+        registration: str,
+        verifier: str,
+        *,
+        state: str,
+        cookies: Mapping[str, str] | Pairs,
+        resource_owner: str | None,
+    ) -> Finished:
+        """See `connections.typed_verifier.finish_with_verifier`."""
+        return await self.run(verbs.typed(self, registration, verifier, state, cookies, resource_owner))
 
     async def connections(self, resource_owner: str | None = None, *, cursor: str = "") -> ConnectionPage:
         """See `connections.manage.connections`; None lists everybody's, for operators."""
-        return await self.run(_connections(self, resource_owner, cursor))
+        return await self.run(verbs.connections(self, resource_owner, cursor))
 
     async def connection(self, registration: str, resource_owner: str, account: str = "") -> Connection | None:
         """See `connections.manage.connection`."""
-        return await self.run(_connection(self, registration, resource_owner, account))
+        return await self.run(verbs.connection(self, registration, resource_owner, account))
 
     async def revoke(self, registration: str, resource_owner: str, account: str = "") -> Revocation:
         """See `connections.manage.revoke`."""
-        return await self.run(_revoke(self, registration, resource_owner, account))
+        return await self.run(verbs.revoke(self, registration, resource_owner, account))
 
     async def forget(self, registration: str, resource_owner: str, account: str = "") -> None:
         """See `connections.manage.forget`."""
-        return await self.run(_forget(self, registration, resource_owner, account))
+        return await self.run(verbs.forget(self, registration, resource_owner, account))
 
     async def close(self) -> None:
         """Wait for what cancelled callers left behind, then give back what is held open."""
@@ -318,102 +375,3 @@ class AsyncVault(_Front):
 
         await finish_tasks()
         self._give_back()
-
-
-# The verbs, once. Each imports its own program: a function that only signs never loads the callback.
-
-
-def _begin(
-    vault: _Front,
-    registration: str,
-    resource_owner: str,
-    cookies: Mapping[str, str] | Pairs,
-    return_to: str | None,
-    scope: tuple[str, ...] | None,
-    account: str,
-) -> Op[Redirect]:
-    from valetkey.connections.authorize import begin_authorization
-
-    pairs: Any = tuple(cookies.items() if hasattr(cookies, "items") else cookies)
-    return begin_authorization(
-        vault.settings,
-        registration,
-        resource_owner=resource_owner,
-        cookies=pairs,
-        return_to=return_to,
-        scope=scope,
-        account=account,
-    )
-
-
-def _finish(vault: _Front, request: Request, resource_owner: str | None) -> Op[Finished]:
-    from valetkey.connections.authorize import finish_authorization
-
-    return finish_authorization(vault.settings, request, resource_owner=resource_owner)
-
-
-def _connect_url(vault: _Front, registration: str, resource_owner: str, return_to: str | None, account: str) -> Op[str]:
-    from valetkey.connections.links import connect_url
-
-    return connect_url(
-        vault.settings, registration, resource_owner=resource_owner, return_to=return_to, account=account
-    )
-
-
-def _complete(vault: _Front, handle: str, resource_owner: str) -> Op[Connection]:
-    from valetkey.connections.links import complete_authorization
-
-    return complete_authorization(vault.settings, handle, resource_owner=resource_owner)
-
-
-def _call(vault: _Front, request: Request, registration: str, resource_owner: str, account: str) -> Op[Any]:
-    from valetkey.connections.call import call
-
-    return call(vault.settings, request, registration=registration, resource_owner=resource_owner, account=account)
-
-
-def _sign(
-    vault: _Front, request: Request, registration: str, resource_owner: str, account: str, rejected: Secret | None
-) -> Op[Request]:
-    from valetkey.connections.sign import sign
-
-    return sign(
-        vault.settings,
-        request,
-        registration=registration,
-        resource_owner=resource_owner,
-        account=account,
-        rejected=rejected,
-    )
-
-
-def _access_token(
-    vault: _Front, registration: str, resource_owner: str, account: str, rejected: Secret | None
-) -> Op[Secret]:
-    from valetkey.connections.sign import access_token
-
-    return access_token(vault.settings, registration, resource_owner=resource_owner, account=account, rejected=rejected)
-
-
-def _connections(vault: _Front, resource_owner: str | None, cursor: str) -> Op[ConnectionPage]:
-    from valetkey.connections.manage import connections
-
-    return connections(vault.settings, resource_owner=resource_owner, cursor=cursor)
-
-
-def _connection(vault: _Front, registration: str, resource_owner: str, account: str) -> Op[Connection | None]:
-    from valetkey.connections.manage import connection
-
-    return connection(vault.settings, registration, resource_owner=resource_owner, account=account)
-
-
-def _revoke(vault: _Front, registration: str, resource_owner: str, account: str) -> Op[Revocation]:
-    from valetkey.connections.manage import revoke
-
-    return revoke(vault.settings, registration, resource_owner=resource_owner, account=account)
-
-
-def _forget(vault: _Front, registration: str, resource_owner: str, account: str) -> Op[None]:
-    from valetkey.connections.manage import forget
-
-    return forget(vault.settings, registration, resource_owner=resource_owner, account=account)

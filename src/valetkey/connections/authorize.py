@@ -47,10 +47,14 @@ MAX_CALLBACK = 16_384
 
 @value
 class Redirect:
-    """Where to send the browser, with the Set-Cookie values that go along."""
+    """Where to send the browser, with the Set-Cookie values that go along.
+
+    provider_page: where the resource owner is shown a verifier; the location is then our page that takes it.
+    """
 
     location: str
     set_cookies: tuple[str, ...]
+    provider_page: str = ""
 
 
 @value
@@ -106,7 +110,12 @@ def begin_authorization(
     sealed = yield from seal_pending(settings, pending)
     cookie = flow_cookie(settings, pending.flow, sealed, cross_site_post=_posts_back(at))
     gone = yield from evicted(settings, cookies, adding=len(sealed))
-    return Redirect(location, (*(remove_cookie(settings, name) for name in gone), cookie))
+    cookies_to_set = (*(remove_cookie(settings, name) for name in gone), cookie)
+    if getattr(at.provider.server, "verifier_typed", False):
+        from valetkey.connections.typed_verifier import verifier_page
+
+        return Redirect(verifier_page(settings, at, state), cookies_to_set, location)
+    return Redirect(location, cookies_to_set)
 
 
 def _posts_back(registration: Registration) -> bool:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
-from valetkey.connections.sign import check_target
+from valetkey.connections.sign import check_target, sign_as_client
 from valetkey.effects import CONFIGURED, Now, Remaining, Send
+from valetkey.http import read_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from valetkey.connections.connection import Tokens
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Request, Response
+    from valetkey.providers.registration import Registration
 
 MAX_CALL_SECONDS = 60.0
 
@@ -29,6 +32,8 @@ def call(
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
     signed = yield from speaker(at).authorize(at, request, tokens)
     response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    if at.provider.protocol == "oauth1" and response.status in (400, 401):
+        response = yield from _at_their_time(at, request, response, tokens)
     if response.status != 401 or tokens.refresh_token is None:  # 6750 s3.1: 401 is invalid_token
         return response
     renewed = yield from current_tokens(
@@ -36,6 +41,33 @@ def call(
     )
     signed = yield from speaker(at).authorize(at, request, renewed)
     return (yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True))
+
+
+def call_as_client(settings: Settings, request: Request, *, registration: str) -> Op[Response]:
+    """What the resource server answers to a request that the client signed alone. Raises what `sign_as_client` does."""
+    signed = yield from sign_as_client(settings, request, registration=registration)
+    response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    if response.status not in (400, 401):
+        return response
+    return (yield from _at_their_time(settings.registration(registration), request, response, None))
+
+
+def _at_their_time(
+    registration: Registration, request: Request, response: Response, tokens: Tokens | None
+) -> Op[Response]:
+    """The answer to the request signed at the server's own time, if that may be why it was refused (5849 s3.3)."""
+    from valetkey.connections.by_oauth1 import authorize, authorize_as_client, learn_clock
+
+    if not (yield from learn_clock(registration, request, response)):
+        return response
+    if tokens is None:
+        signed = yield from authorize_as_client(registration, request)
+    else:
+        signed = yield from authorize(registration, request, tokens)
+    again = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    if again.status in (400, 401) and registration.clocks is not None:
+        registration.clocks.forget(read_url(request.url).host)
+    return again
 
 
 def _deadline() -> Op[float]:

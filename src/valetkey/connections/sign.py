@@ -39,6 +39,21 @@ def sign(
     return (yield from speaker(at).authorize(at, request, tokens))
 
 
+def sign_as_client(settings: Settings, request: Request, *, registration: str) -> Op[Request]:
+    """The request, signed by the client alone: no resource owner, no token (RFC 5849 section 3.1).
+
+    Raises ConfigurationError for a host that is not the provider's, and for a registration that speaks OAuth 2.0.
+    """
+    at = settings.registration(registration)
+    if at.provider.protocol != "oauth1":
+        message = f"{registration} speaks OAuth 2.0, whose requests are not signed by clients alone"
+        raise ConfigurationError(message)
+    from valetkey.connections.by_oauth1 import authorize_as_client
+
+    check_target(at, request)
+    return (yield from authorize_as_client(at, request))
+
+
 def access_token(
     settings: Settings,
     registration: str,

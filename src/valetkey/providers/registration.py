@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from valetkey.effects import PrivateKey
 from valetkey.errors import ConfigurationError
 from valetkey.providers import schema
 from valetkey.secret import Secret
@@ -9,8 +10,9 @@ from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.effects import PrivateKey
+    from valetkey.effects import SigningFunction
     from valetkey.http import Pairs
+    from valetkey.oauth1.clocks import ClockOffsets
     from valetkey.oauth1.credentials import ClientCredentials, Server
     from valetkey.oauth2.client import Client
     from valetkey.oauth2.server import AuthorizationServer
@@ -25,6 +27,8 @@ class Registration:
     redirect_uri: where the browser comes back; this is what is entered at the provider.
     accept_missing_verifier: the loud opt-in for a provider of OAuth 1.0 without `a`, which sends no verifier: whoever
       authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
+    accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
+    clocks: what this process has learned of the provider's clocks.
     """
 
     name: str
@@ -33,6 +37,8 @@ class Registration:
     scope: tuple[str, ...]
     redirect_uri: str
     accept_missing_verifier: bool = False
+    accept_xauth: bool = False
+    clocks: ClockOffsets | None = None
 
 
 def register(
@@ -41,17 +47,20 @@ def register(
     *,
     client_id: str,
     client_secret: Secret | None = None,
-    private_key: PrivateKey | None = None,
+    private_key: PrivateKey | SigningFunction | None = None,
     redirect_uri: str,
     scope: tuple[str, ...] = (),
     application: str = "",
     signature_method: str = "",
     authorization_parameters: Pairs = (),
     accept_missing_verifier: bool = False,
+    accept_xauth: bool = False,
     public_client: bool = False,
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
 
+    private_key: for the RSA methods; a function `(algorithm, message) -> signature`, plain or async, for a key that
+      stays in a key service.
     scope: empty asks for the provider's default.
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
@@ -65,12 +74,17 @@ def register(
     if authorization_parameters:
         server = replace(server, authorization_parameters=_merged(server, authorization_parameters))
     client: ClientCredentials | Client
+    clocks: ClockOffsets | None = None
+    if callable(private_key):
+        private_key = PrivateKey(signer=private_key)
     if provider.protocol == "oauth1":
         server = _with_signature_method(server, signature_method, name, problems)
         problems += _problems1(name, server, client_secret, private_key, accepts=accept_missing_verifier)
         server = replace(server, authorization_parameters=_own_words(provider, server, client_id, scope, application))
+        from valetkey.oauth1.clocks import ClockOffsets
         from valetkey.oauth1.credentials import ClientCredentials
 
+        clocks = ClockOffsets()
         client = ClientCredentials(client_id, client_secret or Secret(""), private_key)
     else:
         problems += _problems2(name, client_secret, signature_method, private_key, public=public_client)
@@ -88,6 +102,8 @@ def register(
         scope,
         redirect_uri,
         accept_missing_verifier=accept_missing_verifier,
+        accept_xauth=accept_xauth,
+        clocks=clocks,
     )
 
 

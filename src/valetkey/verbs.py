@@ -1,0 +1,179 @@
+"""The verbs of both vaults, once: each builds the program that both run.
+
+The one rule: each imports its own program, so that a function which only signs never loads the callback.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Protocol
+
+    from valetkey.connections.authorize import Finished, Redirect
+    from valetkey.connections.connection import Connection
+    from valetkey.connections.manage import ConnectionPage, Revocation
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.http import Pairs, Request
+    from valetkey.secret import Secret
+
+    class Front(Protocol):
+        """A vault, as far as a verb needs it."""
+
+        @property
+        def settings(self) -> Settings:
+            """What the programs know of the deployment."""
+            ...
+
+
+def begin(
+    vault: Front,
+    registration: str,
+    resource_owner: str,
+    cookies: Mapping[str, str] | Pairs,
+    return_to: str | None,
+    scope: tuple[str, ...] | None,
+    account: str,
+) -> Op[Redirect]:
+    """See the verb of that name."""
+    from valetkey.connections.authorize import begin_authorization
+
+    pairs: Any = tuple(cookies.items() if hasattr(cookies, "items") else cookies)
+    return begin_authorization(
+        vault.settings,
+        registration,
+        resource_owner=resource_owner,
+        cookies=pairs,
+        return_to=return_to,
+        scope=scope,
+        account=account,
+    )
+
+
+def finish(vault: Front, request: Request, resource_owner: str | None) -> Op[Finished]:
+    """See the verb of that name."""
+    from valetkey.connections.authorize import finish_authorization
+
+    return finish_authorization(vault.settings, request, resource_owner=resource_owner)
+
+
+def connect_url(vault: Front, registration: str, resource_owner: str, return_to: str | None, account: str) -> Op[str]:
+    """See the verb of that name."""
+    from valetkey.connections.links import connect_url as program
+
+    return program(vault.settings, registration, resource_owner=resource_owner, return_to=return_to, account=account)
+
+
+def complete(vault: Front, handle: str, resource_owner: str) -> Op[Connection]:
+    """See the verb of that name."""
+    from valetkey.connections.links import complete_authorization
+
+    return complete_authorization(vault.settings, handle, resource_owner=resource_owner)
+
+
+def call(vault: Front, request: Request, registration: str, resource_owner: str, account: str) -> Op[Any]:
+    """See the verb of that name."""
+    from valetkey.connections.call import call as program
+
+    return program(vault.settings, request, registration=registration, resource_owner=resource_owner, account=account)
+
+
+def sign(
+    vault: Front, request: Request, registration: str, resource_owner: str, account: str, rejected: Secret | None
+) -> Op[Request]:
+    """See the verb of that name."""
+    from valetkey.connections.sign import sign as program
+
+    return program(
+        vault.settings,
+        request,
+        registration=registration,
+        resource_owner=resource_owner,
+        account=account,
+        rejected=rejected,
+    )
+
+
+def access_token(
+    vault: Front, registration: str, resource_owner: str, account: str, rejected: Secret | None
+) -> Op[Secret]:
+    """See the verb of that name."""
+    from valetkey.connections.sign import access_token as program
+
+    return program(vault.settings, registration, resource_owner=resource_owner, account=account, rejected=rejected)
+
+
+def sign_as_client(vault: Front, request: Request, registration: str) -> Op[Request]:
+    """See the verb of that name."""
+    from valetkey.connections.sign import sign_as_client as program
+
+    return program(vault.settings, request, registration=registration)
+
+
+def call_as_client(vault: Front, request: Request, registration: str) -> Op[Any]:
+    """See the verb of that name."""
+    from valetkey.connections.call import call_as_client as program
+
+    return program(vault.settings, request, registration=registration)
+
+
+def xauth(
+    vault: Front, registration: str, resource_owner: str, username: str, password: Secret, account: str
+) -> Op[Connection]:
+    """See the verb of that name."""
+    from valetkey.connections.xauth import connect_by_xauth
+
+    return connect_by_xauth(
+        vault.settings,
+        registration,
+        resource_owner=resource_owner,
+        username=username,
+        password=password,
+        account=account,
+    )
+
+
+def typed(
+    vault: Front,
+    registration: str,
+    verifier: str,
+    state: str,
+    cookies: Mapping[str, str] | Pairs,
+    resource_owner: str | None,
+) -> Op[Finished]:
+    """See the verb of that name."""
+    from valetkey.connections.typed_verifier import finish_with_verifier
+
+    pairs: Any = tuple(cookies.items() if hasattr(cookies, "items") else cookies)
+    return finish_with_verifier(
+        vault.settings, registration, verifier=verifier, state=state, cookies=pairs, resource_owner=resource_owner
+    )
+
+
+def connections(vault: Front, resource_owner: str | None, cursor: str) -> Op[ConnectionPage]:
+    """See the verb of that name."""
+    from valetkey.connections.manage import connections as program
+
+    return program(vault.settings, resource_owner=resource_owner, cursor=cursor)
+
+
+def connection(vault: Front, registration: str, resource_owner: str, account: str) -> Op[Connection | None]:
+    """See the verb of that name."""
+    from valetkey.connections.manage import connection as program
+
+    return program(vault.settings, registration, resource_owner=resource_owner, account=account)
+
+
+def revoke(vault: Front, registration: str, resource_owner: str, account: str) -> Op[Revocation]:
+    """See the verb of that name."""
+    from valetkey.connections.manage import revoke as program
+
+    return program(vault.settings, registration, resource_owner=resource_owner, account=account)
+
+
+def forget(vault: Front, registration: str, resource_owner: str, account: str) -> Op[None]:
+    """See the verb of that name."""
+    from valetkey.connections.manage import forget as program
+
+    return program(vault.settings, registration, resource_owner=resource_owner, account=account)
