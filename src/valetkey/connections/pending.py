@@ -224,7 +224,8 @@ def evicted(settings: Settings, cookies: Pairs, *, adding: int) -> Op[tuple[str,
             except StoreError:
                 pending = None
             ages.append((pending.issued_at if pending else 0, name, len(name) + len(text)))
-    ages.sort()
+    # 6265 s5.4: browsers send the cookie that was made first first, which tells those of the same second apart
+    ages.sort(key=lambda entry: entry[0])
     together = sum(size for _, _, size in ages) + adding
     names = []
     while ages and (len(ages) >= MAX_FLOWS or together > MAX_TOGETHER):
