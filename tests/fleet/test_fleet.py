@@ -1,0 +1,77 @@
+"""Ten processes of twenty threads each, real stores, real sockets: one refresh for each expiry, whoever is killed."""
+
+from __future__ import annotations
+
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.fleet.deployment import deployed
+from tests.fleet.rounds import ACTED, ANY_TIME, BYSTANDER, NEVER_ACTED, Tally, play
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.fleet.crew import Crew
+
+STORES = ("postgres", "redis", "moto", "dynalite")
+
+
+@pytest.mark.parametrize("store", STORES, indirect=True)
+def test_two_hundred_callers_of_ten_processes_refresh_an_expired_token_once(
+    store: str, crew: Crew, tmp_path: Path
+) -> None:
+    with deployed(store, tmp_path) as fleet:
+        crew.open(fleet.setup)
+
+        tally = play(fleet, crew, (), Random(0))
+
+    assert tally == Tally(expiries=1, refresh_requests=1, tokens=200)
+
+
+@pytest.mark.parametrize("store", STORES, indirect=True)
+def test_a_strict_provider_is_asked_once_for_each_expiry_and_each_holder_that_is_killed(
+    store: str, crew: Crew, tmp_path: Path
+) -> None:
+    chance = Random(4)
+    with deployed(store, tmp_path) as fleet:
+        crew.open(fleet.setup)
+
+        tally = Tally()
+        for deaths in ((NEVER_ACTED,), (ACTED,), (BYSTANDER,)):
+            tally += play(fleet, crew, deaths, chance)
+
+    assert tally == Tally(
+        expiries=3,
+        processes_killed=3,
+        holders_killed=2,
+        refresh_requests=5,
+        invalid_grants=1,
+        dead_pairs=1,
+        tokens=180 + 200 + 180,
+        told_to_reconnect=180,
+    )
+
+
+@pytest.mark.parametrize("store", ["postgres"], indirect=True)
+def test_two_holders_killed_one_after_the_other_lose_nothing_inside_the_window(
+    store: str, crew: Crew, tmp_path: Path
+) -> None:
+    with deployed(store, tmp_path, mode="window") as fleet:
+        crew.open(fleet.setup)
+
+        tally = play(fleet, crew, (ACTED, ACTED), Random(5))
+
+    assert tally == Tally(expiries=1, processes_killed=2, holders_killed=2, refresh_requests=3, tokens=160)
+
+
+@pytest.mark.parametrize("store", ["redis"], indirect=True)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_kill_at_any_moment_costs_at_most_one_more_request(store: str, seed: int, crew: Crew, tmp_path: Path) -> None:
+    with deployed(store, tmp_path) as fleet:
+        crew.open(fleet.setup)
+
+        tally = play(fleet, crew, (ANY_TIME,), Random(seed))
+
+    assert tally.processes_killed == 1
+    assert tally.tokens >= 180

@@ -1,0 +1,116 @@
+"""One process of a fleet: opens the vaults it is told to, and asks for a token in many threads at once.
+
+    python -m tests.fleet.worker PROCESS
+
+On the standard input, one JSON object a line: {"open": SETUP} or {"ask": THREADS, "seconds": SECONDS}; on the standard
+output one line for each: `opened`, or what each thread was answered.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from tests.fleet.clock import AsyncFleetClock, FleetClock
+
+from valetkey.connections.settings import Settings
+from valetkey.drivers.defaults import system_random
+from valetkey.drivers.transports.stdlib import StdlibTransport
+from valetkey.errors import ReauthorizationRequired, ValetkeyError
+from valetkey.keys.local import LocalKeyRing
+from valetkey.providers.catalog import load_provider
+from valetkey.providers.provider import Rotation
+from valetkey.providers.registration import register
+from valetkey.secret import Secret
+from valetkey.stores.open import open_store
+from valetkey.value import replace
+from valetkey.vault import AsyncVault, Vault
+
+CALLBACK = "https://app.example/oauth/callback/two"
+ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-secret-key"}
+
+
+def settings_of(setup: dict[str, Any]) -> Settings:
+    provider = load_provider("sandbox-oauth2", base_url=setup["base_url"])
+    registration = register(
+        "two",
+        replace(provider, rotation=Rotation(**setup["rotation"])),
+        client_id="client-two",
+        client_secret=Secret("secret-of-two"),
+        redirect_uri=CALLBACK,
+    )
+    return Settings({"two": registration}, "https://app.example/oauth")
+
+
+def open_vault(setup: dict[str, Any], *, process: int = 255) -> Vault:
+    """A vault as production builds it, but for the clock."""
+    clock = FleetClock(Path(setup["clock"]), process=process)
+    return Vault(
+        settings_of(setup),
+        store=open_store(setup["store"], environ=ENVIRON),
+        keys=LocalKeyRing.from_text(setup["key"], random=system_random),
+        transport=StdlibTransport(wall=clock.now),
+        clock=clock,
+    )
+
+
+def open_async_vault(setup: dict[str, Any]) -> AsyncVault:
+    """The same for callers on an event loop."""
+    clock = AsyncFleetClock(Path(setup["clock"]))
+    return AsyncVault(
+        settings_of(setup),
+        store=open_store(setup["store"], environ=ENVIRON, awaited=True),
+        keys=LocalKeyRing.from_text(setup["key"], random=system_random),
+        transport=StdlibTransport(wall=clock.now),
+        clock=clock,
+    )
+
+
+def told(error: Exception) -> str:
+    """What a caller was told instead of a token."""
+    reason = error.reason if isinstance(error, ReauthorizationRequired) else str(error)
+    return f"{type(error).__name__}: {reason}"
+
+
+def shown(token: Secret) -> str:
+    """A token that can be compared and not used."""
+    return sha256(token.reveal().encode()).hexdigest()
+
+
+def ask(vault: Vault, threads: int, seconds: float) -> list[str]:
+    """What each of so many threads was answered, that ask at once."""
+    barrier = threading.Barrier(threads)
+
+    def one(_: int) -> str:
+        _ = barrier.wait()
+        try:
+            with vault.invocation(seconds):
+                return shown(vault.access_token("two", "alice"))
+        except ValetkeyError as error:
+            return told(error)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(one, range(threads)))
+
+
+def main() -> None:
+    process, vault = int(sys.argv[1]), None
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "open" in command:
+            if vault is not None:
+                vault.close()
+            vault = open_vault(command["open"], process=process)
+            print("opened", flush=True)
+        else:
+            assert vault is not None
+            print(json.dumps(ask(vault, command["ask"], command["seconds"])), flush=True)
+
+
+if __name__ == "__main__":
+    main()
