@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-import socket
 import ssl
 import time
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import aiohttp
 import httpx
@@ -31,7 +29,8 @@ from valetkey.errors import ConfigurationError, TransportError
 from valetkey.http import Headers, Request, Response
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    import socket
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     from valetkey.effects import Reach
     from valetkey.http import Pairs
@@ -361,9 +360,7 @@ def test_a_handshake_that_stalls_fails_at_the_deadline(sends: Sends) -> None:
 
 @borrowed_only
 @pytest.mark.parametrize("moved", ["wall", "monotonic"])
-def test_a_deadline_that_passes_while_connecting_sends_nothing(
-    sends: Sends, moved: str
-) -> None:
+def test_a_deadline_that_passes_while_connecting_sends_nothing(sends: Sends, moved: str) -> None:
     """A function that is frozen between the connection and the first octet."""
     clocks = {"wall": Clock(), "monotonic": Clock()}
 
@@ -494,7 +491,9 @@ def test_a_public_name_is_resolved_once_and_reached_at_the_checked_address(
     monkeypatch.setattr(borrowed, "check_url", lambda url, reach: None)
     url = f"https://as.example:{tls_peer.port}/"
 
-    responses = sends(effect(url, reach=PUBLIC), effect(url, reach=PUBLIC, kept=True), tls=trust, outside=Outside(resolver))
+    responses = sends(
+        effect(url, reach=PUBLIC), effect(url, reach=PUBLIC, kept=True), tls=trust, outside=Outside(resolver)
+    )
 
     assert [response.status for response in responses] == [200, 200]
     assert asked == ["as.example", "as.example"]
@@ -573,7 +572,7 @@ def test_a_server_that_ignores_close_is_left_all_the_same(sends: Sends) -> None:
 def proxied(library: str, url: str) -> Callable[[Send], Response]:
     async def by_async_httpx(effect: Send) -> Response:
         async with httpx.AsyncClient(proxy=url, trust_env=False) as client:
-            return await HttpxTransport(client).send(effect)  # type: ignore[misc]
+            return await cast("Awaitable[Response]", HttpxTransport(client).send(effect))
 
     async def by_aiohttp(effect: Send) -> Response:
         async with aiohttp.ClientSession(proxy=url) as session:
@@ -606,7 +605,7 @@ def test_a_proxy_of_the_clients_sees_nothing_in_the_clear_and_chooses_no_address
 ) -> None:
     monkeypatch.setattr(borrowed, "addresses", lambda url, reach, resolver, port: (GOOD,))
     with Peer(always(ok(b"proxy"))) as proxy:
-        with pytest.raises(TransportError, match="without a proxy.*default transport") as caught:
+        with pytest.raises(TransportError, match=r"without a proxy.*default transport") as caught:
             proxied(library, proxy.url)(effect(url, reach=reach))
 
         assert not caught.value.maybe_received

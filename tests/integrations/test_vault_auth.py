@@ -94,9 +94,9 @@ def by_aiohttp(vault: FakeVault, method: str, url: str, *, follow: bool = True, 
             for field, (filename, file, content_type) in files.items():
                 form.add_field(field, file, filename=filename, content_type=content_type)
         auth = AiohttpAuth(AsyncFakeVault(vault), "example", "alice", "work")
-        async with aiohttp.ClientSession(middlewares=(auth,)) as session:
-            async with session.request(method, url, allow_redirects=follow, **named) as response:
-                return Got(response.status, await response.read(), str(response.url))
+        session = aiohttp.ClientSession(middlewares=(auth,))
+        async with session, session.request(method, url, allow_redirects=follow, **named) as response:
+            return Got(response.status, await response.read(), str(response.url))
 
     return asyncio.run(main())
 
@@ -417,3 +417,55 @@ def test_a_file_is_signed_from_where_it_stands(provider: Provider) -> None:
     upload.seek(9)
 
     assert by_requests(vault, "PUT", provider.url + "/echo", data=upload).body == b"sent"
+
+
+def test_a_retry_of_urllib3_is_signed_anew(provider: Provider) -> None:
+    vault = FakeVault(provider.url)
+    answers = [503, 503, 200]
+    provider.routes["/busy"] = lambda request: Outgoing(
+        provider.refusal(request), answers.pop(0), headers={"Retry-After": "0"}
+    )
+
+    assert by_urllib3(vault, "GET", provider.url + "/busy") == (200, b"", provider.url + "/busy")
+    assert len(provider.nonces) == 3
+
+
+def test_urllib3_gives_up_where_its_retries_end(provider: Provider) -> None:
+    vault = FakeVault(provider.url)
+    dead = Provider()
+    with dead:
+        vault.origin = url = dead.url
+
+    with pytest.raises(urllib3.exceptions.MaxRetryError):
+        by_urllib3(vault, "GET", url + "/", retries=2)
+    assert len(vault.calls) == 3
+    with pytest.raises(urllib3.exceptions.NewConnectionError):
+        by_urllib3(vault, "GET", url + "/", retries=False)
+
+
+def test_a_pool_over_a_pool_uses_its_connections_and_headers(provider: Provider) -> None:
+    vault = FakeVault(provider.url)
+    with urllib3.PoolManager(headers={"X-App": "1"}) as pool:
+        with VaultPool(pool, vault, "e", "a") as ours:
+            assert ours.connection_from_url(provider.url) is pool.connection_from_url(provider.url)
+            assert ours.request("POST", provider.url + "/echo", body=io.BytesIO(b"x")).data == b"x"
+            assert ours.request("POST", provider.url + "/echo", body="ä").data == "ä".encode()
+        assert pool.connection_from_url(provider.url).num_connections == 1
+
+    assert provider.seen[0].headers.get("x-app") == "1"
+
+
+def test_two_calls_of_one_task_in_aiohttp_are_not_hops_of_one(provider: Provider, elsewhere: Provider) -> None:
+    """The second one goes to another host on its own account: that is a mistake, not a redirect."""
+    vault = FakeVault(provider.url)
+
+    async def main() -> int:
+        async with aiohttp.ClientSession(middlewares=(AiohttpAuth(vault, "e", "a"),)) as session:
+            async with session.get(provider.url + "/away/302") as response:
+                assert response.status == 200
+            with pytest.raises(ConfigurationError):
+                await session.get(elsewhere.url + "/landing")
+            async with session.get(provider.url + "/echo") as response:
+                return response.status
+
+    assert asyncio.run(main()) == 200

@@ -11,9 +11,13 @@ import httpx
 
 from valetkey.integrations.httpx_flow import AuthFlow, CarriedHeaders, SentOnce
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
 
 class _Carried(CarriedHeaders, httpx.Headers):
-    _plain = httpx.Headers
+    _plain: ClassVar[Any] = httpx.Headers
 
 
 class _SentOnce(SentOnce, httpx.SyncByteStream, httpx.AsyncByteStream):
@@ -26,6 +30,6 @@ class VaultAuth(AuthFlow, httpx.Auth):
     An `AsyncVault` needs an `AsyncClient`; a `Vault` in an `AsyncClient` holds up the event loop while it refreshes.
     """
 
-    _library = httpx
-    _carried = _Carried
-    _sent_once = _SentOnce
+    _library: ClassVar[Any] = httpx
+    _carried: ClassVar[Any] = _Carried
+    _sent_once: ClassVar[Any] = _SentOnce

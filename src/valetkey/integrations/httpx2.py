@@ -11,9 +11,13 @@ import httpx2
 
 from valetkey.integrations.httpx_flow import AuthFlow, CarriedHeaders, SentOnce
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, ClassVar
+
 
 class _Carried(CarriedHeaders, httpx2.Headers):
-    _plain = httpx2.Headers
+    _plain: ClassVar[Any] = httpx2.Headers
 
 
 class _SentOnce(SentOnce, httpx2.SyncByteStream, httpx2.AsyncByteStream):
@@ -26,6 +30,6 @@ class VaultAuth(AuthFlow, httpx2.Auth):
     An `AsyncVault` needs an `AsyncClient`; a `Vault` in an `AsyncClient` holds up the event loop while it refreshes.
     """
 
-    _library = httpx2
-    _carried = _Carried
-    _sent_once = _SentOnce
+    _library: ClassVar[Any] = httpx2
+    _carried: ClassVar[Any] = _Carried
+    _sent_once: ClassVar[Any] = _SentOnce

@@ -16,18 +16,23 @@ from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Generator, ItemsView, Iterator, KeysView, ValuesView
+    from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
     from typing import Any, ClassVar
-
-    import httpx
 
     from valetkey.http import Pairs
     from valetkey.integrations.credentials import AsyncSigningVault, SigningVault
     from valetkey.secret import Secret
 
-    _Auth, _Headers = httpx.Auth, httpx.Headers
+    class _Headers:
+        """What both libraries' Headers are."""
+
+        def __init__(self, headers: object) -> None: ...
+
+        @property
+        def raw(self) -> list[tuple[bytes, bytes]]: ...
+
 else:
-    _Auth = _Headers = object
+    _Headers = object
 
 MAX_SENT = 7  # the request, five redirects, one repetition after a 401
 
@@ -40,7 +45,7 @@ class _Ask:
     rejected: Secret | None
 
 
-class AuthFlow(_Auth):
+class AuthFlow:
     """Authorizes requests with a vault's connection. Raises in the call what `vault.sign` raises.
 
     An `AsyncVault` needs an `AsyncClient`; a `Vault` in an `AsyncClient` holds up the event loop while it refreshes.
@@ -58,11 +63,11 @@ class AuthFlow(_Auth):
         self._vault = vault
         self._registration, self._resource_owner, self._account = registration, resource_owner, account
 
-    def sync_auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+    def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """The flow for `Client`."""
         request.read()
         flow = self._flow(request)
-        step: _Ask | httpx.Request | None = next(flow)
+        step: Any = next(flow)
         while step is not None:
             reply: Any = self._authorized(step) if isinstance(step, _Ask) else (yield step)
             if hasattr(reply, "__await__"):
@@ -71,11 +76,11 @@ class AuthFlow(_Auth):
                 raise ConfigurationError(message)
             step = _next(flow, reply)
 
-    async def async_auth_flow(self, request: httpx.Request) -> AsyncGenerator[httpx.Request, httpx.Response]:
+    async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
         """The flow for `AsyncClient`."""
         await request.aread()
         flow = self._flow(request)
-        step: _Ask | httpx.Request | None = next(flow)
+        step: Any = next(flow)
         while step is not None:
             reply: Any = self._authorized(step) if isinstance(step, _Ask) else (yield step)
             if hasattr(reply, "__await__"):
@@ -91,7 +96,7 @@ class AuthFlow(_Auth):
             rejected=step.rejected,
         )
 
-    def _flow(self, target: httpx.Request) -> Generator[_Ask | httpx.Request, Any, None]:
+    def _flow(self, target: Any) -> Generator[Any, Any, None]:
         """Both colours: authorize, send; after a redirect on the same origin or one 401, again."""
         rejected: Secret | None = None
         repeated = False
@@ -102,11 +107,13 @@ class AuthFlow(_Auth):
             if rejected is not None and token == rejected:
                 return
             sent = self._carrying(target, request, signed)
-            response: httpx.Response = yield sent
+            response: Any = yield sent
             last, rejected = response.request, None
             if last is not sent:
                 hops = [*(earlier.request for earlier in response.history), last]
-                if last.method not in ("GET", "HEAD") or not all(same_origin(request.url, str(hop.url)) for hop in hops):
+                if last.method not in ("GET", "HEAD") or not all(
+                    same_origin(request.url, str(hop.url)) for hop in hops
+                ):
                     return
                 if not isinstance(last.stream, self._library.ByteStream):
                     return
@@ -117,27 +124,27 @@ class AuthFlow(_Auth):
             else:
                 return
 
-    def _carrying(self, target: httpx.Request, request: Request, signed: Request) -> httpx.Request:
+    def _carrying(self, target: Any, request: Request, signed: Request) -> Any:
         """A copy of the request that carries what authorizing added."""
         added = added_headers(request, signed)
-        stream: httpx.SyncByteStream | httpx.AsyncByteStream = target.stream
+        stream: Any = target.stream
         if signed.body != request.body:
             added = (*(pair for pair in added if pair[0].lower() != "content-length"), _length(signed.body))
             stream = self._sent_once(signed.body)
         url = target.url if signed.url == request.url else self._library.URL(signed.url)
-        copy: httpx.Request = self._library.Request(target.method, url, stream=stream, extensions=target.extensions)
+        copy: Any = self._library.Request(target.method, url, stream=stream, extensions=target.extensions)
         copy.headers = self._carried(target.headers, added)
         return copy
 
 
-def _next(flow: Generator[_Ask | httpx.Request, Any, None], reply: object) -> _Ask | httpx.Request | None:
+def _next(flow: Generator[Any, Any, None], reply: object) -> Any:
     try:
         return flow.send(reply)
     except StopIteration:
         return None
 
 
-def _read(request: httpx.Request) -> Request:
+def _read(request: Any) -> Request:
     """The request that will be sent."""
     headers = Headers(tuple((name.decode("latin-1"), text.decode("latin-1")) for name, text in request.headers.raw))
     return Request(request.method, without_fragment(str(request.url)), headers, request.content)
@@ -169,7 +176,7 @@ class SentOnce:
 class CarriedHeaders(_Headers):
     """Headers with credentials that are read and sent with the others, and not copied: `Headers(these)` has none."""
 
-    def __init__(self, headers: httpx.Headers, added: Pairs) -> None:
+    def __init__(self, headers: Any, added: Pairs) -> None:
         super().__init__(headers)
         self._added = [(name.encode("latin-1"), text.encode("latin-1")) for name, text in added]
         self._names = {name.lower() for name, _ in self._added}
@@ -182,26 +189,31 @@ class CarriedHeaders(_Headers):
     _plain: ClassVar[Any]
     """The library's own Headers."""
 
-    def _all(self) -> httpx.Headers:
-        plain: httpx.Headers = self._plain(self.raw)
+    def _all(self) -> Any:
+        plain: Any = self._plain(self.raw)
         return plain
 
-    def keys(self) -> KeysView[str]:
+    def keys(self) -> Any:
+        """The names."""
         return self._all().keys()
 
-    def values(self) -> ValuesView[str]:
+    def values(self) -> Any:
+        """What they say."""
         return self._all().values()
 
-    def items(self) -> ItemsView[str, str]:
+    def items(self) -> Any:
+        """Names with what they say, joined."""
         return self._all().items()
 
-    def multi_items(self) -> list[tuple[str, str]]:
+    def multi_items(self) -> Any:
+        """Names with what they say, in order."""
         return self._all().multi_items()
 
-    def get_list(self, key: str, split_commas: bool = False) -> list[str]:  # noqa: FBT001, FBT002 - httpx's
+    def get_list(self, key: str, split_commas: bool = False) -> Any:  # noqa: FBT001, FBT002 - httpx's
+        """What one name says, in order."""
         return self._all().get_list(key, split_commas)
 
-    def __getitem__(self, key: str) -> str:
+    def __getitem__(self, key: str) -> Any:
         return self._all()[key]
 
     def __contains__(self, key: object) -> bool:

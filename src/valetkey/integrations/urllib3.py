@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from valetkey.integrations.credentials import SigningVault
     from valetkey.secret import Secret
 
-MAX_SENT = 50
 _OF_THE_BODY = ("content-length", "content-type", "content-encoding", "content-language", "content-location")
 
 
@@ -70,52 +69,57 @@ class VaultPool(urllib3.PoolManager):
         given.pop("chunked", None)
         headers = given.pop("headers", None)
         pairs = _pairs(self.headers if headers is None else headers)
-        plain = parse_url(url)._replace(fragment=None).url
-        hop = _Hop(method.upper(), plain, Headers(pairs), _octets(given.pop("body", None)))
-        token: Secret | None = None
-        rejected: Secret | None = None
+        hop: _Hop | None = _Hop(method.upper(), _plain(url), Headers(pairs), _octets(given.pop("body", None)))
         repeated = False
-        for _ in range(MAX_SENT):
-            signed = self._signed(hop, rejected)
-            token, earlier = bearer_token(signed) if hop.ours else None, rejected
-            rejected = None
-            if earlier is not None and token == earlier:
-                return response
-            if earlier is not None:
-                response.drain_conn()
+        while hop is not None:  # Retry counts, and ends it
+            at = hop
             try:
-                response = self._send(signed, given)
+                response, repeated = self._attempt(at, given, repeated=repeated)
             except urllib3.exceptions.HTTPError as error:
-                retries = retries.increment(hop.method, hop.url, error=error, _pool=self)  # type: ignore[arg-type]
+                retries = retries.increment(at.method, at.url, error=error, _pool=self)  # type: ignore[arg-type] # for the message
                 retries.sleep()
                 continue
-            if response.status == 401 and token is not None and not repeated:
-                repeated, rejected = True, token
-                continue
-            location = redirect and response.get_redirect_location()
-            waits = bool(response.headers.get("Retry-After"))
-            if not location and not retries.is_retry(hop.method, response.status, waits):
-                return response
-            try:
-                retries = retries.increment(hop.method, hop.url, response=response, _pool=self)  # type: ignore[arg-type]
-            except urllib3.exceptions.MaxRetryError:
-                if retries.raise_on_redirect if location else retries.raise_on_status:
-                    response.drain_conn()
-                    raise
-                return response
-            response.drain_conn()
-            if location:
-                hop = _next(hop, response.status, location, retries)
-            else:
-                retries.sleep(response)
+            hop, retries = self._after(at, response, retries, redirect=redirect)
         return response
 
-    def _signed(self, hop: _Hop, rejected: Secret | None) -> Request:
-        request = Request(hop.method, hop.url, hop.headers, hop.body)
+    def _attempt(self, hop: _Hop, given: dict[str, Any], *, repeated: bool) -> tuple[urllib3.BaseHTTPResponse, bool]:
+        """The response to one request, the second one where the first one's token was refused; whether that was so."""
         if not hop.ours:
-            return request
+            return self._send(_request(hop), given), repeated
+        signed = self._signed(hop, None)
+        response, token = self._send(signed, given), bearer_token(signed)
+        if response.status != 401 or token is None or repeated:
+            return response, repeated
+        again = self._signed(hop, token)
+        if bearer_token(again) == token:
+            return response, True
+        response.drain_conn()
+        return self._send(again, given), True
+
+    def _after(
+        self, hop: _Hop, response: urllib3.BaseHTTPResponse, retries: Retry, *, redirect: bool
+    ) -> tuple[_Hop | None, Retry]:
+        """What is sent next, None where the response is the answer. Raises MaxRetryError."""
+        location = response.get_redirect_location() if redirect else None
+        waits = bool(response.headers.get("Retry-After"))
+        if not location and not retries.is_retry(hop.method, response.status, waits):
+            return None, retries
+        try:
+            retries = retries.increment(hop.method, hop.url, response=response, _pool=self)  # type: ignore[arg-type] # the same
+        except urllib3.exceptions.MaxRetryError:
+            if retries.raise_on_redirect if location else retries.raise_on_status:
+                response.drain_conn()
+                raise
+            return None, retries
+        response.drain_conn()
+        if location:
+            return _next(hop, response.status, location, retries), retries
+        retries.sleep(response)
+        return hop, retries
+
+    def _signed(self, hop: _Hop, rejected: Secret | None) -> Request:
         return self._vault.sign(
-            request,
+            _request(hop),
             registration=self._registration,
             resource_owner=self._resource_owner,
             account=self._account,
@@ -145,9 +149,18 @@ class VaultPool(urllib3.PoolManager):
         """Leave the connections to the pool that this one is over."""
 
 
+def _request(hop: _Hop) -> Request:
+    return Request(hop.method, hop.url, hop.headers, hop.body)
+
+
+def _plain(url: str) -> str:
+    """The URL as urllib3 will send it."""
+    return str(parse_url(url)._replace(fragment=None).url)
+
+
 def _next(hop: _Hop, status: int, location: str, retries: Retry) -> _Hop:
     """Where a redirect leads, by urllib3's rules: only 303 changes the method (RFC 9110 section 15.4.4)."""
-    url = parse_url(urljoin(hop.url, location))._replace(fragment=None).url
+    url = _plain(urljoin(hop.url, location))
     ours = hop.ours and same_origin(hop.url, url)
     method, body, dropped = hop.method, hop.body, set[str]()
     if status == 303:
