@@ -47,6 +47,9 @@ class Clock:
     def remaining(self) -> float:
         return 30.0
 
+    def whole(self) -> float:
+        return 30.0
+
     def sleep(self, seconds: float) -> None:
         self.at += seconds
 
