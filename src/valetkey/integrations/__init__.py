@@ -1,7 +1,9 @@
 """Integrations: people keep their own HTTP library, and a vault authorizes what it sends.
 
     requests.get(url, auth=valetkey.integrations.requests.VaultAuth(vault, "github", "alice"))
-    httpx.Client(auth=valetkey.integrations.httpx.VaultAuth(vault, "trello", "alice"))
+    httpx.Client(auth=valetkey.integrations.httpx.VaultAuth(vault, "trello", "alice"))       # and httpx2
+    aiohttp.ClientSession(middlewares=(valetkey.integrations.aiohttp.VaultAuth(vault, "github", "alice"),))
+    valetkey.integrations.urllib3.VaultPool(urllib3.PoolManager(), vault, "github", "alice").request("GET", url)
 
 The one rule: a request is authorized for the URL that it goes to, each hop of a redirect anew; another origin gets
 nothing, neither a header nor a signed body (CVE-2018-18074). A 401 to a bearer token is tried once more, with a

@@ -6,8 +6,11 @@ handed to the network, because a refresh token that was perhaps redeemed must ne
     stdlib.py    what runs by default: the connections that are kept, one retry on a stale one, errors
     wire.py      one exchange on one connection, under a deadline and limits
     reach.py     which addresses a URL may lead to
+    borrowed.py  what the next three share; they send through the application's own client
+    urllib3.py, httpx.py (httpx2 too), aiohttp.py
+    cutoff.py    a deadline for sockets that somebody else reads from
 
 Not here: what is sent and why (`oauth1`, `oauth2`, `clouds`); following redirects, which nobody does with credentials
-(`drivers.session` re-signs on the same origin); proxies, which are not used: where the environment names one, a token
-would pass through it unasked.
+(`drivers.session` re-signs on the same origin); proxies, unless the application's own client has one: where the
+environment names one, a token would pass through it unasked.
 """

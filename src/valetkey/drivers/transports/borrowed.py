@@ -200,7 +200,11 @@ async def by_address_async(
         return await exchange(given, "", 1)
     import asyncio
 
-    found = await asyncio.get_running_loop().run_in_executor(None, checked_addresses, given, outside)
+    try:
+        async with asyncio.timeout(given.deadline.left()):
+            found = await asyncio.get_running_loop().run_in_executor(None, checked_addresses, given, outside)
+    except TimeoutError as error:
+        raise failure(given.url, error, sent=False) from None
     for index, address in enumerate(found[:-1]):
         try:
             return await exchange(given, address, len(found) - index)
