@@ -5,10 +5,14 @@
     PROVIDER                           the provider's name, where it is not the registration's
     SCOPE                              separated by blanks or commas; the provider's default where it is left out
     PRIVATE_KEY, PRIVATE_KEY_FILE      PEM, for the RSA methods of OAuth 1.0a
+    PRIVATE_KEY_PKCS12_FILE            the same in a PKCS #12 file (.p12, .pfx)
+    PRIVATE_KEY_PASSWORD               of either, where it is encrypted
+    PRIVATE_KEY_SIGNER                 `package.module:function`, for a key that stays in a key service
     BASE_URL                           of the provider, where it has one to choose
     SIGNATURE_METHOD                   of OAuth 1.0a, where it is not the provider's usual one
     AUTHORIZATION_PARAMETERS           `expiration=1day&name=Notes`, or a table
     ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
+    ACCEPT_XAUTH                       true: connecting takes the resource owner's password, see `connections.xauth`
     PUBLIC_CLIENT                      true: there is no secret
 
 `<NAME>` is the registration's name in upper case with `_` for `-`.
@@ -27,9 +31,10 @@ from valetkey.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Mapping
 
     from valetkey.config.sources import Sources
+    from valetkey.effects import SignatureAlgorithm, SigningFunction
     from valetkey.http import Pairs
     from valetkey.providers.provider import Provider
 
@@ -79,6 +84,7 @@ def _read(sources: Sources, name: str) -> Registration | None:
             signature_method=sources.text("signature_method", name),
             authorization_parameters=parameters,
             accept_missing_verifier=sources.flag("accept_missing_verifier", name),
+            accept_xauth=sources.flag("accept_xauth", name),
             public_client=sources.flag("public_client", name),
         )
     except ConfigurationError as error:
@@ -133,6 +139,18 @@ def _secret(sources: Sources, key: str, name: str) -> Secret | None:
 
 
 def _private_key(sources: Sources, name: str) -> PrivateKey | None:
+    keys = ("private_key", "private_key_file", "private_key_pkcs12_file", "private_key_signer")
+    given = [key for key in keys if sources.has(key, name)]
+    if len(given) > 1 and given != list(keys[:2]):
+        sources.problem(given[0], f"the key is given {len(given)} times: keep one of {', '.join(given)}", name)
+    password = sources.text("private_key_password", name)
+    encrypted = Secret(password) if password else None
+    signer = sources.text("private_key_signer", name)
+    if signer:
+        return PrivateKey(signer=_imported_when_used(signer))
+    path = sources.text("private_key_pkcs12_file", name)
+    if path:
+        return _pkcs12(sources, path, encrypted, name)
     pem = _secret(sources, "private_key", name)
     if pem is None:
         return None
@@ -140,7 +158,30 @@ def _private_key(sources: Sources, name: str) -> PrivateKey | None:
     if not text.startswith("-----BEGIN ") or "PRIVATE KEY-----" not in text.partition("\n")[0]:
         key = "private_key" if sources.has("private_key", name) else "private_key_file"
         sources.problem(key, "it must be a private key in PEM form, beginning with -----BEGIN", name)
-    return PrivateKey(Secret(text + "\n"))
+    return PrivateKey(Secret(text + "\n"), password=encrypted)
+
+
+def _pkcs12(sources: Sources, path: str, password: Secret | None, name: str) -> PrivateKey | None:
+    """The file, opened when the key is first used: opening it loads cryptography."""
+    from binascii import b2a_base64
+
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123 - as above
+            octets = file.read(MAX_SECRET_CHARACTERS)
+    except OSError:
+        sources.problem("private_key_pkcs12_file", "the file it names cannot be read", name)
+        return None
+    return PrivateKey(pkcs12=Secret(b2a_base64(octets, newline=False).decode()), password=password)
+
+
+def _imported_when_used(name: str) -> SigningFunction:
+    def sign(algorithm: SignatureAlgorithm, message: bytes) -> bytes | Awaitable[bytes]:
+        from valetkey.drivers.events import load_hook
+
+        made: bytes | Awaitable[bytes] = load_hook(name)(algorithm, message)  # type: ignore[assignment]
+        return made
+
+    return sign
 
 
 def _parameters(sources: Sources, name: str) -> Pairs:

@@ -88,14 +88,14 @@ def read_signed_request(
         _check_body_hash(request, fields)
     except ValueError as wrong:
         text = "it holds text that is not UTF-8" if isinstance(wrong, UnicodeError) else str(wrong)
-        _refuse("parameter_rejected", text, status=400)
+        refuse("parameter_rejected", text, status=400)
     method = fields["oauth_signature_method"]
     if method not in methods or method not in SIGNATURE_METHODS:
-        _refuse("signature_method_rejected", "this signature method is not taken here", status=400)
+        refuse("signature_method_rejected", "this signature method is not taken here", status=400)
     if method == "PLAINTEXT" and not plaintext_over_http and request.url[:8].lower() != "https://":
-        _refuse("signature_method_rejected", "PLAINTEXT is for https only", status=400)  # 5849 s3.4.4
+        refuse("signature_method_rejected", "PLAINTEXT is for https only", status=400)  # 5849 s3.4.4
     if fields.get("oauth_version", "1.0") != "1.0":
-        _refuse("version_rejected", "oauth_version is 1.0 or absent", status=400)
+        refuse("version_rejected", "oauth_version is 1.0 or absent", status=400)
     timestamp, nonce = _timestamp_and_nonce(fields)
     return SignedRequest(
         fields["oauth_consumer_key"],
@@ -114,7 +114,7 @@ def read_signed_request(
 def check_timestamp(signed: SignedRequest, *, now: float, window_seconds: int = TIMESTAMP_WINDOW_SECONDS) -> None:
     """Refuse a request signed too long ago or too far ahead (section 3.3). Raises RequestRefused."""
     if signed.timestamp is not None and abs(signed.timestamp - now) > window_seconds:
-        _refuse("timestamp_refused", "the timestamp is too far from this server's clock", status=401)
+        refuse("timestamp_refused", "the timestamp is too far from this server's clock", status=401)
 
 
 def check_signature(signed: SignedRequest, keys: Keys) -> None:
@@ -123,20 +123,20 @@ def check_signature(signed: SignedRequest, keys: Keys) -> None:
     given = signed.signature.reveal()
     if method in RSA_ALGORITHMS:
         if keys.public_key is None:
-            _refuse("signature_method_rejected", "this client has no public key", status=401)
+            refuse("signature_method_rejected", "this client has no public key", status=401)
         good = rsa_signature_is_valid(keys.public_key, method, signed.base_string, given)
     else:
         secret = keys.client_secret
         # A public key is no secret: a client that has one must not be imitated by an HMAC under it.
         if secret is None or secret.reveal().lstrip().startswith("-----BEGIN"):
-            _refuse("signature_method_rejected", "this client has no shared secret", status=401)
+            refuse("signature_method_rejected", "this client has no shared secret", status=401)
         if method == "PLAINTEXT":
             expected = signature.plaintext_signature(secret, keys.token_secret)
         else:
             expected = signature.hmac_signature(method, signed.base_string, secret, keys.token_secret)
         good = constant_time_equal(expected, given)
     if not good:
-        _refuse("signature_invalid", "the signature is not that of this request", status=401)
+        refuse("signature_invalid", "the signature is not that of this request", status=401)
 
 
 def rsa_signature_is_valid(public_key: str, method: str, base_string: str, given: str) -> bool:
@@ -166,7 +166,7 @@ def rsa_signature_is_valid(public_key: str, method: str, base_string: str, given
     except (InvalidSignature, ValueError):
         return False
     except UnsupportedAlgorithm:  # a FIPS or RHEL policy that forbids SHA-1 in signatures
-        _refuse("signature_method_rejected", f"this server's crypto policy refuses {method}", status=401)
+        refuse("signature_method_rejected", f"this server's crypto policy refuses {method}", status=401)
     return True
 
 
@@ -190,7 +190,7 @@ def _collect(request: Request) -> tuple[Placement, str | None, Pairs, Pairs]:
         message = "protocol parameters stand in one place: the header, the query or the body"
         raise ValueError(message)
     if not places:
-        _refuse("parameter_absent", "the request is not signed", status=401)
+        refuse("parameter_absent", "the request is not signed", status=401)
     if places[0] == "header":
         return "header", realm, header, query + body
     return (places[0], None, query, body) if places[0] == "query" else (places[0], None, body, query)
@@ -206,7 +206,7 @@ def _fields(pairs: Pairs) -> dict[str, str]:
             fields[name] = text
     for name in _REQUIRED:
         if not fields.get(name):
-            _refuse("parameter_absent", f"{name} is missing", status=400)
+            refuse("parameter_absent", f"{name} is missing", status=400)
     return fields
 
 
@@ -220,12 +220,12 @@ def _timestamp_and_nonce(fields: dict[str, str]) -> tuple[int | None, str | None
     if text is None and nonce is None and fields["oauth_signature_method"] == "PLAINTEXT":
         return None, None
     if text is None or nonce is None:
-        _refuse("parameter_absent", "oauth_timestamp and oauth_nonce are missing", status=400)
+        refuse("parameter_absent", "oauth_timestamp and oauth_nonce are missing", status=400)
     # int() would take blanks, signs, underscores and the digits of other scripts.
     if not 1 <= len(text) <= MAX_TIMESTAMP_DIGITS or not _DIGITS.issuperset(text):
-        _refuse("parameter_rejected", "oauth_timestamp is a number of seconds", status=400)
+        refuse("parameter_rejected", "oauth_timestamp is a number of seconds", status=400)
     if not 1 <= len(nonce) <= MAX_NONCE_CHARACTERS:
-        _refuse("parameter_rejected", f"oauth_nonce has 1 to {MAX_NONCE_CHARACTERS} characters", status=400)
+        refuse("parameter_rejected", f"oauth_nonce has 1 to {MAX_NONCE_CHARACTERS} characters", status=400)
     return int(text), nonce
 
 
@@ -234,14 +234,15 @@ def _check_body_hash(request: Request, fields: dict[str, str]) -> None:
     if given is None:
         return
     if transmission.is_form(request):
-        _refuse("parameter_rejected", "a form is signed itself: it has no oauth_body_hash", status=400)
+        refuse("parameter_rejected", "a form is signed itself: it has no oauth_body_hash", status=400)
     # Many clients hash with SHA-1 whatever the method, the only hash that the draft names.
     allowed = {"HMAC-SHA1", "HMAC-SHA256", fields["oauth_signature_method"]} & set(SIGNATURE_METHODS) - {"PLAINTEXT"}
     if not any(constant_time_equal(signature.body_hash(method, request.body), given) for method in allowed):
-        _refuse("signature_invalid", "the body is not the one that was hashed", status=401)
+        refuse("signature_invalid", "the body is not the one that was hashed", status=401)
 
 
-def _refuse(reason: str, message: str, *, status: int) -> NoReturn:
+def refuse(reason: str, message: str, *, status: int) -> NoReturn:
+    """Raise RequestRefused with a word of OAuth Problem Reporting."""
     raise RequestRefused(reason, message, status=status)
 
 

@@ -44,6 +44,11 @@ class SandboxClient:
     reuse_kills_family: None is the mode's habit: all but `none`, `stable` and `strict` do.
     old_access_dies: whether a refresh ends the earlier access tokens of its grant.
     resource_server: may introspect the tokens of every client.
+    oauth1_token_seconds: how long OAuth 1.0a tokens work; 0: until they are revoked. They are renewed at /oauth1/renew.
+    session_handles: whether they come with an `oauth_session_handle` and are renewed by it, for new ones; otherwise
+    renewing prolongs the same token.
+    callback_at_authorization: the callback comes to the authorization page, as at providers of OAuth 1.0.
+    xauth: whether /oauth1/token takes a user name and a password.
     """
 
     client_id: str
@@ -63,6 +68,10 @@ class SandboxClient:
     rsa_public_key: str = ""
     signature_methods: tuple[str, ...] = SIGNATURE_METHODS
     resource_server: bool = False
+    oauth1_token_seconds: int = 0
+    session_handles: bool = False
+    callback_at_authorization: bool = False
+    xauth: bool = False
 
     def __post_init__(self) -> None:
         problems = []

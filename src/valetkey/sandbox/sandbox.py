@@ -6,13 +6,14 @@ from threading import RLock
 
 from valetkey.errors import ConfigurationError, RequestRefused, StoreError
 from valetkey.http import Headers, Response, read_url
+from valetkey.oauth1.receive import MemoryNonces
 from valetkey.sandbox.answers import http_date
 from valetkey.sandbox.clients import DEMO_ACCOUNTS, demo_clients
 from valetkey.sandbox.exchange import Exchange, Refusal
 from valetkey.sandbox.faults import Faults, misbehave
 from valetkey.sandbox.refusals import as_page
 from valetkey.sandbox.seen import Entry, Seen
-from valetkey.sandbox.state import MemoryNonces, State
+from valetkey.sandbox.state import State
 from valetkey.sandbox.table import NAMES, row_for, rows_at
 from valetkey.value import replace
 
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from valetkey.http import Request
+    from valetkey.oauth1.receive import Nonces
     from valetkey.sandbox.clients import SandboxAccount, SandboxClient
     from valetkey.sandbox.faults import Fault
-    from valetkey.sandbox.state import Nonces
     from valetkey.sandbox.table import Endpoint
 
 TIMESTAMP_WINDOW = 300  # seconds, either way

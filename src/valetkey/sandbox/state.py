@@ -12,15 +12,7 @@ from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, Protocol
-
-    class Nonces(Protocol):
-        """Remembers which nonces were used (RFC 5849 section 3.3). Raises StoreError where it cannot know."""
-
-        def add(self, nonce: tuple[str, ...], *, expires_at: float, now: float) -> bool:
-            """Whether the nonce was not there before; it is there from now on."""
-            ...
-
+    from typing import Literal
 
 SWEEP_EVERY = 256  # requests
 
@@ -120,28 +112,17 @@ class TemporaryCredential:
 
 @value
 class TokenCredential:
-    """Token credentials (RFC 5849 section 2.3)."""
+    """Token credentials (RFC 5849 section 2.3).
+
+    expires_at: 0 where they do not expire. session: the SHA-256 of the handle that renews them, empty where none does.
+    """
 
     client_id: str
     account: str
     issued_at: float
     revoked: bool = False
-
-
-class MemoryNonces:
-    """Nonces in this process."""
-
-    def __init__(self) -> None:
-        self._expiries: dict[tuple[str, ...], float] = {}
-
-    def add(self, nonce: tuple[str, ...], *, expires_at: float, now: float) -> bool:
-        """Whether the nonce was not there before; it is there from now on."""
-        if len(self._expiries) > 10_000:
-            self._expiries = {key: expiry for key, expiry in self._expiries.items() if expiry >= now}
-        if nonce in self._expiries and self._expiries[nonce] >= now:
-            return False
-        self._expiries[nonce] = expires_at
-        return True
+    expires_at: float = 0.0
+    session: str = ""
 
 
 class State:

@@ -36,6 +36,7 @@ from valetkey.sandbox.checks.response_type_code import response_type_code
 from valetkey.sandbox.checks.scope_allowed import scope_allowed
 from valetkey.sandbox.checks.scope_not_wider import scope_not_wider
 from valetkey.sandbox.checks.scope_sufficient import scope_sufficient
+from valetkey.sandbox.checks.session_handle_right import session_handle_right
 from valetkey.sandbox.checks.signature_method_allowed import signature_method_allowed
 from valetkey.sandbox.checks.signature_valid import signature_valid
 from valetkey.sandbox.checks.signed_request_readable import signed_request_readable
@@ -47,6 +48,7 @@ from valetkey.sandbox.checks.token_credential_known import token_credential_know
 from valetkey.sandbox.checks.token_given import token_given
 from valetkey.sandbox.checks.verifier_matches import verifier_matches
 from valetkey.sandbox.checks.verifier_right import verifier_right
+from valetkey.sandbox.checks.xauth_right import xauth_right
 from valetkey.sandbox.endpoints import (
     authorize,
     consent,
@@ -217,6 +219,15 @@ OAUTH1 = (
         says="OAuth 1.0a: sign in and consent",
     ),
     Endpoint(
+        "oauth1_xauth",
+        "/oauth1/token",
+        ("POST",),
+        (*SIGNED, *PROVED, xauth_right),
+        oauth1_credentials.issue_by_password,
+        as_oauth_problem,
+        when=("x_auth_mode", "client_auth"),
+    ),
+    Endpoint(
         "oauth1_token",
         "/oauth1/token",
         ("POST", "GET"),
@@ -224,6 +235,24 @@ OAUTH1 = (
         oauth1_credentials.issue_token,
         as_oauth_problem,
         says="OAuth 1.0a: token credentials",
+    ),
+    Endpoint(
+        "oauth1_renew",
+        "/oauth1/renew",
+        ("POST", "GET"),
+        (*SIGNED_WITH_TOKEN, session_handle_right),
+        oauth1_credentials.renew,
+        as_oauth_problem,
+        says="OAuth 1.0a: renew token credentials that end",
+    ),
+    Endpoint(
+        "oauth1_client",
+        "/oauth1/client",
+        ("GET", "POST"),
+        (*SIGNED, *PROVED),
+        resources.client,
+        as_oauth_problem,
+        says="A protected resource for clients alone: whose request it is",
     ),
     Endpoint(
         "oauth1_revoke",

@@ -73,7 +73,7 @@ def callback(visit: Visit) -> Op[Response]:
     settings, name = visit.settings, visit.name
     _ = settings.requested_registration(name)
     finished = yield from finish_authorization(settings, visit.request, resource_owner=visit.owner)
-    return redirect(_after_callback(settings, finished.return_to, name), finished.set_cookies)
+    return redirect(after_callback(settings, finished.return_to, name), finished.set_cookies)
 
 
 def callback_by_form(visit: Visit) -> Op[Response]:
@@ -130,7 +130,8 @@ def response_mode(registration: Registration) -> str:
     return str(getattr(registration.provider.server, "response_mode", "query"))
 
 
-def _after_callback(settings: Settings, return_to: str, name: str) -> str:
+def after_callback(settings: Settings, return_to: str, name: str) -> str:
+    """Where the browser goes when everything is done."""
     if not return_to:
         return with_query(f"{settings.base_url}/connections", (("connected", name),))
     return settings.origin + return_to if return_to.startswith("/") else return_to

@@ -10,6 +10,8 @@ z, 0 to 9 and hyphens; everything else is the same 404. GET changes nothing but 
     POST /connect/{registration}    303 to the provider                   our own form, or a page of our origin
     GET  /callback/{context}        303 to return_to or to /connections
     POST /callback/{context}        the same, for contexts with response_mode form_post
+    GET  /verifier/{registration}   a form for the verifier that a provider shows (`oob`)
+    POST /verifier/{registration}   the same end as a callback            a page of our origin, or our own form
     GET  /link/{link}               a connect link's page with one button; a robot that opens it does nothing
     POST /link/{link}               303 to the provider                   a page of our origin
 """
@@ -19,7 +21,7 @@ from __future__ import annotations
 from valetkey.errors import RequestRefused
 from valetkey.http import Headers
 from valetkey.value import replace
-from valetkey.web import connecting, forms, listing
+from valetkey.web import connecting, forms, listing, verifying
 from valetkey.web.pages import render_refusal
 from valetkey.web.refusals import EXPECTED, describe
 from valetkey.web.visit import Visit, is_link, is_name, method_not_allowed, without_body
@@ -42,6 +44,7 @@ ROUTES: tuple[tuple[tuple[str, ...], Mapping[str, Handler]], ...] = (
     (("connections", "forget"), {"POST": listing.forget_connection}),
     (("connect", "*"), {"GET": connecting.show_connect, "POST": connecting.connect}),
     (("callback", "*"), {"GET": connecting.callback, "POST": connecting.callback_by_form}),
+    (("verifier", "*"), {"GET": verifying.show_verifier, "POST": verifying.take_verifier}),
     (("link", "+"), {"GET": connecting.show_link, "POST": connecting.follow_link}),
 )
 

@@ -10,6 +10,8 @@ from valetkey.sandbox.exchange import Exchange, Refusal
 def callback_registered(exchange: Exchange) -> None:
     """RFC 5849 section 2.1: an absolute URI, or `oob`."""
     callback = exchange.signed.parameter("oauth_callback")
+    if not callback and exchange.client.callback_at_authorization:
+        return
     if not callback:
         raise Refusal("parameter_absent", "The oauth_callback is missing; without a callback it is oob.")
     if callback != OUT_OF_BAND and not _is_absolute(callback):

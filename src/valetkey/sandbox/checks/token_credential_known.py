@@ -17,4 +17,7 @@ def token_credential_known(exchange: Exchange) -> None:
         raise Refusal("token_rejected", "The token is not one that was issued to this client.", status=401)
     if found.revoked:
         raise Refusal("token_revoked", "The token was revoked.", status=401)
+    renewing = exchange.endpoint is not None and exchange.endpoint.name == "oauth1_renew"
+    if found.expires_at and exchange.now >= found.expires_at and not renewing:
+        raise Refusal("token_expired", "The token has expired.", status=401)
     exchange.token_credential, exchange.account = found, exchange.sandbox.accounts[found.account]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from valetkey.http import Headers, Response
 from valetkey.sandbox.answers import form_answer
 from valetkey.sandbox.state import TemporaryCredential, TokenCredential, fingerprint
 from valetkey.sandbox.tokens import TEMPORARY_SECONDS, new_text, oauth1_secret
@@ -9,7 +10,6 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.http import Response
     from valetkey.sandbox.exchange import Exchange
 
 
@@ -31,20 +31,47 @@ def initiate(exchange: Exchange) -> Response:
 
 def issue_token(exchange: Exchange) -> Response:
     """Token credentials; the temporary ones are used up (section 2.3)."""
-    sandbox, temporary = exchange.sandbox, exchange.temporary
-    del sandbox.state.temporary[fingerprint(exchange.signed.token_identifier or "")]
+    del exchange.sandbox.state.temporary[fingerprint(exchange.signed.token_identifier or "")]
+    return _new_token(exchange, exchange.temporary.account)
+
+
+def issue_by_password(exchange: Exchange) -> Response:
+    """Token credentials for a user name and a password (xAuth)."""
+    return _new_token(exchange, exchange.account.name)
+
+
+def renew(exchange: Exchange) -> Response:
+    """New token credentials for a session handle, or the same ones prolonged, which the answer says in words."""
+    name, credential = fingerprint(exchange.signed.token_identifier or ""), exchange.token_credential
+    rows = exchange.sandbox.state.token_credentials
+    if credential.session:
+        rows[name] = replace(credential, revoked=True)
+        return _new_token(exchange, credential.account)
+    rows[name] = replace(credential, expires_at=exchange.now + exchange.client.oauth1_token_seconds)
+    return Response(200, Headers((("Content-Type", "text/plain"),)), b"Access Token has been renewed")
+
+
+def _new_token(exchange: Exchange, account: str) -> Response:
+    sandbox, client = exchange.sandbox, exchange.client
     identifier = new_text(sandbox, "token")
+    lifetime = client.oauth1_token_seconds
+    handle = new_text(sandbox, "session") if client.session_handles else ""
     sandbox.state.token_credentials[fingerprint(identifier)] = TokenCredential(
-        exchange.client.client_id, temporary.account, exchange.now
+        client.client_id,
+        account,
+        exchange.now,
+        expires_at=exchange.now + lifetime if lifetime else 0.0,
+        session=fingerprint(handle) if handle else "",
     )
-    exchange.notes["account"] = temporary.account
-    return form_answer(
-        (
-            ("oauth_token", identifier),
-            ("oauth_token_secret", oauth1_secret(sandbox, identifier)),
-            ("screen_name", temporary.account),
-        )
-    )
+    exchange.notes["account"] = account
+    fields = [
+        ("oauth_token", identifier),
+        ("oauth_token_secret", oauth1_secret(sandbox, identifier)),
+        ("screen_name", account),
+    ]
+    if handle:
+        fields += [("oauth_expires_in", str(lifetime)), ("oauth_session_handle", handle)]
+    return form_answer(tuple(fields))
 
 
 def revoke_token(exchange: Exchange) -> Response:

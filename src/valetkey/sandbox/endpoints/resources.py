@@ -20,6 +20,11 @@ def me(exchange: Exchange) -> Response:
     return json_answer(fields)
 
 
+def client(exchange: Exchange) -> Response:
+    """Whose request it is, signed by the client alone."""
+    return json_answer({"client": exchange.client.client_id})
+
+
 def echo(exchange: Exchange) -> Response:
     """The form that was sent, as pairs, so that a caller sees how it arrived."""
     exchange.notes["account"] = exchange.account.name

@@ -1,0 +1,96 @@
+"""Requests that others sign, checked by your application: webhooks, LTI launches, an API of your own (RFC 5849 s3.2).
+
+    signed = receive(request, keys=keys_of, nonces=nonces, now=time.time())
+
+The one rule: the order of the checks. What is malformed is refused first, then what is old, then what is signed
+wrongly, and only then is the nonce used up, so that nobody can spend another's nonces; a client that nobody knows costs
+the work that a known one costs.
+Not here: what a client or a token may do, and who remembers nonces: `MemoryNonces` is for one process and for tests.
+"""
+
+from __future__ import annotations
+
+from valetkey.oauth1.signature import SIGNATURE_METHODS
+from valetkey.oauth1.verify import (
+    NOBODY,
+    TIMESTAMP_WINDOW_SECONDS,
+    Keys,
+    SignedRequest,
+    check_signature,
+    check_timestamp,
+    read_signed_request,
+    refuse,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Protocol
+
+    from valetkey.http import Request
+
+    class Nonces(Protocol):
+        """Remembers which nonces were used, for all instances of the application (section 3.3)."""
+
+        def add(self, nonce: tuple[str, ...], *, expires_at: float, now: float) -> bool:
+            """Whether the nonce was not there before; it is there from now on, until `expires_at`.
+
+            One step for all who ask at once: `SET key 1 NX EX seconds`, a conditional put. A store that is out of
+            reach raises StoreError: answer 503, for who cannot remember nonces cannot verify.
+            """
+            ...
+
+
+__all__ = ["Keys", "MemoryNonces", "SignedRequest", "receive"]
+
+MAX_NONCES = 10_000
+
+
+class MemoryNonces:
+    """Nonces in this process: it forgets them with it, and knows nothing of other processes."""
+
+    def __init__(self) -> None:
+        self._expiries: dict[tuple[str, ...], float] = {}
+
+    def add(self, nonce: tuple[str, ...], *, expires_at: float, now: float) -> bool:
+        """Whether the nonce was not there before; it is there from now on."""
+        if len(self._expiries) > MAX_NONCES:
+            self._expiries = {key: expiry for key, expiry in self._expiries.items() if expiry >= now}
+        if nonce in self._expiries and self._expiries[nonce] >= now:
+            return False
+        self._expiries[nonce] = expires_at
+        return True
+
+
+def receive(
+    request: Request,
+    *,
+    keys: Callable[[SignedRequest], Keys | None],
+    nonces: Nonces,
+    now: float,
+    window_seconds: int = TIMESTAMP_WINDOW_SECONDS,
+    methods: tuple[str, ...] = SIGNATURE_METHODS,
+    plaintext_over_http: bool = False,
+) -> SignedRequest:
+    """The request, proven to be of who signed it, and not a repetition.
+
+    request: its URL absolute and as the sender wrote it: behind a proxy, the public scheme and host with the raw path
+      and query.
+    keys: what the client (`client_identifier`) and its token (`token_identifier`) sign with, None where they are
+      unknown. It is asked before anything is proven: look up and do nothing else.
+    now: Unix seconds. window_seconds: how far a timestamp may be off, and how long nonces are remembered.
+    methods: the signature methods that are taken. Leave PLAINTEXT out unless the sender can do nothing else.
+    Raises RequestRefused with a `status` (400, 401) and a `reason` of OAuth Problem Reporting, and what `nonces` does.
+    """
+    signed = read_signed_request(request, methods=methods, plaintext_over_http=plaintext_over_http)
+    check_timestamp(signed, now=now, window_seconds=window_seconds)
+    found = keys(signed)
+    check_signature(signed, NOBODY if found is None else found)
+    if found is None:  # that a signature fits nobody's keys cannot happen; that somebody relies on it must not
+        refuse("signature_invalid", "the signature is not that of this request", status=401)
+    if signed.timestamp is not None and signed.nonce is not None:
+        # 5849 s3.3: unique across requests with the same timestamp, client and token
+        spent = (signed.client_identifier, signed.token_identifier or "", str(signed.timestamp), signed.nonce)
+        if not nonces.add(spent, expires_at=signed.timestamp + window_seconds, now=now):
+            refuse("nonce_used", "the nonce was used before", status=401)
+    return signed
