@@ -184,6 +184,7 @@ class World:
 
     client: changes to the OAuth 2.0 client as the sandbox registered it, such as its rotation mode.
     rotation: what the catalog would say of it; it need not be true.
+    settings: those of another world, instead of reading the catalog again.
     """
 
     def __init__(
@@ -193,6 +194,7 @@ class World:
         client: SandboxClient | None = None,
         rotation: Rotation | None = None,
         cache: bool = False,
+        settings: Settings | None = None,
     ) -> None:
         self.clock = VirtualClock(seed)
         self.store = FaultyStore(self.clock.now)
@@ -217,21 +219,15 @@ class World:
             clock=self.clock,
             events=self.events,
         )
-        two = register_at_sandbox("two", "sandbox-oauth2", "client-two", secret)
-        if rotation is not None:
-            two = replace(two, provider=replace(two.provider, rotation=rotation))
-        one = register_at_sandbox("one", "sandbox-oauth1", "client-one", Secret("secret-of-one"))
-        self.settings = Settings(
-            registrations={"one": one, "two": two}, base_url=BASE_URL, cache=TokenCache() if cache else None
-        )
+        self.settings = settings or _settings(secret, rotation, cache=cache)
 
     def fork(self) -> World:
         """A world of its own that goes on from here: same time, rows and provider; nothing of what was seen or sent.
 
         Cheaper than to connect anew for each of a thousand schedules.
         """
-        world = World(client=self.client)
-        world.settings = self.settings if self.settings.cache is None else replace(self.settings, cache=TokenCache())
+        settings = self.settings if self.settings.cache is None else replace(self.settings, cache=TokenCache())
+        world = World(client=self.client, settings=settings)
         world.clock.continue_from(self.clock)
         world.keys = LocalKeyRing(
             [(key_id, self.keys._keys[key_id]) for key_id in self.keys.key_ids],  # noqa: SLF001
@@ -287,6 +283,14 @@ class World:
     def refresh_requests(self) -> int:
         """How many refresh requests reached the provider."""
         return self.sandbox.seen.count("token", grant_type="refresh_token")
+
+
+def _settings(secret: Secret, rotation: Rotation | None, *, cache: bool) -> Settings:
+    two = register_at_sandbox("two", "sandbox-oauth2", "client-two", secret)
+    if rotation is not None:
+        two = replace(two, provider=replace(two.provider, rotation=rotation))
+    one = register_at_sandbox("one", "sandbox-oauth1", "client-one", Secret("secret-of-one"))
+    return Settings(registrations={"one": one, "two": two}, base_url=BASE_URL, cache=TokenCache() if cache else None)
 
 
 def sandbox_client(rotation: RotationMode = "strict", **changes: Any) -> SandboxClient:

@@ -1,0 +1,466 @@
+"""The simulator: any callers in one world, stepped effect by effect, with everything that can go wrong, and watched.
+
+    caller   load ... claim (Swap) ... Send: deadline check | the provider acts | the answer arrives ... commit (Swap)
+             at each of these it can die, freeze (before it, or with its answer in hand) and thaw
+
+The provider is the sandbox, the programs are those of production; only the order, the time and the faults are made up.
+After each step that others can see, and at each write, request and end, the invariants are asked (`invariants`).
+The one rule: whoever drives a simulation makes all of its choices, so that the same choices give the same run.
+Not here: which choices are made (`storm` draws them, `explore` makes them all).
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.codec import CONNECTION, connection_key, read_clear, read_credentials
+from valetkey.connections.connection import REVOKING
+from valetkey.connections.rescue_line import read_rescue_line
+from valetkey.connections.seal import connection_place, rescue_place
+from valetkey.effects import UNKNOWN, Emit, Key, Load, Now, Open, Remaining, Seal, Send, Sleep, Swap
+from valetkey.errors import StoreError, TransportError
+from valetkey.http import read_form
+from valetkey.sandbox.state import fingerprint
+from valetkey.testing import invariants
+from valetkey.testing.interleave import UNSEEN, Caller
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Any
+
+    from valetkey.connections.connection import Connection, Credentials
+    from valetkey.effects import AnyEffect, Op, Row
+    from valetkey.http import Response
+    from valetkey.providers.provider import Rotation
+    from valetkey.testing.world import World
+
+FORGIVING = ("none", "stable", "window", "until_new_used")
+LONGEST = 30.0  # seconds that an invocation has, unless somebody says otherwise
+
+
+class Violation(AssertionError):
+    """An invariant did not hold."""
+
+
+class Worker(Caller):
+    """A caller with what an observer knows of it.
+
+    kind: what it does. skew: seconds by which its clock is ahead. attempt: the last one that it asked the row for.
+    received: the last refresh token that the provider gave to it. revoked: tokens that it had revoked.
+    """
+
+    def __init__(self, program: Op[Any], kind: str, *, at: float, skew: float = 0.0, allowed: float = LONGEST) -> None:
+        self.kind, self.skew = kind, skew
+        self.attempt = self.received = self.told = ""
+        self.revoked: set[str] = set()
+        self.may_send = self.hindered = self.dead = self.asked = False
+        self.refused_at = 0
+        self.seen: tuple[Connection, float] | None = None
+        self.phase = 0  # of a request: to be checked, to be delivered, to be answered
+        self.answer: tuple[Response | None, Exception | None] = (None, None)
+        super().__init__(program)
+        self.wakes_at = at
+        self.ends_at = at + allowed
+        self.last_now = at
+
+
+class Claim:
+    """An attempt as the row showed it when it was claimed."""
+
+    def __init__(self, worker: Worker, connection: Connection, tokens: object, gone: int) -> None:
+        self.worker, self.tokens, self.gone = worker, tokens, gone
+        self.lease_until = connection.lease_until
+        self.generation, self.incarnation = connection.generation, connection.incarnation
+        self.authorized_by = connection.authorized_by
+        self.written = {doubt.attempt for doubt in connection.doubts}
+        self.not_after = max((doubt.deadline - 1 for doubt in connection.doubts), default=0)
+        self.committed = False
+
+
+class Simulation:
+    """Workers in a world, and the ledger of what they did, from which the invariants are judged."""
+
+    def __init__(self, world: World, *, mode: str, rotation: Rotation) -> None:
+        self.world, self.mode, self.rotation = world, mode, rotation
+        self.forgiving, self.began = mode in FORGIVING, world.clock.time
+        self.skewed = self.troubled = False
+        self.steps = self.gone = self.checks = 0
+        self.log: Callable[[str], None] | None = None
+        self.workers: list[Worker] = []
+        self.claims: dict[str, Claim] = {}
+        self.processed: set[str] = set()
+        self.misfortunes: set[str] = set()
+        self.rescues: dict[Key, tuple[int, str, Credentials]] = {}
+        self.rescued_at: dict[str, int] = {}
+        self.unsaved: list[tuple[str, Credentials]] = []
+        self.delayed: list[tuple[Worker, Swap]] = []
+        self.delay_writes = 0
+        self.stale: dict[Key, Row | None] | None = None
+        self.stale_reads = 0
+        self.key = connection_key("two", "alice")
+        self._opened: dict[tuple[object, ...], bytes] = {}
+        self.row: Row | None = None
+        self.connection: Connection | None = None
+        self.credentials: Credentials | None = None
+        self._look(self.world.store.rows._rows.get((self.key.partition, self.key.name)))  # noqa: SLF001
+
+    # --- what a driver does
+
+    def add(self, worker: Worker) -> Worker:
+        """Let it take part."""
+        self.workers.append(worker)
+        self._skip_unseen(worker)
+        return worker
+
+    def living(self) -> list[Worker]:
+        """Who has not ended or died."""
+        return [worker for worker in self.workers if worker.effect is not None and not worker.dead]
+
+    def crash(self, worker: Worker) -> None:
+        """Let it die where it stands."""
+        worker.dead = self.troubled = True
+        if self.log is not None:
+            self.log(f"caller {self.workers.index(worker)} dies")
+        if self._holds_an_answer(worker):
+            self.misfortunes.add("died")
+
+    def freeze(self, worker: Worker, seconds: float) -> None:
+        """Let it stand still where it is."""
+        self.troubled = True
+        if self.log is not None:
+            self.log(f"caller {self.workers.index(worker)} stands still for {seconds} s")
+        worker.wakes_at = max(worker.wakes_at, self.world.clock.time + seconds)
+
+    def step(self, worker: Worker, *, in_hand: float = 0.0, at_once: bool = False) -> None:
+        """Let it do the next thing that others can see.
+
+        in_hand: freeze for so long with the answer to it. at_once: the provider acts and its answer arrives in one.
+        """
+        self.steps += 1
+        effect = worker.effect
+        if self.log is not None:
+            self.log(self._told(worker, in_hand))
+        if worker.frozen:
+            worker.thaw()
+            self._skip_unseen(worker)
+        elif isinstance(effect, Sleep):
+            worker.wakes_at = self.world.clock.time + effect.seconds
+            worker.hold(None, None)
+        elif isinstance(effect, Send) and self._sending(worker, effect, at_once=at_once):
+            pass
+        else:
+            worker.hold(*worker.perform(lambda asked: self._answer(worker, asked)))
+            if in_hand:
+                self.freeze(worker, in_hand)
+            else:
+                worker.thaw()
+                self._skip_unseen(worker)
+        if worker.effect is None:
+            self._ask(invariants.ON_END, worker)
+
+    def run_out(self, worker: Worker) -> None:
+        """Let one worker run to its end, alone."""
+        while worker.effect is not None:
+            self.world.clock.time = max(self.world.clock.time, worker.wakes_at)
+            self.step(worker)
+
+    def apply_delayed(self) -> None:
+        """Let the store do what it had said nothing certain about."""
+        delayed, self.delayed = self.delayed, []
+        for worker, swap in delayed:
+            _ = self._write(worker, swap, self.world.store.rows.swap)
+
+    def calm(self) -> None:
+        """From here on nothing fails any more."""
+        store = self.world.store
+        store.outages = store.lost_answers = store.lost_writes = self.delay_writes = self.stale_reads = 0
+        self.apply_delayed()
+        self.world.sandbox.faults.clear()
+
+    # --- effects
+
+    def _answer(self, worker: Worker, effect: AnyEffect) -> object:
+        kind = type(effect)
+        if kind is Now:
+            worker.last_now = self.world.clock.time + worker.skew
+            return worker.last_now
+        if isinstance(effect, Remaining):
+            return 900.0 if effect.whole else worker.ends_at - self.world.clock.time
+        if isinstance(effect, Open):
+            return self._open(effect)
+        if isinstance(effect, Seal):
+            return self.world.keys.seal(effect.place, effect.plaintext)
+        if isinstance(effect, Emit):
+            return self._heard(worker, effect)
+        if isinstance(effect, Load | Swap):
+            try:
+                return self._load(worker, effect) if isinstance(effect, Load) else self._swap(worker, effect)
+            except StoreError:
+                self._store_failed(worker)
+                raise
+        return self.world.ports.answer(effect)
+
+    def _open(self, effect: Open) -> bytes:
+        """Opening is a pure function, so that what was opened once need not be opened again."""
+        at = (effect.place.purpose, effect.place.fields, effect.sealed)
+        if at not in self._opened:
+            self._opened[at] = self.world.keys.open(effect.place, effect.sealed)
+        return self._opened[at]
+
+    def _heard(self, worker: Worker, effect: Emit) -> None:
+        fields = dict(effect.event.fields)
+        worker.told = f"{fields!r}{effect.event.name}"
+        self._ask((invariants.errors_and_events_hide_tokens,), worker)
+        if effect.event.name == "unsaved":
+            line = str(fields["record"])
+            row = read_rescue_line(line, version=b"0" * 16)
+            assert row is not None
+            self.unsaved.append((line, self._rescued(row)[2]))
+
+    def _load(self, worker: Worker, effect: Load) -> Row | None:
+        row = self.world.store.load(effect.key)
+        if self.stale is not None and self.stale_reads and effect.key in self.stale:
+            self.stale_reads -= 1
+            row = self.stale[effect.key]
+        if effect.key == self.key:
+            worker.seen = None if row is None else (read_clear(row.clear, row.key), worker.last_now)
+        return row
+
+    def _swap(self, worker: Worker, effect: Swap) -> object:
+        new = effect.new
+        if effect.key == self.key and new is not None and new.clear["attempt"]:
+            asked = str(new.clear["attempt"])
+            if asked != worker.attempt and (self.connection is None or asked != self.connection.attempt):
+                worker.attempt, worker.received, worker.refused_at, worker.may_send = asked, "", 0, True
+        if self.delay_writes:
+            self.delay_writes -= 1
+            self.delayed.append((worker, effect))
+            self._store_failed(worker)
+            return UNKNOWN
+        outcome = self._write(worker, effect, self.world.store.swap)
+        if outcome == UNKNOWN:
+            self._store_failed(worker)
+        return outcome
+
+    def _write(self, worker: Worker, effect: Swap, swap: Callable[..., object]) -> object:
+        """One swap, and what the invariants say to what it changed."""
+        rows = self.world.store.rows._rows  # noqa: SLF001
+        place = (effect.key.partition, effect.key.name)
+        before = rows.get(place)
+        outcome = swap(effect.key, effect.expected, effect.new)
+        after = rows.get(place)
+        if before is after:
+            return outcome
+        if self.stale is not None:
+            self.stale[effect.key] = before
+        if effect.key == self.key:
+            self._changed(worker, after)
+        elif not effect.key.name.startswith("rescue/"):
+            pass
+        elif after is None:
+            self._ask_about_rescue(worker, effect.key)
+        else:
+            self.rescues[effect.key] = self._rescued(after)
+            _ = self.rescued_at.setdefault(effect.key.name.rpartition("/")[2], self.steps)
+        return outcome
+
+    def _sending(self, worker: Worker, effect: Send, *, at_once: bool) -> bool:
+        """One phase of a request; False where it is over and the answer is there to be had."""
+        refresh = b"grant_type=refresh_token" in effect.request.body
+        if worker.phase == 0:
+            if self.local_time(worker) > effect.not_after:
+                message = "the deadline has passed: nothing was sent"
+                return self._arrived(worker, None, TransportError(message, maybe_received=False))
+            if refresh:
+                self._ask(invariants.ON_SEND, worker)
+                self.claims[worker.attempt].not_after = effect.not_after
+                worker.may_send = True
+            worker.phase = 1
+            return True
+        if worker.phase == 1:
+            worker.answer = self._deliver(worker, effect, refresh=refresh)
+            worker.phase = 2
+            if not at_once:
+                return True
+        response, failure = worker.answer
+        if failure is None and self.local_time(worker) > effect.not_after:
+            message = "the answer came after the deadline"
+            response, failure = None, TransportError(message, maybe_received=True)
+        if refresh:
+            self._received(worker, response)
+        return self._arrived(worker, response, failure)
+
+    def _arrived(self, worker: Worker, response: Response | None, failure: Exception | None) -> bool:
+        worker.phase, worker.may_send = 0, False
+        worker.hindered = worker.hindered or failure is not None
+        worker.hold(response, failure)
+        worker.thaw()
+        self._skip_unseen(worker)
+        return True
+
+    def _deliver(self, worker: Worker, effect: Send, *, refresh: bool) -> tuple[Response | None, Exception | None]:
+        """The provider acts; what it did goes into the ledger."""
+        state, now = self.world.sandbox.state, self.world.clock.time
+        form = dict(read_form(effect.request.body.decode()))
+        if "/revoke" in effect.request.url:
+            self._ask(invariants.ON_REVOKE, worker)
+        issued = len(state.access_tokens)
+        if refresh:
+            token = state.refresh_tokens.get(fingerprint(form["refresh_token"]))
+            missed = self.mode == "window" and token is not None and token.used_at is not None
+            if missed and token is not None and now >= (token.used_at or 0) + self.world.client.window_seconds - 1:
+                self.misfortunes.add("window_missed")
+            if now > self.claims[worker.attempt].lease_until - worker.skew:
+                self.misfortunes.add("sent_late")
+        try:
+            response: Response | None = self.world.sandbox.respond(effect.request)
+            failure: Exception | None = None
+        except TransportError as error:
+            response, failure = None, error
+        if refresh and len(state.access_tokens) > issued:
+            self.processed.add(worker.attempt)
+            if len(state.access_tokens) > issued + 1:
+                self.misfortunes.add("delivered_twice")
+        if "/revoke" in effect.request.url and response is not None and response.status == 200:
+            worker.revoked.add(form["token"])
+        return response, failure
+
+    def _received(self, worker: Worker, response: Response | None) -> None:
+        """Whether the answer of a provider that acted has reached the one who asked."""
+        import json
+
+        worker.asked = True
+        if response is not None and response.status == 200 and b"access_token" in response.body:
+            worker.received = json.loads(response.body).get("refresh_token", "")
+        elif worker.attempt in self.processed:
+            self.misfortunes.add("answer_lost")
+        if not worker.received and not worker.refused_at:
+            worker.refused_at = self.steps
+
+    # --- the ledger
+
+    def _skip_unseen(self, worker: Worker) -> None:
+        while isinstance(worker.effect, UNSEEN):
+            worker.step(lambda asked: self._answer(worker, asked))
+
+    def _store_failed(self, worker: Worker) -> None:
+        worker.hindered = self.troubled = True
+        if self._holds_an_answer(worker):
+            self.misfortunes.add("store_failed")
+
+    def _holds_an_answer(self, worker: Worker) -> bool:
+        claim = self.claims.get(worker.attempt)
+        return claim is not None and not claim.committed and worker.attempt in self.processed
+
+    def _look(self, row: Row | None) -> None:
+        self.row = row
+        if row is None:
+            self.connection = self.credentials = None
+            return
+        at = read_clear(row.clear, row.key)
+        self.connection = at
+        place = connection_place("default", self.key, at.incarnation, at.generation)
+        self.credentials = read_credentials(self._open(Open(place, row.sealed)))
+
+    def _changed(self, worker: Worker, row: Row | None) -> None:
+        before, held = self.connection, self.credentials
+        self._look(row)
+        at = self.connection
+        if at is None or at.state == REVOKING:
+            self.gone += 1
+        elif at.attempt and at.attempt not in self.claims:
+            assert self.credentials is not None
+            self.claims[at.attempt] = Claim(worker, at, self.credentials.current.refresh_token, self.gone)
+        change = invariants.Change(worker, before, at, held, self.credentials)
+        if before is not None and at is not None and at.generation > before.generation and before.attempt:
+            self.claims[before.attempt].committed = before.attempt == worker.attempt
+        for invariant in invariants.ON_WRITE:
+            self._judge(invariant(self, change))
+
+    def _rescued(self, row: Row) -> tuple[int, str, Credentials]:
+        generation, incarnation = int(row.clear["generation"]), str(row.clear["incarnation"])
+        name = row.key.name.removeprefix("rescue/").rpartition("/")[0]
+        place = rescue_place("default", Key(row.key.partition, CONNECTION + name), incarnation, generation)
+        return generation, incarnation, read_credentials(self._open(Open(place, row.sealed)))
+
+    def _ask_about_rescue(self, worker: Worker, key: Key) -> None:
+        self._judge(invariants.a_rescue_record_goes_after_its_tokens_stand(self, worker, key))
+        _ = self.rescues.pop(key, None)
+
+    def _ask(self, questions: tuple[invariants.OnStep, ...], worker: Worker) -> None:
+        for invariant in questions:
+            self._judge(invariant(self, worker))
+
+    def _judge(self, sentence: str | None) -> None:
+        self.checks += 1
+        if sentence is not None:
+            raise Violation(sentence)
+
+    def _told(self, worker: Worker, in_hand: float) -> str:
+        """One line about a step, without a secret: rows are told by their clear columns."""
+        at, effect = self.connection, worker.effect
+        row = "no row" if at is None else f"{at.state} g{at.generation} {len(at.doubts)} doubts"
+        what = type(effect).__name__
+        if isinstance(effect, Send):
+            what = f"Send {effect.request.url.rpartition('/')[2]}, {('check', 'deliver', 'receive')[worker.phase]}"
+        elif isinstance(effect, Load | Swap):
+            state = "" if isinstance(effect, Load) or effect.new is None else f" -> {effect.new.clear.get('state')}"
+            what = f"{what} {effect.key.name.partition('/')[0]}{state}"
+        when = self.world.clock.time - self.began
+        who = f"caller {self.workers.index(worker)} ({worker.kind})"
+        return f"{when:8.2f} {who:22} {'thaws' if worker.frozen else what:34} [{row}]" + (
+            f" and stands still for {in_hand} s" if in_hand else ""
+        )
+
+    # --- what invariants ask for
+
+    def local_time(self, worker: Worker) -> float:
+        """What the worker's clock shows."""
+        return self.world.clock.time + worker.skew
+
+    def came_from_rescue(self, change: invariants.Change) -> bool:
+        """Whether the tokens that were written stood in a rescue record."""
+        wanted = None if change.holds is None else change.holds.current
+        return any(credentials.current == wanted for _, _, credentials in self.rescues.values())
+
+    def written_down(self) -> set[str]:
+        """Every refresh token that survives all processes."""
+        kept = [credentials for _, _, credentials in self.rescues.values()]
+        kept += [credentials for _, credentials in self.unsaved]
+        kept += [] if self.credentials is None else [self.credentials]
+        tokens = [tokens for each in kept for tokens in (each.current, each.previous) if tokens is not None]
+        return {each.refresh_token.reveal() for each in tokens if each.refresh_token is not None}
+
+    def was_gone(self, claim: Claim) -> bool:
+        """Whether the connection was taken away, or begun to be, since that claim."""
+        return self.gone > claim.gone
+
+    def spent(self, token: str) -> bool:
+        """Whether the provider no longer takes that refresh token, or would take it for a theft."""
+        state = self.world.sandbox.state
+        known = state.refresh_tokens.get(fingerprint(token))
+        if known is None or state.families[known.family].revoked:
+            return True
+        if known.used_at is None or self.mode in ("none", "stable"):
+            return False
+        if known.successor_used or self.mode.startswith("strict"):
+            return True
+        return self.mode == "window" and self.world.clock.time >= known.used_at + self.world.client.window_seconds
+
+    def unlucky(self) -> bool:
+        """Whether an answer was lost, or its holder is dead or past its lease."""
+        now = self.world.clock.time
+        return bool(self.misfortunes) or any(
+            not self.claims[attempt].committed and (self.claims[attempt].worker.dead or now >= claim_end)
+            for attempt in self.processed
+            for claim_end in (self.claims[attempt].lease_until - 1,)
+        )
+
+    def rescued_before(self, worker: Worker, at: Connection) -> bool:
+        """Whether a record that replaces the row's tokens lay there when the worker heard that they are dead."""
+        wanted = {doubt.attempt for doubt in at.doubts} - {worker.attempt}
+        return any(
+            key.name.rpartition("/")[2] in wanted
+            and (generation, incarnation) == (at.generation, at.incarnation)
+            and self.rescued_at[key.name.rpartition("/")[2]] < worker.refused_at
+            for key, (generation, incarnation, _) in self.rescues.items()
+        )
