@@ -387,3 +387,73 @@ def test_a_directory_of_providers_is_used(tmp_path: Path) -> None:
     }
 
     assert read_configuration(environ).registrations["mine"].provider.title == "Mine"
+
+
+def _pkcs12_file(directory: Path) -> str:
+    from cryptography.hazmat.primitives.asymmetric import rsa
+    from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
+    from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
+
+    key = rsa.generate_private_key(65537, 2048)
+    path = directory / "key.p12"
+    path.write_bytes(serialize_key_and_certificates(b"k", key, None, None, BestAvailableEncryption(b"p12-password")))
+    return str(path)
+
+
+WIKI = {
+    "VALETKEY_WIKI_PROVIDER": "mediawiki",
+    "VALETKEY_WIKI_CLIENT_ID": "key",
+    "VALETKEY_WIKI_SIGNATURE_METHOD": "RSA-SHA256",
+}
+
+
+def test_a_private_key_may_come_from_a_pkcs12_file(tmp_path: Path) -> None:
+    from valetkey.keys.signer import LocalSigner
+
+    environ = {
+        **SOUND,
+        **WIKI,
+        "VALETKEY_WIKI_PRIVATE_KEY_PKCS12_FILE": _pkcs12_file(tmp_path),
+        "VALETKEY_WIKI_PRIVATE_KEY_PASSWORD": "p12-password",
+    }
+
+    client = read_configuration(environ).registrations["wiki"].client
+
+    assert isinstance(client, ClientCredentials)
+    assert client.private_key is not None
+    assert len(LocalSigner().sign_here(client.private_key, "RS256", b"message")) == 256
+
+
+def test_a_private_key_may_be_a_function_that_is_imported_when_it_is_used() -> None:
+    environ = {**SOUND, **WIKI, "VALETKEY_WIKI_PRIVATE_KEY_SIGNER": "base64:b64encode"}
+
+    client = read_configuration(environ).registrations["wiki"].client
+
+    assert isinstance(client, ClientCredentials)
+    assert client.private_key is not None
+    assert client.private_key.signer is not None
+    with pytest.raises(TypeError):  # b64encode takes something else: it was called
+        _ = client.private_key.signer("RS256", b"message")
+
+
+def test_a_private_key_that_is_given_twice_is_a_problem(tmp_path: Path) -> None:
+    environ = {
+        **SOUND,
+        **WIKI,
+        "VALETKEY_WIKI_PRIVATE_KEY_SIGNER": "a:b",
+        "VALETKEY_WIKI_PRIVATE_KEY_PKCS12_FILE": str(tmp_path / "missing.p12"),
+    }
+
+    assert "the key is given 2 times" in problems_of(environ)[0]
+
+
+def test_a_pkcs12_file_that_is_not_there_is_a_problem() -> None:
+    (problem,) = problems_of({**SOUND, **WIKI, "VALETKEY_WIKI_PRIVATE_KEY_PKCS12_FILE": "missing.p12"})
+
+    assert "cannot be read" in problem
+
+
+def test_xauth_is_accepted_by_a_word_of_its_own() -> None:
+    environ = {**SOUND, **X_OAUTH1, "VALETKEY_X_OAUTH1_ACCEPT_XAUTH": "true"}
+
+    assert read_configuration(environ).registrations["x-oauth1"].accept_xauth

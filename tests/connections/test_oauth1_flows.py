@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,7 +16,7 @@ from valetkey.errors import CallbackError, ConfigurationError, ProviderError, Re
 from valetkey.http import Headers, Request, Response, read_form
 from valetkey.oauth1.clocks import MAX_HOSTS, ClockOffsets
 from valetkey.oauth1.credentials import Server
-from valetkey.providers.catalog import load_provider
+from valetkey.providers.catalog import load_provider, read_provider
 from valetkey.providers.registration import register
 from valetkey.sandbox import SandboxClient, approve
 from valetkey.secret import Secret
@@ -333,6 +334,43 @@ def test_the_authorization_page_may_want_key_and_token_under_their_own_names() -
     one = register("one", provider, client_id="client-one", client_secret=Secret("s"), redirect_uri="https://a.example")
 
     assert one.provider.server.authorization_parameters == (("key", "client-one"),)
+
+
+TABLE = """
+name = "acme"
+title = "Acme"
+protocol = "oauth1"
+source = "https://acme.example/docs"
+verified_on = "2026-11-22"
+tried = "never"
+api_hosts = ["api.acme.example"]
+[server]
+client_only = true
+signature_method = "RSA-PSS"
+parameter_encoding = "mastercard"
+body_hash_algorithm = "SHA256"
+[rotation]
+kind = "none"
+"""
+
+
+def test_a_table_describes_a_provider_for_clients_alone() -> None:
+    server = read_provider(tomllib.loads(TABLE)).server
+
+    assert isinstance(server, Server)
+    assert (server.client_only, server.signature_method, server.token_endpoint) == (True, "RSA-PSS", "")
+
+
+def test_a_table_without_endpoints_and_without_that_word_is_a_mistake() -> None:
+    with pytest.raises(ConfigurationError, match="token_endpoint is missing"):
+        read_provider(tomllib.loads(TABLE.replace("client_only = true", "")))
+
+
+def test_a_typed_verifier_and_a_lost_state_contradict_each_other() -> None:
+    words = "client_only = true\nverifier_typed = true\nstate_in_callback = false"
+
+    with pytest.raises(ConfigurationError, match="remove state_in_callback"):
+        read_provider(tomllib.loads(TABLE.replace("client_only = true", words)))
 
 
 # Clocks

@@ -161,7 +161,7 @@ def _private_key(sources: Sources, name: str) -> PrivateKey | None:
     return PrivateKey(Secret(text + "\n"), password=encrypted)
 
 
-def _pkcs12(sources: Sources, path: str, password: Secret | None, name: str) -> PrivateKey | None:
+def _pkcs12(sources: Sources, path: str, password: Secret | None, name: str) -> PrivateKey:
     """The file, opened when the key is first used: opening it loads cryptography."""
     from binascii import b2a_base64
 
@@ -170,7 +170,7 @@ def _pkcs12(sources: Sources, path: str, password: Secret | None, name: str) -> 
             octets = file.read(MAX_SECRET_CHARACTERS)
     except OSError:
         sources.problem("private_key_pkcs12_file", "the file it names cannot be read", name)
-        return None
+        return PrivateKey(Secret("unread"))  # so that nobody says it is missing as well
     return PrivateKey(pkcs12=Secret(b2a_base64(octets, newline=False).decode()), password=password)
 
 

@@ -1,0 +1,80 @@
+"""Requests signed by oauthlib and Authlib, received by `receive` and examined by the doctor."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import oauthlib.oauth1
+import pytest
+from authlib.oauth1 import ClientAuth
+from tests.oauth1.cast import key_pair
+
+from valetkey.http import FORM, Headers, Request
+from valetkey.oauth1.doctor.diagnose import diagnose
+from valetkey.oauth1.receive import MemoryNonces, receive
+from valetkey.oauth1.verify import Keys
+from valetkey.secret import Secret
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from valetkey.oauth1.verify import SignedRequest
+
+URL = "https://Tool.Example.com:443/launch?context=a%20b&empty=&plus=1%2B1"
+BODY = "roles=Learner%2CMember&title=caf%C3%A9+%26+more&title=again~*"
+SECRETS = ("client secret &%é", "token/secret+")
+KEYS = Keys(Secret(SECRETS[0]), Secret(SECRETS[1]), key_pair()[1])
+
+
+def by_oauthlib(**given: Any) -> Request:
+    client = oauthlib.oauth1.Client(
+        "client",
+        client_secret=SECRETS[0],
+        resource_owner_key="token",
+        resource_owner_secret=SECRETS[1],
+        rsa_key=key_pair()[0],
+        **given,
+    )
+    url, headers, body = client.sign(URL, "POST", BODY, {"Content-Type": FORM})
+    return Request("POST", url, Headers(tuple(headers.items())), (body or "").encode())
+
+
+def by_authlib() -> Request:
+    auth = ClientAuth("client", SECRETS[0], token="token", token_secret=SECRETS[1])
+    url, headers, body = auth.prepare("POST", URL, {"Content-Type": FORM}, BODY)
+    return Request("POST", url, Headers(tuple(headers.items())), body.encode() if isinstance(body, str) else body)
+
+
+def signed() -> Iterator[Request]:
+    for method in ("HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "RSA-SHA1", "RSA-SHA256", "RSA-SHA512", "PLAINTEXT"):
+        yield by_oauthlib(signature_method=method)
+    for place in ("QUERY", "BODY"):
+        yield by_oauthlib(signature_type=place)
+    yield by_authlib()
+
+
+def keys(_: SignedRequest) -> Keys:
+    return KEYS
+
+
+@pytest.mark.parametrize("request_", list(signed()), ids=lambda request: request.url[-30:])
+def test_what_other_libraries_sign_is_received(request_: Request) -> None:
+    found = receive(request_, keys=keys, nonces=MemoryNonces(), now=time.time())
+
+    assert (found.client_identifier, found.token_identifier) == ("client", "token")
+
+
+def test_the_doctor_finds_nothing_wrong_with_what_oauthlib_signs() -> None:
+    diagnosis = diagnose(by_oauthlib(), client_secret=KEYS.client_secret, token_secret=KEYS.token_secret)
+
+    assert diagnosis.verdict == "correct"
+
+
+def test_the_doctor_finds_the_wrong_address_in_what_oauthlib_signed() -> None:
+    given = by_oauthlib()
+    moved = Request("POST", given.url.replace("https:", "http:").replace(":443", ""), given.headers, given.body)
+
+    diagnosis = diagnose(moved, client_secret=KEYS.client_secret, token_secret=KEYS.token_secret)
+
+    assert ["scheme"] in [[one.name for one in finding] for finding in diagnosis.findings]
