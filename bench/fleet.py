@@ -102,18 +102,18 @@ def ask(
         base_url,
     ]
     environ = os.environ | connection.environ
-    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    running = [subprocess.Popen(command, env=environ, **pipes) for _ in callers]
+    running = [
+        subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in callers
+    ]
     for process in running:
+        assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
     for process, threads in zip(running, callers, strict=True):
+        assert process.stdin is not None
         process.stdin.write(f"{threads}\n")
         process.stdin.flush()
-    answers: list[str] = []
-    for process in running:
-        answers += json.loads(process.stdout.readline())
-        process.communicate()
-    return answers
+    return [answer for process in running for answer in json.loads(process.communicate()[0])]
 
 
 def measure(program: str, mode: Any, *, processes: int, threads: int) -> dict[str, Any]:
