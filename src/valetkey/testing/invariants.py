@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     OnWrite: TypeAlias = Callable[["Simulation", "Change"], "str | None"]
     OnStep: TypeAlias = Callable[["Simulation", "Worker"], "str | None"]
 
+NEEDED_SECONDS = 4  # below it a caller may have had no time to refresh
 REFRESHERS = ("token", "forced", "keepalive")
 CANARIES = ("sandbox-access", "sandbox-refresh", "sandbox-code")  # how every token of the sandbox begins
 
@@ -232,6 +233,8 @@ def a_caller_inside_the_window_acts(simulation: Simulation, worker: Worker) -> s
     if worker.kind != "token" or seen is None or worker.attempt or worker.hindered:
         return None
     at, now = seen
+    if worker.ends_at - now < NEEDED_SECONDS:
+        return None
     idle = at.state in USABLE and not (at.attempt and now < at.lease_until) and now >= at.cool_until
     inside = bool(at.doubts) and now < window_ends_at(at, simulation.rotation) - SKEW_SECONDS
     if idle and inside and simulation.forgiving:

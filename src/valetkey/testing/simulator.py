@@ -37,8 +37,8 @@ FORGIVING = ("none", "stable", "window", "until_new_used")
 LONGEST = 30.0  # seconds that an invocation has, unless somebody says otherwise
 
 
-class Violation(AssertionError):
-    """An invariant did not hold."""
+class Violation(BaseException):
+    """An invariant did not hold. No Exception, so that no program gets to handle it."""
 
 
 class Worker(Caller):
@@ -303,7 +303,7 @@ class Simulation:
         form = dict(read_form(effect.request.body.decode()))
         if "/revoke" in effect.request.url:
             self._ask(invariants.ON_REVOKE, worker)
-        issued = len(state.access_tokens)
+        issued, faults = len(state.access_tokens), self.world.sandbox.faults.pending()
         if refresh:
             token = state.refresh_tokens.get(fingerprint(form["refresh_token"]))
             missed = self.mode == "window" and token is not None and token.used_at is not None
@@ -318,8 +318,8 @@ class Simulation:
             response, failure = None, error
         if refresh and len(state.access_tokens) > issued:
             self.processed.add(worker.attempt)
-            if len(state.access_tokens) > issued + 1:
-                self.misfortunes.add("delivered_twice")
+        if faults and faults[0].fault == "double_delivery" and faults != self.world.sandbox.faults.pending():
+            self.misfortunes.add("delivered_twice")
         if "/revoke" in effect.request.url and response is not None and response.status == 200:
             worker.revoked.add(form["token"])
         return response, failure

@@ -49,7 +49,8 @@ CROWDS = ((2, 4, 0.66), (5, 9, 0.26), (10, 20, 0.07), (21, 50, 0.01))
 KINDS = (("token", 0.66), ("forced", 0.16), ("revoke", 0.03), ("forget", 0.03), ("reconnect", 0.05))
 REST = ("keepalive", "reseal")
 AGES = (TOKEN_SECONDS + 1, TOKEN_SECONDS - 20, 100)  # expired, inside the margin, fresh
-ARRIVALS = (0.0, 0.0, 0.0, 0.3, 1.0, 5.0, 12.0, 17.0, 40.0)
+ARRIVALS = (0.0, 0.0, 0.0, 0.3, 1.0, 5.0, 12.0, 17.0, 40.0, 70.0, TOKEN_SECONDS + 2.0)
+TROUBLE = 0.15  # of each step while there is some left
 LATENCIES = (0.0, 0.02, 0.3, 1.2)
 FREEZES = (5.0, 12.0, 20.0, 45.0, TOKEN_SECONDS + 60.0)
 TROUBLES = ("die", "freeze", "freeze", "slow", "slow", "store", "lost_answers", "lost_writes", "late_write", "provider")
@@ -154,7 +155,7 @@ class Storm:
                 simulation.world.clock.time = min(worker.wakes_at for worker in living)
                 continue
             chosen = able[int(chance.random() * len(able))]
-            if self.trouble_left and chance.random() < 0.08 and self._trouble(chosen):
+            if self.trouble_left and chance.random() < TROUBLE and self._trouble(chosen):
                 continue
             if simulation.delayed and chance.random() < 0.2:
                 simulation.apply_delayed()
@@ -220,7 +221,9 @@ def ask_at_the_end(simulation: Simulation, *, calm: bool) -> None:
         if tokens.refresh_token is not None
     }
     expected = any(token in alive for token in candidates)
-    expected = expected or (simulation.mode in FORGIVING and not simulation.misfortunes & {"window_missed", "sent_late"})
+    missed = {"window_missed", "sent_late"} if simulation.mode == "window" and not alive else {"sent_late"}
+    simulation.misfortunes |= {"window_missed"} if simulation.mode == "window" and not alive else set()
+    expected = expected or (simulation.mode in FORGIVING and not simulation.misfortunes & missed)
     _last_caller(simulation, expected=expected)
 
 
