@@ -216,7 +216,7 @@ def test_the_page_for_verifiers_links_to_the_provider_and_takes_the_verifier() -
     jar = "; ".join(text.partition(";")[0] for text in going.headers.all("Set-Cookie"))
 
     page = browse(world, "GET", location, jar)
-    link = page.body.decode().partition('<a href="')[2].partition('"')[0].replace("&amp;", "&")
+    link = page.body.decode().partition('plain wide" href="')[2].partition('"')[0].replace("&amp;", "&")
     shown = approve(world.sandbox.respond, link).partition("oauth_verifier=")[2]
     state = location.partition("state=")[2]
     done = browse(

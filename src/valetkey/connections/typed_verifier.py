@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.pending import cookie_name, find_pending, read_state
-from valetkey.effects import Now
 from valetkey.errors import AuthorizationExpired, CallbackError, RequestRefused
 from valetkey.http import Headers, Request, with_query
 from valetkey.oauth1.credentials import Server, TemporaryCredentials
@@ -49,7 +48,7 @@ def provider_page(settings: Settings, registration: str, *, state: str, cookies:
         raise RequestRefused("not_found", "this provider's verifiers are not typed in", status=404)
     flow, half = read_state(state)
     pending = yield from find_pending(settings, cookies, flow=flow)
-    if pending is None or (yield from Now()) < pending.issued_at - 60:
+    if pending is None:
         raise AuthorizationExpired("already_used", "this authorization was used before: start again")
     if not constant_time_equal(pending.half, half) or pending.context != at.name:
         raise CallbackError("state_mismatch", "the state is not the one that this browser was given: start again")
