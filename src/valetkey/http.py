@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~"
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 MAX_FORM_FIELDS = 1000
+MAX_SHOWN_PATH = 64
 FORM = "application/x-www-form-urlencoded"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -44,6 +45,10 @@ class Headers:
             if "\r" in text or "\n" in text or "\0" in text or not _is_latin1(text):
                 message = f"header {name}: CR, LF, NUL and characters outside latin-1 are refused"
                 raise ValueError(message)
+
+    def __repr__(self) -> str:
+        """Without the values: credentials and cookies are among them."""
+        return f"Headers({', '.join([name for name, _ in self.pairs])})"
 
     def get(self, name: str) -> str | None:
         """The first value of that name, or None."""
@@ -83,7 +88,10 @@ class Request:
     platform: Mapping[str, object] | None = None
 
     def __repr__(self) -> str:
-        return f"Request({self.method} {self.url.partition('?')[0]})"
+        """Without what may hold a token: the query, the path of a provider's endpoint, a link in our own path."""
+        scheme, absolute, rest = self.url.partition("?")[0].partition("://")
+        shown = f"{scheme}://{rest.partition('/')[0].rpartition('@')[2]}" if absolute else scheme[:MAX_SHOWN_PATH]
+        return f"Request({self.method} {shown})"
 
 
 @value
@@ -186,7 +194,17 @@ def percent_decode(text: str, *, plus_is_space: bool = False) -> str:
     if len(octets) != len(raw) - 2 * raw.count(b"%"):
         message = "a percent sign is followed by two hexadecimal digits"
         raise ValueError(message)
-    return octets.decode()
+    return decode_utf8(octets)
+
+
+def decode_utf8(octets: bytes) -> str:
+    """The text behind the octets; where they are not UTF-8, a ValueError that holds none of them, as Python's does."""
+    try:
+        return octets.decode()
+    except UnicodeDecodeError:
+        pass
+    message = "the octets are not UTF-8"
+    raise ValueError(message)  # outside of `except`: the error may not bring the octets along as its context
 
 
 def read_form(text: str) -> Pairs:

@@ -41,7 +41,7 @@ def test_a_refusal_holds_nothing_of_what_was_read() -> None:
 
     assert "CANARY" not in repr(caught.value)
     assert caught.value.__cause__ is None
-    assert caught.value.__suppress_context__
+    assert caught.value.__context__ is None
 
 
 def test_a_number_has_at_most_40_digits() -> None:

@@ -13,6 +13,8 @@ from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from valetkey.effects import Reach, WireOp
     from valetkey.http import Request, Response
 
@@ -98,10 +100,8 @@ def ask_for_token(
 
 def read_token(response: Response, now: int, *, who: str) -> AccessToken:
     """The token of an answer (RFC 6749 section 5.1, and Azure's `expires_on`). Raises StoreError."""
-    from json import loads
-
     try:
-        answer = loads(response.body)
+        answer = _answer(response)
         token, kind = answer["access_token"], answer.get("token_type", "Bearer")
         # Azure's platform endpoints write numbers as texts
         expires_at = int(answer["expires_on"]) if "expires_on" in answer else now + int(answer["expires_in"])
@@ -112,6 +112,16 @@ def read_token(response: Response, now: int, *, who: str) -> AccessToken:
         message = f"{who} answered with something that is not an access token"
         raise StoreError(message) from None
     return AccessToken(Secret(token), min(expires_at, now + MAX_LIFE_SECONDS))
+
+
+def _answer(response: Response) -> Any:
+    """The JSON of an answer, None where it has none: the parser's error, which holds the answer, ends here."""
+    from json import loads
+
+    try:
+        return loads(response.body)
+    except (ValueError, RecursionError):
+        return None
 
 
 def read_file(path: str, variable: str) -> str:
@@ -126,11 +136,9 @@ def read_file(path: str, variable: str) -> str:
 
 def _error_word(response: Response) -> str:
     """The registered code of an error (RFC 6749 section 5.2), or the status."""
-    from json import loads
-
     try:
-        word = loads(response.body)["error"]
-    except (ValueError, KeyError, TypeError):
+        word = _answer(response)["error"]
+    except (KeyError, TypeError):
         word = None
     if isinstance(word, str) and 0 < len(word) <= MAX_WORD and WORD.issuperset(word):
         return word

@@ -51,8 +51,9 @@ class Answer:
         try:
             return json.loads(self.body)
         except (ValueError, RecursionError):
-            message = f"{read_url(self.url).origin} answered {self.status} with a body that is not JSON"
-            raise MalformedResponse(message, status=self.status) from None
+            pass
+        message = f"{read_url(self.url).origin} answered {self.status} with a body that is not JSON"
+        raise MalformedResponse(message, status=self.status)  # not in `except`: that error has the body in it
 
     def raise_for_status(self) -> Answer:
         """This answer where its status is below 400. Raises ProviderError with the status and `retry_after`."""

@@ -6,7 +6,7 @@ The one rule: of the provider's text only an error code ever reaches one of our 
 from __future__ import annotations
 
 from valetkey.errors import MalformedResponse, ProviderError
-from valetkey.http import read_form
+from valetkey.http import decode_utf8, read_form
 from valetkey.oauth2.strict_json import BOM, read_json_object
 
 TYPE_CHECKING = False
@@ -84,7 +84,7 @@ def _read_form_answer(body: bytes) -> dict[str, Any]:
     if len(body) > MAX_ANSWER_OCTETS:
         raise ValueError(message)
     try:
-        pairs = read_form(body.decode().strip())
+        pairs = read_form(decode_utf8(body).strip())
     except ValueError:
         raise ValueError(message) from None
     fields = dict(pairs)

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 MAX_NUMBER_LENGTH = 40
 BOM = b"\xef\xbb\xbf"
+UNREADABLE = object()
 
 
 def read_json_object(octets: bytes, *, limit: int) -> dict[str, Any]:
@@ -18,10 +19,19 @@ def read_json_object(octets: bytes, *, limit: int) -> dict[str, Any]:
 
     A byte order mark is skipped (RFC 8259 section 8.1 allows a reader to).
     """
-    import json
-
     if len(octets) > limit:
         _refuse(f"longer than {limit} octets")
+    found = _read(octets)
+    if found is UNREADABLE:  # refused here: the parser's error has the whole document in it, even as a context
+        _refuse("not JSON in UTF-8, or nested too deep, or with a member twice")
+    if not isinstance(found, dict):
+        _refuse("not a JSON object")
+    return found
+
+
+def _read(octets: bytes) -> object:
+    import json
+
     try:
         text = octets.removeprefix(BOM).decode()
         found = json.loads(
@@ -34,14 +44,12 @@ def read_json_object(octets: bytes, *, limit: int) -> dict[str, Any]:
         if "\\u" in text:  # an escape can spell half of a surrogate pair, at any depth
             _ = json.dumps(found, ensure_ascii=False).encode()
     except (ValueError, RecursionError):
-        _refuse("not JSON in UTF-8, or nested too deep, or with a member twice")
-    if not isinstance(found, dict):
-        _refuse("not a JSON object")
+        return UNREADABLE
     return found
 
 
 def _refuse(why: str) -> NoReturn:
-    raise ValueError(why) from None
+    raise ValueError(why)
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

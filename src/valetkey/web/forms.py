@@ -47,9 +47,11 @@ def read_body(request: Request) -> Pairs:
 def decode_pairs(octets: bytes) -> Pairs:
     """The pairs of a form or query. Raises RequestRefused where they are not strictly encoded."""
     try:
-        return read_form(octets.decode("ascii"))
+        if octets.isascii():
+            return read_form(octets.decode("ascii"))
     except ValueError:
-        raise RequestRefused("malformed_request", "the form is not correctly percent-encoded") from None
+        pass
+    raise RequestRefused("malformed_request", "the form is not correctly percent-encoded")
 
 
 def field(pairs: Pairs, name: str) -> str:
