@@ -11,7 +11,7 @@ from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.connection import ACTIVE
 from valetkey.connections.links import begin_from_link, complete_authorization, connect_url, read_link
 from valetkey.effects import Key
-from valetkey.errors import AuthorizationExpired, CallbackError, RequestRefused
+from valetkey.errors import AuthorizationExpired, CallbackError, ConfigurationError, RequestRefused
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -148,6 +148,16 @@ def test_every_character_of_a_link_counts() -> None:
         forged = link[:position] + ("A" if character != "A" else "B") + link[position + 1 :]
         _ = refused(world, read_link(world.settings, forged), "link_invalid")
     assert row(world) is None
+
+
+@pytest.mark.parametrize("owner", ["x" * 2_000, "\N{GRINNING FACE}" * 200])
+def test_a_link_that_would_not_open_is_not_made(owner: str) -> None:
+    world, _ = linked()
+
+    error = failure(world, connect_url(world.settings, "two", resource_owner=owner))
+
+    assert isinstance(error, ConfigurationError)
+    assert owner not in str(error)
 
 
 def test_a_link_whose_start_failed_can_be_opened_again() -> None:

@@ -39,8 +39,19 @@ _NUMBERS = (
 
 
 def partition_of(resource_owner: str) -> str:
-    """The partition of a resource owner's rows: SHA-256 in hexadecimal, byte-exact, no folding of any kind."""
+    """The partition of a resource owner's rows: SHA-256 in hexadecimal, byte-exact, no folding of any kind.
+
+    Raises ConfigurationError for what names nobody: an application that passes "" for everyone who is not signed in
+    would give them all one connection.
+    """
+    if not isinstance(resource_owner, str) or not resource_owner:
+        message = f"a resource owner is named by a non-empty str, not by {_said(resource_owner)}"
+        raise ConfigurationError(message)
     return sha256_hex(resource_owner)
+
+
+def _said(found: object) -> str:
+    return "an empty one" if isinstance(found, str) else f"{type(found).__name__}: write str(...) around it"
 
 
 def connection_key(registration: str, resource_owner: str, account: str = "") -> Key:

@@ -18,7 +18,14 @@ from valetkey.connections.seal import claim_place, link_place
 from valetkey.connections.settings import read_return_to
 from valetkey.digest import sha256_hex
 from valetkey.effects import Now, Open, Random, Row, Seal
-from valetkey.errors import AuthorizationExpired, CallbackError, RequestRefused, StoreError, ValetkeyError
+from valetkey.errors import (
+    AuthorizationExpired,
+    CallbackError,
+    ConfigurationError,
+    RequestRefused,
+    StoreError,
+    ValetkeyError,
+)
 from valetkey.http import base64url, base64url_decode, with_query
 from valetkey.secret import Secret, constant_time_equal
 from valetkey.value import value
@@ -62,6 +69,9 @@ def connect_url(
     identity, now = (yield from Random(16)), (yield from Now())
     content = [identity.hex(), at.name, resource_owner, account, read_return_to(settings, return_to), int(now)]
     sealed = yield from Seal(link_place(settings.environment), json.dumps(content, separators=(",", ":")).encode())
+    if len(sealed) > MAX_LINK:
+        message = f"the link would have {len(sealed)} characters, over {MAX_LINK}: name the resource owner shorter"
+        raise ConfigurationError(message)
     return f"{settings.base_url}/link/{sealed.decode()}"
 
 
