@@ -225,6 +225,14 @@ def test_an_event_with_fields_of_another_kind_is_a_bad_request(change: dict[str,
     assert lambda_handler(World(), resource_owner=lambda _: "alice")(event, None)["statusCode"] == 400
 
 
+@pytest.mark.parametrize("shape", ["rest", "alb"])
+@pytest.mark.parametrize("texts", [None, [None], []])
+def test_a_parameter_without_a_value_is_no_failure(shape: str, texts: object) -> None:
+    event = events.SHAPES[shape](request("/oauth/connections")) | {"multiValueQueryStringParameters": {"cursor": texts}}
+
+    assert lambda_handler(World(), resource_owner=lambda _: "alice")(event, None)["statusCode"] == 200
+
+
 @pytest.mark.parametrize(
     "event",
     [

@@ -548,6 +548,14 @@ def test_a_posted_answer_is_taken_again_by_get_so_that_the_lax_session_is_seen()
     assert location(finished) == f"{BASE}/connections?connected=poster"
 
 
+def test_a_posted_answer_that_makes_no_url_is_refused() -> None:
+    """Sixty kilobytes in a Location would be the platform's failure, not ours to give."""
+    response = World().browser(None).send("POST", "/oauth/callback/poster", form={"code": "é" * 9_000, "state": "x"})
+
+    assert response.status == 400
+    assert response.headers.get("location") is None
+
+
 def test_a_posted_answer_with_a_visible_session_finishes_at_once() -> None:
     browser = World().browser()
     asked = browser.start("poster")
@@ -703,10 +711,18 @@ def test_a_second_account_has_its_own_buttons() -> None:
     assert sorted(form["account"] for form in forms) == ["home", "work"]
 
 
-def test_a_long_account_label_is_refused() -> None:
-    response = World().browser().send("POST", "/oauth/connect/github", form={"account": "x" * 65}, headers=SAME_ORIGIN)
+@pytest.mark.parametrize("account", ["x" * 65, "\N{GRINNING FACE}" * 64], ids=["characters", "octets"])
+def test_a_long_account_label_is_refused_wherever_it_comes(account: str) -> None:
+    browser = World().browser()
+    browser.connect()
 
-    assert response.status == 400
+    answers = [browser.send("POST", "/oauth/connect/github", form={"account": account}, headers=SAME_ORIGIN)]
+    answers.append(browser.get("/oauth/connect/github?" + write_form((("account", account),))))
+    for action in ("revoke", "forget"):
+        fields = browser.form_on("/oauth/connections", action=f"/connections/{action}")
+        answers.append(browser.send("POST", f"/oauth/connections/{action}", form={**fields, "account": account}))
+
+    assert [answer.status for answer in answers] == [400] * 4
 
 
 # Outages.

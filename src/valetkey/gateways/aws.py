@@ -177,7 +177,7 @@ def _path_v2(event: Event, base_path: str, *, decoded: bool) -> str:
 def _query_rest(event: Event) -> str:
     several = event.get("multiValueQueryStringParameters")
     if isinstance(several, dict):
-        return write_form([(_text(name), _text(text)) for name, texts in several.items() for text in texts])
+        return write_form([(_text(name), _text(text)) for name, texts in several.items() for text in texts or ()])
     single = event.get("queryStringParameters")
     return write_form([(_text(name), _text(text)) for name, text in single.items()]) if isinstance(single, dict) else ""
 
@@ -185,7 +185,7 @@ def _query_rest(event: Event) -> str:
 def _query_alb(event: Event) -> str:
     several = event.get("multiValueQueryStringParameters")
     if isinstance(several, dict):
-        pairs = [(_text(name), _text(text)) for name, texts in several.items() for text in texts]
+        pairs = [(_text(name), _text(text)) for name, texts in several.items() for text in texts or ()]
     else:
         single = event.get("queryStringParameters")
         pairs = [(_text(name), _text(text)) for name, text in single.items()] if isinstance(single, dict) else []

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from valetkey.providers.registration import Registration
     from valetkey.web.visit import Visit
 
+MAX_URL = 8_000  # what servers and load balancers take (RFC 9110 section 4.1 asks for no less)
 NOT_CARRIED_ON = ("access_token", "id_token", "user")  # what form_post may bring that a URL must not
 
 
@@ -85,7 +86,10 @@ def callback_by_form(visit: Visit) -> Op[Response]:
     if visit.owner is None:
         # A cross-site post carries no SameSite=Lax session: the same browser comes again with a GET, which does.
         kept = [pair for pair in fields if pair[0] not in NOT_CARRIED_ON]
-        return redirect(with_query(f"{visit.settings.base_url}/callback/{visit.name}", kept))
+        again = with_query(f"{visit.settings.base_url}/callback/{visit.name}", kept)
+        if len(again) > MAX_URL:
+            raise RequestRefused("malformed_callback", "the answer is longer than any that a provider gives")
+        return redirect(again)
     return (yield from callback(visit))
 
 

@@ -5,6 +5,7 @@ The one rule: nothing is stored in it but what came with the request and what th
 
 from __future__ import annotations
 
+from valetkey.connections.codec import MAX_ACCOUNT_OCTETS
 from valetkey.errors import RequestRefused
 from valetkey.value import replace, value
 from valetkey.web import forms
@@ -71,7 +72,7 @@ def read_own_form(visit: Visit, action: str) -> Op[tuple[str, str, str]]:
 def read_account(pairs: Pairs) -> str:
     """The label of the account, empty where there is none."""
     account = forms.field(pairs, "account")
-    if len(account) > MAX_ACCOUNT:
+    if len(account) > MAX_ACCOUNT or len(account.encode()) > MAX_ACCOUNT_OCTETS:
         raise RequestRefused("malformed_request", f"an account label has at most {MAX_ACCOUNT} characters")
     return account
 
