@@ -93,6 +93,8 @@ def test_an_endpoint_may_be_overridden(url: str, environ: dict[str, str]) -> Non
         ("dynamodb://rows/more?region=x", "table's name"),
         ("dynamodb://rows?region=x&regoin=y", "no option 'regoin': it has endpoint, region"),
         ("memory:?region=x", "no option 'region'"),
+        ("rediss://:canary?canary-word@host/0", r"no option that its URL names \(write \? as %3F\)"),
+        ("postgresql://u:p?canary=canary@host/db", "no option that its URL names"),
         ("dynamodb://rows?region=x&region=y", "twice"),
         ("memory:?ephemeral=yes", "one value: accepted"),
         ("memory:?ephemeral=%zz", "percent"),

@@ -102,7 +102,11 @@ def _read_options(name: str, query: str) -> tuple[dict[str, str], list[str]]:
         return {}, [f"the store URL's query: {error}"]
     known = SCHEMES[name].options
     has = f"it has {', '.join(sorted(known))}" if known else "it has none"
-    problems = [f"a {name} store has no option {option!r}: {has}" for option, _ in pairs if option not in known]
+    cut = "@" in query  # a password with a bare ? in it: what follows is no option and must not be shown
+    shown = [
+        ("that its URL names (write ? as %3F)" if cut else repr(option)) for option, _ in pairs if option not in known
+    ]
+    problems = [f"a {name} store has no option {option}: {has}" for option in shown]
     if len({option for option, _ in pairs}) < len(pairs):
         problems.append("the store URL gives an option twice")
     options = dict(pairs)

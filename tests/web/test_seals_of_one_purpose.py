@@ -1,0 +1,99 @@
+"""What was sealed for one purpose opens for no other, whichever door it is brought to."""
+
+from __future__ import annotations
+
+import pytest
+from tests.web.world import BASE, SAME_ORIGIN, Browser, World, location, query_of, text_of
+
+from valetkey.connections.links import complete_authorization, connect_url
+from valetkey.effects import Open, Place, Seal
+from valetkey.errors import RequestRefused, SealBroken
+
+PURPOSES = ("flow", "connection", "done", "form", "link", "claim")
+
+
+def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
+    """A world in which everything was done once, and the last value that was sealed for each purpose."""
+    world = World(completion_url="https://app.example/done")
+    seals: dict[str, tuple[Place, str]] = {}
+    answer = world.answer
+
+    def watch(effect: object) -> object:
+        found = answer(effect)  # type: ignore[arg-type]
+        if isinstance(effect, Seal):
+            assert isinstance(found, bytes)
+            seals[effect.place.purpose] = effect.place, found.decode()
+        return found
+
+    world.answer = watch  # type: ignore[method-assign]
+    browser = world.browser()
+    assert browser.connect().status == 303
+    assert browser.get("/oauth/connections").status == 200
+    _ = linked(world)
+    return world, seals
+
+
+def linked(world: World) -> str:
+    """The handle that a link followed to its end gives."""
+    link = world.run(connect_url(world.settings, "github", resource_owner="alice")).removeprefix(BASE)
+    visitor = world.browser(None)
+    asked = query_of(location(visitor.send("POST", f"/oauth{link}", headers=SAME_ORIGIN, form={})))
+    return query_of(location(visitor.get(f"/oauth/callback/github?code=c&state={asked['state']}")))["handle"]
+
+
+def test_no_seal_opens_in_the_place_of_another() -> None:
+    world, seals = sealed_for_everything()
+    assert seals.keys() >= set(PURPOSES)
+
+    for purpose, (_, sealed) in seals.items():
+        for other, (place, _) in seals.items():
+            if other != purpose:
+                with pytest.raises(SealBroken):
+                    world.keys.open(place, sealed.encode())
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_every_door_takes_its_own_seals_only(purpose: str) -> None:
+    world, seals = sealed_for_everything()
+    sealed = seals[purpose][1]
+    browser: Browser = world.browser()
+
+    by_form = browser.send(
+        "POST", "/oauth/connections/forget", form={"form": sealed, "registration": "github", "account": ""}
+    )
+    assert by_form.status == (303 if purpose == "form" else 403)
+    assert browser.get(f"/oauth/link/{sealed}").status == (200 if purpose == "link" else 404)
+    assert browser.get(f"/oauth/connections?cursor={sealed}").status == 400
+    state = browser.start()["state"]
+    name, text = next(iter(browser.jar.items()))
+    context, flow, _ = text.split("~")
+    browser.jar[name] = f"{context}~{flow}~{sealed}"
+    assert browser.get(f"/oauth/callback/github?code=c&state={state}").status == 400
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_no_seal_is_a_handle(purpose: str) -> None:
+    world, seals = sealed_for_everything()
+
+    with pytest.raises(RequestRefused) as caught:
+        world.run(complete_authorization(world.settings, seals[purpose][1], resource_owner="alice"))
+
+    assert caught.value.reason == "handle_unknown"
+
+
+def test_a_handle_brought_to_a_page_is_nothing() -> None:
+    world = World(completion_url="https://app.example/done")
+    handle = linked(world)
+    browser = world.browser()
+
+    assert browser.get(f"/oauth/link/{handle}").status == 404
+    assert browser.get(f"/oauth/callback/github?code=c&state={handle}").status == 400
+    assert "Nothing was connected" in text_of(browser.get(f"/oauth/callback/github?code=c&state={handle}"))
+
+
+def test_an_opened_place_is_what_the_effect_named() -> None:
+    """The test of the test: each of these seals opens where it belongs."""
+    world, seals = sealed_for_everything()
+
+    for place, sealed in seals.values():
+        assert isinstance(world.answer(Open(place, sealed.encode())), bytes)
