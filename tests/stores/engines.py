@@ -79,6 +79,8 @@ class Redis(Engine):
 
     def command(self) -> Sequence[str]:
         place = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory))
+        if "--cluster-enabled" in self.arguments:  # its bus would listen 10,000 ports higher, where there may be none
+            place += ("--cluster-port", str(free_port()))
         return (self.program, *place, "--save", "", *self.arguments)
 
     def is_ready(self) -> bool:
