@@ -37,7 +37,7 @@ class FleetProvider(Sandbox):
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
-        self.refresh_requests = 0
+        self.refresh_requests = self.open_requests = 0
         self.held: Queue[Held] = Queue()
         self._to_hold, self._counting = 0, Lock()
 
@@ -53,7 +53,12 @@ class FleetProvider(Sandbox):
             self.refresh_requests += 1
             holding = self._to_hold > 0
             self._to_hold -= holding
-        return self._respond_later(request) if holding else super().respond(request)
+            self.open_requests += 1
+        try:
+            return self._respond_later(request) if holding else super().respond(request)
+        finally:
+            with self._counting:
+                self.open_requests -= 1
 
     def _respond_later(self, request: Request) -> Response:
         held = Held()

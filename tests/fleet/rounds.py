@@ -26,9 +26,11 @@ if TYPE_CHECKING:
 ACTED = "acted"  # the holder is killed while it waits for the answer, and the provider acts: the answer is lost
 NEVER_ACTED = "never_acted"  # the holder is killed while it waits, and its request is lost
 BYSTANDER = "bystander"  # a process that waits for the holder is killed
-ANY_TIME = "any_time"  # whoever has the lease at a moment that was drawn is killed, else any process
+ANY_TIME = "any_time"  # the holder is killed at a moment that was drawn: before it asks, while it waits, after it saved
 DEAD = "ReauthorizationRequired: invalid_grant"
 PATIENCE_SECONDS = 120.0
+SLOW_SECONDS = 0.03
+SETTLE_SECONDS = 0.1  # until what the dead have sent has reached the provider
 
 
 @value
@@ -120,15 +122,24 @@ def _while_held(fleet: Deployment, crew: Crew, asked: Asked, death: str, chance:
 
 
 def _any_time(fleet: Deployment, crew: Crew, asked: Asked, chance: Random) -> int:
-    time.sleep(chance.uniform(0.0, 0.4))
-    holder = fleet.holder()
-    victim = chance.randrange(len(crew.workers)) if holder == -1 else holder
+    """How many holders died: whoever has the lease is killed a drawn moment later, when it may have done anything."""
+    slow, moment = chance.choice(("before", "after")), chance.uniform(0.0, 2 * SLOW_SECONDS)
+    fleet.provider.faults.add(endpoint="token", fault="delay", seconds=SLOW_SECONDS, when=slow)
+    victim, end = -1, time.monotonic() + PATIENCE_SECONDS
+    while victim == -1:
+        assert time.monotonic() < end, "nobody took the lease"
+        victim = fleet.holder()
+    time.sleep(moment)
     asked.kill(victim)
-    for _ in range(int(PATIENCE_SECONDS)):
+    time.sleep(SETTLE_SECONDS)
+    while fleet.provider.open_requests and victim == fleet.holder():
+        time.sleep(0.01)  # a lease outlasts what was sent under it, also where time is moved
+    while time.monotonic() < end:
         if fleet.holder() == victim:  # and will be until its lease ends
             fleet.pass_time(LEASE_SECONDS)
             return 1
         if asked.wait(1.0):
+            fleet.provider.faults.clear()
             return 0
     message = "the survivors were never answered"
     raise AssertionError(message)
