@@ -93,6 +93,14 @@ def a_request_is_written_down_before(simulation: Simulation, worker: Worker) -> 
     return None
 
 
+def a_request_has_a_reason(simulation: Simulation, worker: Worker) -> str | None:
+    """The token is due, in doubt, or was refused to exactly this caller; a sweep has its own reasons."""
+    claim = simulation.claims.get(worker.attempt)
+    if claim is None or worker.kind == "keepalive" or claim.due or worker.rejected == claim.access_token:
+        return None
+    return "I2: a token was refreshed that nobody needed to be refreshed"
+
+
 def one_holder_sends_at_a_time(simulation: Simulation, worker: Worker) -> str | None:
     """No two attempts for the same tokens may send at the same moment, whatever their clocks say within the bound."""
     ours = simulation.claims.get(worker.attempt)
@@ -320,6 +328,7 @@ ON_WRITE: tuple[OnWrite, ...] = (
 ON_SEND: tuple[OnStep, ...] = (
     a_request_needs_a_live_lease,
     a_request_is_written_down_before,
+    a_request_has_a_reason,
     one_holder_sends_at_a_time,
 )
 ON_REVOKE: tuple[OnStep, ...] = (nobody_revokes_a_grant_that_is_wanted,)

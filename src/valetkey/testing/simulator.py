@@ -31,10 +31,15 @@ if TYPE_CHECKING:
     from valetkey.effects import AnyEffect, Op, Row
     from valetkey.http import Response
     from valetkey.providers.provider import Rotation
+    from valetkey.secret import Secret
     from valetkey.testing.world import World
 
 FORGIVING = ("none", "stable", "window", "until_new_used")
 LONGEST = 30.0  # seconds that an invocation has, unless somebody says otherwise
+
+
+STATES = ("active", "refreshing", "in_doubt", "needs_reauthorization", "revoking")
+KINDS = ("token", "forced", "revoke", "forget", "reconnect", "keepalive", "reseal", "import")
 
 
 class Violation(BaseException):
@@ -51,6 +56,7 @@ class Worker(Caller):
     def __init__(self, program: Op[Any], kind: str, *, at: float, skew: float = 0.0, allowed: float = LONGEST) -> None:
         self.kind, self.skew = kind, skew
         self.attempt = self.received = self.told = ""
+        self.rejected: Secret | None = None
         self.revoked: set[str] = set()
         self.may_send = self.hindered = self.dead = self.asked = False
         self.refused_at = 0
@@ -66,8 +72,10 @@ class Worker(Caller):
 class Claim:
     """An attempt as the row showed it when it was claimed."""
 
-    def __init__(self, worker: Worker, connection: Connection, tokens: object, gone: int) -> None:
-        self.worker, self.tokens, self.gone = worker, tokens, gone
+    def __init__(self, worker: Worker, connection: Connection, credentials: Credentials, gone: int) -> None:
+        self.worker, self.gone = worker, gone
+        self.tokens, self.access_token = credentials.current.refresh_token, credentials.current.access_token
+        self.due = worker.last_now >= connection.refresh_due_at or len(connection.doubts) > 1
         self.lease_until = connection.lease_until
         self.generation, self.incarnation = connection.generation, connection.incarnation
         self.authorized_by = connection.authorized_by
@@ -369,7 +377,7 @@ class Simulation:
             self.gone += 1
         elif at.attempt and at.attempt not in self.claims:
             assert self.credentials is not None
-            self.claims[at.attempt] = Claim(worker, at, self.credentials.current.refresh_token, self.gone)
+            self.claims[at.attempt] = Claim(worker, at, self.credentials, self.gone)
         change = invariants.Change(worker, before, at, held, self.credentials)
         if before is not None and at is not None and at.generation > before.generation and before.attempt:
             self.claims[before.attempt].committed = before.attempt == worker.attempt
@@ -394,6 +402,25 @@ class Simulation:
         self.checks += 1
         if sentence is not None:
             raise Violation(sentence)
+
+    def fingerprint(self) -> int:
+        """A number for where everything stands: the row, the provider's tokens, and each caller's place in its program.
+
+        Times count only as what has lapsed; callers of one kind are interchangeable.
+        """
+        at, now = self.connection, self.world.clock.time
+        row: tuple[int, ...] = ()
+        if at is not None:
+            state = STATES.index(at.state)
+            live, cool = int(bool(at.attempt) and now < at.lease_until), int(now < at.cool_until)
+            row = (state, at.generation, len(at.doubts), live, cool, int(now >= at.access_expires_at), len(self.rescues))
+        state_of = self.world.sandbox.state
+        tokens = tuple(
+            4 * (each.used_at is not None) + 2 * each.successor_used + state_of.families[each.family].revoked
+            for each in state_of.refresh_tokens.values()
+        )
+        places = sorted(hash((KINDS.index(worker.kind), worker.phase, worker.dead, _place(worker))) for worker in self.workers)
+        return hash((row, tokens, tuple(places)))
 
     def _told(self, worker: Worker, in_hand: float) -> str:
         """One line about a step, without a secret: rows are told by their clear columns."""
@@ -464,3 +491,15 @@ class Simulation:
             and self.rescued_at[key.name.rpartition("/")[2]] < worker.refused_at
             for key, (generation, incarnation, _) in self.rescues.items()
         )
+
+
+def _place(worker: Worker) -> int:
+    """Where in its program a worker stands: the instruction in each of the generators that wait for one another."""
+    if worker.effect is None:
+        return 1 + (worker.error is not None)
+    place, program = 3 + worker.frozen, worker.program
+    while program is not None and hasattr(program, "gi_frame"):
+        frame = program.gi_frame
+        place = hash((place, -1 if frame is None else frame.f_lasti))
+        program = program.gi_yieldfrom
+    return place

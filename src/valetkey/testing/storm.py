@@ -23,7 +23,7 @@ from valetkey.http import Headers, Request
 from valetkey.keys.local import LocalKeyRing
 from valetkey.providers.provider import Rotation
 from valetkey.sandbox import approve
-from valetkey.testing.simulator import FORGIVING, Simulation, Violation, Worker
+from valetkey.testing.simulator import FORGIVING, LONGEST, Simulation, Violation, Worker
 from valetkey.testing.world import World, callback_request, sandbox_client
 
 TYPE_CHECKING = False
@@ -53,7 +53,9 @@ ARRIVALS = (0.0, 0.0, 0.0, 0.3, 1.0, 5.0, 12.0, 17.0, 40.0, 70.0, TOKEN_SECONDS 
 TROUBLE = 0.15  # of each step while there is some left
 LATENCIES = (0.0, 0.02, 0.3, 1.2)
 FREEZES = (5.0, 12.0, 20.0, 45.0, TOKEN_SECONDS + 60.0)
-TROUBLES = ("die", "freeze", "freeze", "slow", "slow", "store", "lost_answers", "lost_writes", "late_write", "provider")
+LATE = (14.0, 15.5, 16.0, 17.0, 18.0)
+"""Freezes and arrivals around the end of a lease, where a late holder and its successors meet."""
+TROUBLES = ("die", "freeze", "freeze", "in_hand", "in_hand", "slow", "slow", "store", "lost_answers", "lost_writes", "late_write", "provider")
 FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lose_request", {}),
     ("lose_response", {}),
@@ -88,6 +90,43 @@ def _callback(world: World) -> Request:
     return callback_request(approve(world.sandbox.respond, begun.location), begun.set_cookies)
 
 
+def join(
+    simulation: Simulation,
+    kind: str,
+    callbacks: list[Request],
+    *,
+    at: float,
+    skew: float = 0.0,
+    allowed: float = LONGEST,
+) -> None:
+    """One more caller, who wants what its kind says."""
+    worker = Worker(_program(simulation.world, kind, simulation, callbacks), kind, at=at, skew=skew, allowed=allowed)
+    if kind == "forced" and simulation.credentials is not None:
+        worker.rejected = simulation.credentials.current.access_token
+    _ = simulation.add(worker)
+
+
+def _program(world: World, kind: str, simulation: Simulation, callbacks: list[Request]) -> Op[Any]:
+    at = world.settings
+    if kind == "reconnect":
+        return finish_authorization(at, callbacks.pop(), resource_owner="alice")
+    if kind == "reseal":
+        if len(world.keys.key_ids) == 1:  # the first sweep: there is a new key
+            old = world.keys.key_ids[0]
+            ring = [("new", world.clock.random(32)), (old, world.keys._keys[old])]  # noqa: SLF001
+            world.keys = LocalKeyRing(ring, random=world.clock.random)
+        return reseal_page(at)
+    rejected = None if simulation.credentials is None else simulation.credentials.current.access_token
+    plain: dict[str, Callable[[], Op[Any]]] = {
+        "token": lambda: access_token(at, "two", resource_owner="alice"),
+        "forced": lambda: access_token(at, "two", resource_owner="alice", rejected=rejected),
+        "revoke": lambda: revoke(at, "two", resource_owner="alice"),
+        "forget": lambda: forget(at, "two", resource_owner="alice"),
+        "keepalive": lambda: keepalive(at, cursor=""),
+    }
+    return plain[kind]()
+
+
 class Storm:
     """One drawn run."""
 
@@ -101,6 +140,7 @@ class Storm:
         self.planned = self.trouble_left
         if stale:
             self.simulation.stale = {}
+        self.late = self.chance.random() < 0.3
         low, high, _ = self.chance.choices(CROWDS, [share for _, _, share in CROWDS])[0]
         for _ in range(self.chance.randint(low, high)):
             self._arrive()
@@ -116,31 +156,9 @@ class Storm:
         if self.planned >= 3 and chance.random() < 0.02:
             skew, simulation.skewed, simulation.troubled = chance.choice((-40.0, 40.0)), True, True
             simulation.misfortunes.add("clock_off")
-        at = simulation.world.clock.time + chance.choice(ARRIVALS)
+        at = simulation.world.clock.time + chance.choice(LATE if self.late and chance.random() < 0.6 else ARRIVALS)
         allowed = chance.choice((30.0, 30.0, 900.0))
-        _ = simulation.add(Worker(self._program(kind), kind, at=at, skew=skew, allowed=allowed))
-
-    def _program(self, kind: str) -> Op[Any]:
-        world = self.simulation.world
-        at = world.settings
-        if kind == "forced":
-            assert self.simulation.credentials is not None
-            rejected = self.simulation.credentials.current.access_token
-            return access_token(at, "two", resource_owner="alice", rejected=rejected)
-        if kind == "reconnect":
-            return finish_authorization(at, self.callbacks.pop(), resource_owner="alice")
-        if kind == "reseal":
-            new = world.clock.random(32)
-            ring = [("new", new), *((key_id, world.keys._keys[key_id]) for key_id in world.keys.key_ids[:1])]  # noqa: SLF001
-            world.keys = LocalKeyRing(ring, random=world.clock.random) if len(world.keys.key_ids) == 1 else world.keys
-            return reseal_page(at)
-        plain: dict[str, Callable[[], Op[Any]]] = {
-            "token": lambda: access_token(at, "two", resource_owner="alice"),
-            "revoke": lambda: revoke(at, "two", resource_owner="alice"),
-            "forget": lambda: forget(at, "two", resource_owner="alice"),
-            "keepalive": lambda: keepalive(at, cursor=""),
-        }
-        return plain[kind]()
+        join(simulation, kind, self.callbacks, at=at, skew=skew, allowed=allowed)
 
     def run(self) -> Simulation:
         """To the end, and the last question. Raises Violation."""
@@ -155,7 +173,8 @@ class Storm:
                 simulation.world.clock.time = min(worker.wakes_at for worker in living)
                 continue
             chosen = able[int(chance.random() * len(able))]
-            if self.trouble_left and chance.random() < TROUBLE and self._trouble(chosen):
+            eager = self.late and chosen.phase > 0  # most harm is done between the request and the commit
+            if self.trouble_left and chance.random() < (0.5 if eager else TROUBLE) and self._trouble(chosen):
                 continue
             if simulation.delayed and chance.random() < 0.2:
                 simulation.apply_delayed()
@@ -178,12 +197,14 @@ class Storm:
         if kind == "die":
             simulation.crash(worker)
         elif kind == "freeze":
-            simulation.freeze(worker, chance.choice(FREEZES))
+            simulation.freeze(worker, chance.choice(LATE if self.late else FREEZES))
+        elif kind == "in_hand":
+            simulation.step(worker, in_hand=chance.choice(LATE if self.late else FREEZES))
         elif kind == "slow":
             if worker.phase == 0:
                 self.trouble_left += 1
                 return False
-            simulation.freeze(worker, chance.choice((3.0, 9.0, 14.0, 30.0)))
+            simulation.freeze(worker, chance.choice(LATE if self.late else (3.0, 9.0, 14.0, 30.0)))
         elif kind == "store":
             store.outages = chance.choice((1, 2, 4, 40))
         elif kind == "late_write":
@@ -195,7 +216,7 @@ class Storm:
             )
         else:
             setattr(store, kind, chance.choice((1, 2, 3)))
-        return kind in ("die", "freeze", "slow")
+        return kind in ("die", "freeze", "in_hand", "slow")
 
 
 def ask_at_the_end(simulation: Simulation, *, calm: bool) -> None:

@@ -1,0 +1,131 @@
+"""Every run of a few callers, to a bound: each order, one death anywhere, one freeze anywhere of each length class.
+
+    for found in explore("strict", depth=12): ...     counts runs; raises Violation with the choices that led to it
+
+At each of the first `depth` choices somebody goes on, dies (once a run), or freezes (once a run): before what it does
+next, or with the answer in its hands, for less than its lease, for more, or for more than a token lives. After that
+everybody goes on in turn. A request is two choices: the check of its deadline, and what the provider does with it.
+The one rule: nothing is drawn. Not here: more callers and more misfortune at once (`storm`).
+"""
+
+from __future__ import annotations
+
+from valetkey.testing.simulator import Simulation, Violation
+from valetkey.testing.storm import ROTATIONS, TOKEN_SECONDS, ask_at_the_end, join, world_of
+from valetkey.effects import Load, Swap
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from typing import TypeAlias
+
+    from valetkey.sandbox.clients import RotationMode
+    from valetkey.testing.simulator import Worker
+
+    Option: TypeAlias = tuple[str, Worker, float]
+
+FREEZES = (5.0, 20.0, TOKEN_SECONDS + 60.0)  # shorter than a lease, longer than a lease, longer than a token's life
+MAX_STEPS = 5_000
+EXPIRED = TOKEN_SECONDS + 1
+
+
+class Exploration:
+    """One run: the choices that it made, and how many there were to choose from each time."""
+
+    def __init__(self, mode: RotationMode, kinds: Sequence[str], *, freezes: Sequence[float] = FREEZES) -> None:
+        world, callbacks = world_of(mode, EXPIRED)
+        self.simulation = Simulation(world.fork(), mode=mode, rotation=ROTATIONS[mode])
+        self.freezes = freezes
+        self.choices: list[int] = []
+        self.options: list[int] = []
+        self.deaths_left = self.freezes_left = 1
+        self.alike = len(set(kinds)) == 1
+        for kind in kinds:
+            join(self.simulation, kind, list(callbacks), at=world.clock.time)
+
+    def run(self, prefix: Sequence[int], depth: int, watch: Callable[[Simulation], None] | None = None) -> Exploration:
+        """The run that begins with those choices, and takes the first of each from there on. Raises Violation."""
+        simulation = self.simulation
+        for _ in range(MAX_STEPS):
+            living = simulation.living()
+            if not living:
+                break
+            now = simulation.world.clock.time
+            able = [worker for worker in living if worker.wakes_at <= now]
+            if not able:
+                simulation.world.clock.time = min(worker.wakes_at for worker in living)
+                continue
+            turn = len(self.choices)
+            options = self._options(able) if turn < depth else [("go", able[simulation.steps % len(able)], 0.0)]
+            if len(options) > 1:
+                chosen = prefix[turn] if turn < len(prefix) else 0
+                self.choices.append(chosen)
+                self.options.append(len(options))
+                self._do(*options[chosen])
+            else:
+                self._do(*options[0])
+            if watch is not None:
+                watch(simulation)
+        else:
+            message = "somebody is still running"
+            raise Violation(message)
+        ask_at_the_end(simulation, calm=False)
+        return self
+
+    def _options(self, able: list[Worker]) -> list[Option]:
+        if self.alike and not self.simulation.steps:
+            able = able[:1]  # they are alike until one of them has begun
+        options: list[Option] = [("go", worker, 0.0) for worker in able]
+        awake = [worker for worker in able if not worker.frozen]
+        if self.deaths_left:
+            options += [("die", worker, 0.0) for worker in awake]
+        if self.freezes_left:
+            options += [("freeze", worker, seconds) for worker in awake for seconds in self.freezes]
+            options += [
+                ("in_hand", worker, seconds)
+                for worker in awake
+                if isinstance(worker.effect, Load | Swap)
+                for seconds in self.freezes
+            ]
+        return options
+
+    def _do(self, what: str, worker: Worker, seconds: float) -> None:
+        if what == "go":
+            self.simulation.step(worker, at_once=True)
+        elif what == "die":
+            self.deaths_left = 0
+            self.simulation.crash(worker)
+        elif what == "freeze":
+            self.freezes_left = 0
+            self.simulation.freeze(worker, seconds)
+        else:
+            self.freezes_left = 0
+            self.simulation.step(worker, in_hand=seconds)
+
+
+def explore(
+    mode: RotationMode,
+    *,
+    depth: int,
+    kinds: Sequence[str] = ("token", "token"),
+    freezes: Sequence[float] = FREEZES,
+    begin: Sequence[int] = (),
+    watch: Callable[[Simulation], None] | None = None,
+) -> Iterator[Exploration]:
+    """Every run that differs in its first `depth` choices. A Violation has the run's choices as its second argument.
+
+    begin: only those that begin with these choices.
+    """
+    prefix = list(begin)
+    while True:
+        exploration = Exploration(mode, kinds, freezes=freezes)
+        try:
+            yield exploration.run(prefix, depth, watch)
+        except Violation as violation:
+            raise Violation(str(violation), exploration.choices) from None
+        taken, options = exploration.choices, exploration.options
+        while len(taken) > len(begin) and taken[-1] + 1 == options[len(taken) - 1]:
+            _ = taken.pop()
+        if len(taken) <= len(begin):
+            return
+        prefix = [*taken[:-1], taken[-1] + 1]
