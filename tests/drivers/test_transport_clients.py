@@ -384,6 +384,26 @@ def test_a_deadline_that_passes_while_connecting_sends_nothing(sends: Sends, mov
 # What was received
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n20\r\n" + CANARY.encode(),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n" + CANARY.encode(),
+        CANARY.encode() + b"\r\n\r\n",
+    ],
+    ids=["chunked", "counted", "no http"],
+)
+def test_the_error_does_not_bring_the_request_or_the_answer_along(sends: Sends, answer: bytes) -> None:
+    """A client's errors hold the request with its headers and body, and what was read of the answer."""
+    error = failure_of(sends, once(answer), method="POST", seconds=2)
+
+    held: BaseException | None = error
+    while held is not None:
+        assert not [name for name in ("request", "response", "request_info", "partial", "line") if hasattr(held, name)]
+        assert CANARY not in repr(held) + repr(vars(held))
+        held = held.__cause__ or held.__context__
+
+
 def test_a_refused_connection_was_not_received(sends: Sends) -> None:
     with Peer(always(ok())) as peer:
         pass

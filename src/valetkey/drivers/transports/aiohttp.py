@@ -67,9 +67,10 @@ class AiohttpTransport:
                 finally:
                     if not done:
                         response.close()
-        except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it may hold the URL
+        except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it holds the request
             sending.abort()
-            raise failure(given.url, error, sent=sending.sent) from None
+            broken = failure(given.url, error, sent=sending.sent)
+        raise broken  # not in `except`, which would make the client's error its context
 
     async def _ask(self, given: Errand, address: str, seconds: float, sending: Sending) -> Any:
         import aiohttp

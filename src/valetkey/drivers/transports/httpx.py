@@ -96,8 +96,9 @@ class HttpxTransport:
                         response.close()
             except Reused:
                 continue
-            except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it may hold the URL
-                raise steps.failure(error) from None
+            except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it holds the request
+                broken = steps.failure(error)
+            raise broken  # not in `except`, which would make the client's error its context
         raise steps.failure(Refused(NOT_NEW))
 
     async def _exchange_async(self, given: Errand, address: str, left: int) -> Response:
@@ -118,9 +119,10 @@ class HttpxTransport:
                         await response.aclose()
             except Reused:
                 continue
-            except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it may hold the URL
-                await steps.close()
-                raise steps.failure(error) from None
+            except Exception as error:  # noqa: BLE001 - as above
+                broken = steps.failure(error)
+            await steps.close()
+            raise broken
         raise steps.failure(Refused(NOT_NEW))
 
 

@@ -131,23 +131,27 @@ class StdlibTransport:
         """One exchange on this connection, which is then kept or closed."""
         from http.client import HTTPException
 
+        from valetkey.errors import TransportError
+
+        outcome: Response | TransportError
         reusable = False
         try:
             wire.begin(deadline)
-            response, reusable = exchange(wire, effect.request, url, kept=effect.kept)
+            outcome, reusable = exchange(wire, effect.request, url, kept=effect.kept)
         except Refused as error:
-            raise failed(url.origin, str(error), maybe_received=wire.sent) from None
+            outcome = failed(url.origin, str(error), maybe_received=wire.sent)
         except TimeoutError:
             wire.timed_out = True
             asked = "did not answer before the deadline" if wire.sent else "was not asked: the deadline has passed"
-            raise failed(url.origin, asked, maybe_received=wire.sent) from None
+            outcome = failed(url.origin, asked, maybe_received=wire.sent)
         except (OSError, HTTPException, ValueError) as error:
-            reason = f"broke off the exchange ({_reason(error)})"
-            raise failed(url.origin, reason, maybe_received=wire.sent) from None
+            outcome = failed(url.origin, f"broke off the exchange ({_reason(error)})", maybe_received=wire.sent)
         finally:
             if not (reusable and effect.kept and self._kept.give(origin, wire)):
                 wire.close()
-        return response
+        if isinstance(outcome, TransportError):
+            raise outcome  # not in `except`: IncompleteRead has what was read of the body in it
+        return outcome
 
     def _connect(self, url: Url, reach: Reach, deadline: Deadline) -> Wire:
         """A new connection to the first checked address that takes it, with TLS where the URL says so."""

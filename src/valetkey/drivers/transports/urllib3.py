@@ -69,7 +69,8 @@ class Urllib3Transport:
                     connection.close()
                 pool._put_conn(connection)  # noqa: SLF001
         except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it may hold the URL
-            raise failure(given.url, error, sent=bool(sent)) from None
+            broken = failure(given.url, error, sent=bool(sent))
+        raise broken  # not in `except`, which would make the client's error its context
 
 
 def _connect(given: Errand, pool: Any, connection: Any, seconds: float) -> None:
