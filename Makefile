@@ -1,7 +1,8 @@
-# The contributor's whole vocabulary: demo, test, check, bench, docs. Each makes what it needs in .venv.
+# The contributor's whole vocabulary: demo, test, check, simulate, bench, docs. Each makes what it needs in .venv.
 #   make demo [ONCE=1]   the main job on embedded defaults, narrated; ONCE=1 ends with its status instead of serving
 #   make test [ARGS=...] every test, against the built wheel
 #   make check           lint, types, architecture
+#   make simulate [SEEDS=100000]   refreshes against every misfortune: drawn runs, and with DEPTH=n every run of two callers
 #   make bench           cold starts and signatures per second, written to docs/benchmarks.md
 #   make docs            the tables in docs/ that are made from the code
 
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*/__pycache__/*')
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check bench docs clean
+.PHONY: demo test check simulate bench docs clean
 
 demo: $(VENV)/.cli
 	@$(BIN)/valetkey demo $(if $(ONCE),--once) $(ARGS)
@@ -26,6 +27,9 @@ check: $(VENV)/.wheel $(VENV)/.test $(VENV)/.check
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/python tools/program_guard.py src/valetkey
+
+simulate: $(VENV)/.wheel
+	$(BIN)/python -m valetkey.testing.simulate $(if $(DEPTH),--exhaustive $(DEPTH),--seeds $(or $(SEEDS),100000)) $(ARGS)
 
 bench: $(VENV)/.wheel $(VENV)/.bench
 	$(BIN)/python bench/run.py $(ARGS)

@@ -135,6 +135,7 @@ class Storm:
         self.name = f"seed={seed} mode={mode}" + (" stale=1" if stale else "")
         world, callbacks = world_of(mode, self.chance.choice(AGES))
         self.callbacks = list(callbacks)
+        self.watch: Callable[[Simulation], None] | None = None
         self.simulation = Simulation(world.fork(), mode=mode, rotation=ROTATIONS[mode])
         self.trouble_left = self.chance.choice((0, 1, 1, 2, 3, 5))
         self.planned = self.trouble_left
@@ -179,6 +180,8 @@ class Storm:
             if simulation.delayed and chance.random() < 0.2:
                 simulation.apply_delayed()
             simulation.step(chosen)
+            if self.watch is not None:
+                self.watch(simulation)
             if chosen.phase and not chosen.dead:  # the provider takes its time, and so does the way there
                 chosen.wakes_at = max(chosen.wakes_at, now + chance.choice(LATENCIES))
         else:
