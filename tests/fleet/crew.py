@@ -87,6 +87,12 @@ class Crew:
             worker.tell({"ask": self.threads, "seconds": seconds})
         return Asked(self)
 
+    def keep_asking(self, seconds: float) -> Asked:
+        """Let every thread ask again and again for so long."""
+        for worker in self.workers:
+            worker.tell({"keep_asking": self.threads, "seconds": seconds})
+        return Asked(self)
+
     def close(self) -> None:
         for worker in self.workers:
             worker.end()

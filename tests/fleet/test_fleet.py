@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 
     from tests.fleet.crew import Crew
 
+SHA256_DIGITS = 64
 STORES = ("postgres", "redis", "moto", "dynalite")
 
 
@@ -80,3 +82,21 @@ def test_holders_killed_at_any_moment_cost_at_most_one_more_request_each(
     assert tally.refresh_requests <= tally.expiries + tally.holders_killed
     assert tally.invalid_grants == tally.dead_pairs <= tally.holders_killed
     assert tally.tokens >= 4 * 180
+
+
+@pytest.mark.parametrize("store", ["postgres", "redis"], indirect=True)
+def test_callers_that_never_stop_asking_cost_one_refresh_for_each_short_lived_token(
+    store: str, crew: Crew, tmp_path: Path
+) -> None:
+    with deployed(store, tmp_path, token_seconds=2) as fleet:
+        crew.open(fleet.setup)
+        began, before = time.monotonic(), fleet.connection().generation
+
+        answers = set(crew.keep_asking(5.0).finish())
+
+        refreshes = fleet.connection().generation - before
+        assert fleet.provider.refresh_requests == refreshes, "each request brought a generation"
+        assert fleet.refused() == 0
+        assert 1 <= refreshes <= (time.monotonic() - began) + 1  # one is due a second before the end at the earliest
+        assert all(len(answer) == SHA256_DIGITS for answer in answers), answers
+        assert len(answers) <= refreshes + 1

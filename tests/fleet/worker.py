@@ -2,8 +2,9 @@
 
     python -m tests.fleet.worker PROCESS
 
-On the standard input, one JSON object a line: {"open": SETUP} or {"ask": THREADS, "seconds": SECONDS}; on the standard
-output one line for each: `opened`, or what each thread was answered.
+On the standard input, one JSON object a line: {"open": SETUP}, {"ask": THREADS, "seconds": SECONDS} or
+{"keep_asking": THREADS, "seconds": SECONDS}; on the standard output one line for each: `opened`, or what each thread
+was answered, or every different answer that a thread got in that time.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import json
 import sys
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
@@ -32,6 +34,7 @@ from valetkey.value import replace
 from valetkey.vault import AsyncVault, Vault
 
 CALLBACK = "https://app.example/oauth/callback/two"
+PAUSE_SECONDS = 0.1
 ENVIRON = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-secret-key"}
 
 
@@ -98,6 +101,24 @@ def ask(vault: Vault, threads: int, seconds: float) -> list[str]:
         return list(pool.map(one, range(threads)))
 
 
+def keep_asking(vault: Vault, threads: int, seconds: float) -> list[str]:
+    """Every different answer of so many threads that ask again and again for so long, longer than a token lives."""
+    end = time.monotonic() + seconds
+
+    def one(_: int) -> set[str]:
+        found: set[str] = set()
+        while time.monotonic() < end:
+            try:
+                found.add(shown(vault.access_token("two", "alice")))
+            except ValetkeyError as error:
+                found.add(told(error))
+            time.sleep(PAUSE_SECONDS)
+        return found
+
+    with ThreadPoolExecutor(threads) as pool:
+        return sorted(set().union(*pool.map(one, range(threads))))
+
+
 def main() -> None:
     process, vault = int(sys.argv[1]), None
     for line in sys.stdin:
@@ -107,9 +128,12 @@ def main() -> None:
                 vault.close()
             vault = open_vault(command["open"], process=process)
             print("opened", flush=True)
-        else:
-            assert vault is not None
+            continue
+        assert vault is not None
+        if "ask" in command:
             print(json.dumps(ask(vault, command["ask"], command["seconds"])), flush=True)
+        else:
+            print(json.dumps(keep_asking(vault, command["keep_asking"], command["seconds"])), flush=True)
 
 
 if __name__ == "__main__":
