@@ -141,7 +141,16 @@ def test_head_has_no_body() -> None:
 
 
 @pytest.mark.parametrize(
-    "more", [{"raw_path": b"/\xff"}, {"headers": [(b"a b", b"c")]}, {"headers": [(b"a", b"b\r\nc")]}]
+    "more",
+    [
+        {"raw_path": b"/\xff"},
+        {"headers": [(b"a b", b"c")]},
+        {"headers": [(b"a", b"b\r\nc")]},
+        {"raw_path": b"/" + b"a" * 70_000},
+        {"raw_path": None, "path": "/" + "é" * 40_000},
+        {"query_string": b'"' * 70_000},
+    ],
+    ids=["path", "name", "value", "long path", "long decoded path", "long query"],
 )
 def test_a_scope_that_http_does_not_allow_is_a_bad_request(more: dict[str, Any]) -> None:
     start, _ = call(asgi_app(World(), resource_owner=owner), scope(**more))
