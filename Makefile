@@ -35,7 +35,7 @@ bench: $(VENV)/.wheel $(VENV)/.bench
 	$(BIN)/python bench/run.py $(ARGS)
 
 docs: $(VENV)/.wheel
-	$(BIN)/python tools/tables.py docs
+	PYTHONPATH=src $(BIN)/python -m tools.tables docs
 
 clean:
 	rm -rf $(VENV) .cache build dist

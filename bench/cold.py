@@ -8,13 +8,8 @@ from pathlib import Path
 import pyperf
 
 SCRIPTS = sorted((Path(__file__).parent / "cold").glob("*.py"))
-INHERITED = ["PATH", "VALETKEY_STORE", "VALETKEY_KEY", "VALETKEY_BASE_URL"] + [
-    f"VALETKEY_{name}_CLIENT_{part}" for name in ("TRELLO", "GITHUB") for part in ("ID", "SECRET")
-]
 
 if __name__ == "__main__":
     runner = pyperf.Runner(processes=12, values=3, warmups=1)
-    runner.argparser.set_defaults(inherit_environ=",".join(INHERITED).split(","))
-    runner.parse_args()
     for script in SCRIPTS:
         runner.bench_command(script.stem, [sys.executable, "-W", "ignore", str(script)])

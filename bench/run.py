@@ -13,15 +13,30 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
-from report import COLD_TARGETS, RATE_TARGETS, cold_table, rate_table
+import servers
+from report import COLD_TARGETS, RATE_TARGETS, STORE_TARGETS, cold_table, fleet_table, rate_table, store_table
 
 HERE = Path(__file__).parent
 OUTPUT = HERE.parent / "docs" / "benchmarks.md"
-PACKAGES = ("valetkey", "cryptography", "oauthlib", "requests-oauthlib", "Authlib", "requests", "httpx", "pyperf")
+PACKAGES = (
+    "valetkey",
+    "cryptography",
+    "oauthlib",
+    "requests-oauthlib",
+    "Authlib",
+    "requests",
+    "httpx",
+    "boto3",
+    "moto",
+)
+PACKAGES += ("psycopg", "redis", "pyperf")
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -40,17 +55,27 @@ def environment(folder: Path) -> dict[str, str]:
 
 
 PREPARE = """
-import os, sqlite3
+import os, sqlite3, sys
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from valetkey import Secret, Vault
 from valetkey.connections.connection import Tokens
 from valetkey.connections.establish import save_grant
 from valetkey.connections.grant import Grant
-vault = Vault.from_env()
-grant = Grant(Tokens(Secret("token"), None, Secret("secret")))
-vault.run(save_grant(vault.settings, vault.settings.registration("trello"), grant,
-                     resource_owner="alice", account="", authorized_by="bench"))
-vault.close()
+
+def prepare(url):
+    vault = Vault.from_env({**os.environ, "VALETKEY_STORE": url})
+    made = vault._store.create()
+    if made is not None:
+        vault.run(made)
+    grants = {"trello": Tokens(Secret("token"), None, Secret("secret")), "github": Tokens(Secret("token-of-github"))}
+    for name, tokens in grants.items():
+        vault.run(save_grant(vault.settings, vault.settings.registration(name), Grant(tokens),
+                             resource_owner="alice", account="", authorized_by="bench"))
+    vault.close()
+
+for url in os.environ["BENCH_STORES"].split():
+    prepare(url)
+prepare(f"dynamodb://valetkey?region=eu-central-1&endpoint={os.environ['BENCH_DYNAMODB']}")
 database = sqlite3.connect(os.environ["VALETKEY_STORE"].removeprefix("sqlite://"))
 nonce = os.urandom(12)
 database.execute("CREATE TABLE plain (nonce BLOB, sealed BLOB)")
@@ -65,9 +90,8 @@ def pyperf_medians(script: str, folder: Path, environ: dict[str, str], *, fast: 
     command = [sys.executable, str(HERE / script), "-o", str(output), "--quiet"]
     if fast:
         command += ["--processes", "3"]
-    if script == "rates.py":
-        names = ",".join(name for name in environ if name.startswith("VALETKEY_"))
-        command += ["--inherit-environ", names]
+    names = [name for name in environ if name.startswith(("VALETKEY_", "BENCH_", "AWS_", "SSL_"))]
+    command += ["--inherit-environ", ",".join(["PATH", *names])]
     subprocess.run(command, check=True, env=environ)
     import pyperf
 
@@ -100,7 +124,13 @@ def processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())
 
 
-def page(cold: dict[str, float], rates: dict[str, float], counted: dict[str, int]) -> str:
+def page(
+    cold: dict[str, float],
+    rates: dict[str, float],
+    stores: dict[str, float],
+    fleet: list[dict[str, Any]],
+    counted: dict[str, int],
+) -> str:
     """The whole of docs/benchmarks.md."""
     versions = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     return "\n".join(
@@ -131,6 +161,27 @@ def page(cold: dict[str, float], rates: dict[str, float], counted: dict[str, int
             "|---|---|---|",
             *(target(rates) for target in RATE_TARGETS),
             "",
+            "## Reads from a store",
+            "",
+            "One connection's row on loopback, warm, one caller: the raw driver's read of the row, our strong load of it, "
+            "and the whole of `access_token` (load, open the seal, decide, answer) without the process's cache.",
+            "",
+            *store_table(stores),
+            "",
+            "| to reach | reached | |",
+            "|---|---|---|",
+            *(target(stores) for target in STORE_TARGETS if target.measured(stores)),
+            "",
+            "## A fleet on one expired connection",
+            "",
+            f"{fleet[0]['processes']} processes of {fleet[0]['threads']} threads share one connection in SQLite whose access token has expired, "
+            "and all of them ask the API at once. The programs beside valetkey are written as the documentation of their "
+            "library says (`bench/naive/`): the session refreshes, a callback saves the token. Whether the connection "
+            "survived: the access token expires once more, and a single caller is answered. One run; the figures of the "
+            "naive programs differ from run to run.",
+            "",
+            *fleet_table(fleet),
+            "",
         ]
     )
 
@@ -140,13 +191,19 @@ def main() -> None:
     fast = "--fast" in sys.argv[1:]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        environ = environment(folder) | {"PYTHONDONTWRITEBYTECODE": ""}
-        subprocess.run([sys.executable, "-c", PREPARE], check=True, env=environ)
-        cold = pyperf_medians("cold.py", folder, environ, fast=fast)
-        rates = pyperf_medians("rates.py", folder, environ, fast=fast)
-        counted = {} if fast else instructions(folder, environ)
-        (folder / "all.json").write_text(json.dumps([cold, rates, counted]))
-    OUTPUT.write_text(page(cold, rates, counted))
+        with ExitStack() as running:
+            started = [running.enter_context(start(folder)) for start in (servers.redis, servers.postgres)]
+            environ = environment(folder) | running.enter_context(servers.dynamodb(folder))
+            environ["PYTHONDONTWRITEBYTECODE"] = ""
+            environ["BENCH_STORES"] = " ".join([environ["VALETKEY_STORE"], *filter(None, started)])
+            environ["BENCH_PARTITION"] = sha256(b"alice").hexdigest()
+            subprocess.run([sys.executable, "-c", PREPARE], check=True, env=environ)
+            cold = pyperf_medians("cold.py", folder, environ, fast=fast)
+            rates = pyperf_medians("rates.py", folder, environ, fast=fast)
+            stores = pyperf_medians("stores.py", folder, environ, fast=fast)
+            fleet = json.loads(subprocess.check_output([sys.executable, str(HERE / "fleet.py")]))
+            counted = {} if fast else instructions(folder, environ)
+    OUTPUT.write_text(page(cold, rates, stores, fleet, counted))
     print(f"written: {OUTPUT}")
 
 

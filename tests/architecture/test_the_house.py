@@ -138,6 +138,10 @@ def test_importing_valetkey_imports_nothing_else() -> None:
     assert modules_after("import valetkey") == {"valetkey"}
 
 
+def test_the_compiled_catalog_is_what_its_files_say() -> None:
+    assert tables.stale_catalog(write=False) == [], "run make docs"
+
+
 def test_the_tables_in_the_documents_are_those_of_the_code() -> None:
     for path in (ROOT / "docs").glob("*.md"):
         assert tables.with_tables(path.read_text()) == path.read_text(), f"{path.name}: run make docs"

@@ -28,13 +28,7 @@ def load_provider(name: str, *, base_url: str = "", directory: str = "") -> Prov
     if not schema.is_name(name):
         message = "the name of a provider has 1 to 63 characters from a-z, 0-9 and -, and does not start with -"
         raise ConfigurationError(message)
-    text, where = _read_file(name, directory)
-    import tomllib
-
-    try:
-        table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as problem:
-        raise ConfigurationError(f"{where}: not TOML: {problem}") from None
+    table, where = _read_table(name, directory)
     return read_provider(table, name=name, where=where, base_url=base_url)
 
 
@@ -42,7 +36,8 @@ def provider_names(directory: str = "") -> tuple[str, ...]:
     """Every name that `load_provider` knows, sorted."""
     from importlib.resources import files
 
-    names = {entry.name.removesuffix(".toml") for entry in (files("valetkey.providers") / "catalog").iterdir()}
+    entries = (entry.name for entry in (files("valetkey.providers") / "catalog").iterdir())
+    names = {entry.removesuffix(".toml") for entry in entries if entry.endswith(".toml")}
     if directory:
         from pathlib import Path
 
@@ -125,23 +120,37 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
         return None
 
 
-def _read_file(name: str, directory: str) -> tuple[str, str]:
+def _read_table(name: str, directory: str) -> tuple[Mapping[str, object], str]:
+    """What a file says, and how errors call the file: one of the user's own, else the catalog's."""
     if directory:
         path = f"{directory}/{name}.toml"
         try:
             with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
-                return file.read(), path
+                return _parsed(file.read(), path), path
         except FileNotFoundError:
             pass
         except (OSError, UnicodeDecodeError):
             message = f"{path}: it cannot be read as UTF-8 text"
             raise ConfigurationError(message) from None
-    where = f"{name}.toml"
+    import json
+
+    # The same table as in catalog/<name>.toml, made from it by `make docs`: tomllib and what it imports are a fifth of
+    # a cold start, and JSON is loaded there anyway.
+    folder = __file__.removesuffix("catalog.py")
     try:
-        folder = __file__.removesuffix("catalog.py")
-        return __spec__.loader.get_data(f"{folder}catalog/{where}").decode(), where  # type: ignore[union-attr]
+        compiled = __spec__.loader.get_data(f"{folder}catalog/compiled/{name}.json")  # type: ignore[union-attr]
     except OSError:
         raise ConfigurationError(_unknown(name, directory)) from None
+    return json.loads(compiled), f"{name}.toml"
+
+
+def _parsed(text: str, where: str) -> Mapping[str, object]:
+    import tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as problem:
+        raise ConfigurationError(f"{where}: not TOML: {problem}") from None
 
 
 def _unknown(name: str, directory: str) -> str:

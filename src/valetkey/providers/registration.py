@@ -10,6 +10,8 @@ from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
     from valetkey.effects import SigningFunction
     from valetkey.http import Pairs
     from valetkey.oauth1.clocks import ClockOffsets
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
     from valetkey.oauth2.client import Client
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.providers.provider import Provider
+
+    GrantType: TypeAlias = Literal["authorization_code", "client_credentials"]
 
 
 @value
@@ -29,6 +33,7 @@ class Registration:
       authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
     accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
     clocks: what this process has learned of the provider's clocks.
+    grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
 
     name: str
@@ -39,6 +44,12 @@ class Registration:
     accept_missing_verifier: bool = False
     accept_xauth: bool = False
     clocks: ClockOffsets | None = None
+    grant: GrantType = "authorization_code"
+
+    @property
+    def renews_alone(self) -> bool:
+        """Whether new tokens are had without a refresh token (RFC 6749 section 4.4)."""
+        return self.grant == "client_credentials"
 
 
 def register(

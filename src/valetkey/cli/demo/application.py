@@ -34,8 +34,9 @@ PEOPLE = ("alice", "bob")
 APIS = {"sandbox-oauth1": "/oauth1/me", "sandbox-oauth2": "/oauth2/me"}
 LAYOUT = """<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Notes</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}
-button{{font:inherit;padding:.4rem 1rem}}pre{{background:#f4f4f4;padding:1rem;overflow:auto}}</style>
+<style>:root{{color-scheme:light dark}}
+body{{font:1rem/1.5 system-ui,sans-serif;max-width:40rem;margin:3rem auto;padding:0 1rem}}
+button{{font:inherit;padding:.4rem 1rem}}pre{{background:#8882;padding:1rem;overflow:auto}}</style>
 </head><body><main><h1>Notes</h1>{content}</main></body></html>
 """
 
