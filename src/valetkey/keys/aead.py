@@ -65,8 +65,12 @@ def seal(key: bytes, place: Place, *, key_id: str, plaintext: bytes, nonce: byte
 
 
 def key_id_of(sealed: bytes) -> str:
-    """The id of the key that sealed it, read from the front. Raises SealBroken where it is no sealed value."""
-    return _take_apart(sealed)[0]
+    """The id of the key that sealed it, read from the front alone. Raises SealBroken where it is no sealed value."""
+    form, _, rest = sealed[: len(FORMAT) + MAX_KEY_ID_CHARACTERS + 2].partition(b".")
+    key_id, dot, _ = rest.decode("ascii", "replace").partition(".")
+    if form != FORMAT.encode() or not dot or not is_key_id(key_id):
+        raise _malformed()
+    return key_id
 
 
 def open_sealed(key: bytes, place: Place, *, sealed: bytes) -> bytes:
@@ -99,12 +103,14 @@ def _take_apart(sealed: bytes) -> tuple[str, bytes]:
         form, key_id, encoded = sealed.decode("ascii").split(".")
         payload = base64url_decode(encoded)
     except ValueError:
-        message = "a sealed value is not in the form vk1.<key id>.<base64url>"
-        raise SealBroken(message) from None
+        raise _malformed() from None
     if form != FORMAT or not is_key_id(key_id) or len(payload) < COMMITMENT_OCTETS + NONCE_OCTETS + TAG_OCTETS:
-        message = "a sealed value is not in the form vk1.<key id>.<base64url>"
-        raise SealBroken(message)
+        raise _malformed()
     return key_id, payload
+
+
+def _malformed() -> SealBroken:
+    return SealBroken("a sealed value is not in the form vk1.<key id>.<base64url>")
 
 
 def _derive(key: bytes, place: Place) -> tuple[bytes, bytes]:
