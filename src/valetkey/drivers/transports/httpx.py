@@ -9,6 +9,9 @@ it is True unless the error says that nothing was connected.
 
 A Client is given a new connection for every request, because only then can its deadline be enforced octet by octet.
 An AsyncClient keeps them, and opens a new one where that is asked for, unless it speaks HTTP/2.
+
+httpx itself logs each URL with its query at level INFO. Where a provider takes OAuth 1.0a parameters in the query, or a
+token in the path, set the logger `httpx` to WARNING.
 """
 
 from __future__ import annotations
