@@ -58,6 +58,7 @@ class Worker(Caller):
         self.attempt = self.received = self.told = ""
         self.rejected: Secret | None = None
         self.revoked: set[str] = set()
+        self.attempts: set[str] = set()
         self.may_send = self.hindered = self.dead = self.asked = False
         self.refused_at = 0
         self.seen: tuple[Connection, float] | None = None
@@ -239,6 +240,7 @@ class Simulation:
             asked = str(new.clear["attempt"])
             if asked != worker.attempt and (self.connection is None or asked != self.connection.attempt):
                 worker.attempt, worker.received, worker.refused_at, worker.may_send = asked, "", 0, True
+                worker.attempts.add(asked)
         if self.delay_writes:
             self.delay_writes -= 1
             self.delayed.append((worker, effect))

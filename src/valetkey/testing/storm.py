@@ -196,7 +196,7 @@ class Storm:
         self.trouble_left -= 1
         kind = chance.choice(TROUBLES)
         if simulation.stale is not None:
-            simulation.stale_reads += 3
+            simulation.stale_reads += 12
         if kind == "die":
             simulation.crash(worker)
         elif kind == "freeze":
