@@ -23,6 +23,8 @@ SCHEMA = 1
 MAX_ACCOUNT_OCTETS = 200
 MAX_CONTENT_OCTETS = 48_000  # sealed and in base64 it still fits into every store's row
 CONNECTION = "connection/"
+APPLICATION = "urn:valetkey:application"
+"""The owner of the client's own connections (`connections.client`); no caller can name it."""
 
 _TEXTS = ("incarnation", "attempt", "last_error", "authorized_by")
 _NUMBERS = (
@@ -52,6 +54,13 @@ def partition_of(resource_owner: str) -> str:
 
 def _said(found: object) -> str:
     return "an empty one" if isinstance(found, str) else f"{type(found).__name__}: write str(...) around it"
+
+
+def refuse_reserved(resource_owner: str | None) -> None:
+    """Refuse a caller who names the application itself as a resource owner. Raises ConfigurationError."""
+    if resource_owner == APPLICATION:
+        message = f"no resource owner can be called {APPLICATION!r}: the application's own connections are kept there"
+        raise ConfigurationError(message)
 
 
 def connection_key(registration: str, resource_owner: str, account: str = "") -> Key:
@@ -93,8 +102,8 @@ def write_clear(connection: Connection) -> Clear:
     return clear
 
 
-def read_clear(clear: Clear, key: Key) -> Connection:
-    """The connection behind a row's clear columns, its resource owner and scope not yet known. Raises StoreError."""
+def read_clear(clear: Clear, key: Key, *, resource_owner: str = "") -> Connection:
+    """The connection behind a row's clear columns; its scope is inside the seal. Raises StoreError."""
     schema = clear.get("schema")
     if not isinstance(schema, int) or schema > SCHEMA:
         message = "a stored connection was written by a newer valetkey: upgrade this deployment"
@@ -106,7 +115,7 @@ def read_clear(clear: Clear, key: Key) -> Connection:
         numbers = {column: int(clear.get(column, 0)) for column in _NUMBERS}
         return Connection(
             registration=registration,
-            resource_owner="",
+            resource_owner=resource_owner,
             account=account,
             state=_read_state(str(clear["state"])),
             doubts=_read_doubts(str(clear.get("doubts", ""))),

@@ -39,7 +39,7 @@ def load_record(registration: str, *, resource_owner: str, account: str = "") ->
 
 def read_record(row: Row, *, resource_owner: str) -> Record:
     """The record behind a row."""
-    connection = replace(read_clear(row.clear, row.key), resource_owner=resource_owner)
+    connection = read_clear(row.clear, row.key, resource_owner=resource_owner)
     return Record(row.key, row.version, connection, row.sealed)
 
 
