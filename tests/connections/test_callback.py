@@ -717,7 +717,16 @@ def test_every_other_account_label_finds_its_own_connection(account: str) -> Non
 )
 def test_every_owner_is_kept_apart_byte_for_byte(owner: str) -> None:
     world = world_of()
-    others = ["alice", "café", "cafe\u0301", "caf\u00e9", "alice ", owner.lower(), owner.upper(), owner.strip() or "nobody"]
+    others = [
+        "alice",
+        "café",
+        "cafe\u0301",
+        "caf\u00e9",
+        "alice ",
+        owner.lower(),
+        owner.upper(),
+        owner.strip() or "nobody",
+    ]
 
     _ = world.connect("two", owner)
 

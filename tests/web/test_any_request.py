@@ -38,7 +38,16 @@ FIELDS = (
 )
 PATHS = (
     *("/connections", "/connections/revoke", "/connections/forget", "/connect/github", "/connect/poster"),
-    *("/callback/github", "/callback/poster", "/link/vk1.test.AAAA", "/link/x", "/connect/nobody", "/elsewhere", ""),
+    *(
+        "/callback/github",
+        "/callback/poster",
+        "/link/vk1.test.AAAA",
+        "/link/x",
+        "/connect/nobody",
+        "/elsewhere",
+        "/verifier/github",
+        "",
+    ),
 )
 texts = st.one_of(st.sampled_from(NASTY), st.text(max_size=40))
 pairs = st.lists(st.tuples(st.sampled_from(FIELDS), texts), max_size=6)
