@@ -133,6 +133,14 @@ class Asked:
             del self._open[number]
         return True
 
+    def without(self, absent: Worker) -> list[str]:
+        """What every process but that one was answered."""
+        kept = {number: worker for number, worker in self._open.items() if worker is absent}
+        self._open = {number: worker for number, worker in self._open.items() if worker is not absent}
+        assert self.wait(PATIENCE_SECONDS), "some callers were never answered"
+        self._open = kept
+        return list(self.answers)
+
     def finish(self) -> list[str]:
         """What every survivor was answered."""
         assert self.wait(PATIENCE_SECONDS), "some callers were never answered"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from random import Random
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.fleet.deployment import deployed
-from tests.fleet.rounds import ACTED, ANY_TIME, BYSTANDER, NEVER_ACTED, Tally, play
+from tests.fleet.deployment import LEASE_SECONDS, deployed
+from tests.fleet.rounds import ACTED, ANY_TIME, BYSTANDER, DEAD, NEVER_ACTED, Tally, play
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -100,3 +102,30 @@ def test_callers_that_never_stop_asking_cost_one_refresh_for_each_short_lived_to
         assert 1 <= refreshes <= (time.monotonic() - began) + 1  # one is due a second before the end at the earliest
         assert all(len(answer) == SHA256_DIGITS for answer in answers), answers
         assert len(answers) <= refreshes + 1
+
+
+@pytest.mark.parametrize("store", ["postgres", "redis"], indirect=True)
+def test_a_holder_that_was_frozen_past_its_lease_brings_what_the_provider_had_answered(
+    store: str, crew: Crew, tmp_path: Path
+) -> None:
+    with deployed(store, tmp_path, mode="strict") as fleet:
+        crew.open(fleet.setup)
+        fleet.expire()
+        fleet.provider.hold(1)
+        asked = crew.ask()
+        held = fleet.provider.held.get(timeout=60)
+        frozen = crew.workers[fleet.holder()]
+        os.kill(frozen.process.pid, signal.SIGSTOP)
+        held.let_go(acts=True)
+        fleet.pass_time(LEASE_SECONDS)
+
+        survivors = asked.without(frozen)
+        os.kill(frozen.process.pid, signal.SIGCONT)
+        answers = asked.finish()
+
+        assert set(survivors) == {DEAD}, "the pair that they know is dead"
+        assert len(survivors) == crew.callers - crew.threads
+        token = fleet.working_token()
+        assert token in answers[len(survivors) :], "the frozen one has the living pair"
+        assert fleet.provider.refresh_requests == 2
+        assert set(crew.ask().finish()) == {token}, "and everybody has it now, nobody connected again"
