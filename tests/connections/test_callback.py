@@ -642,6 +642,19 @@ def test_what_others_put_under_our_prefix_is_left_alone_or_goes_first() -> None:
     assert len(gone) == 2
 
 
+def test_a_jar_full_of_junk_is_emptied_in_answers_that_every_front_hands_on() -> None:
+    """API Gateway takes 10,240 octets of header fields."""
+    world = world_of()
+    jar = {f"__Host-vk-{index:012x}": "junk" for index in range(180)}
+    for _ in range(9):
+        redirect = begun(world, cookies=tuple(jar.items()))
+        assert sum(map(len, redirect.set_cookies)) + len(redirect.location) < 5_000
+        for text in redirect.set_cookies[:-1]:
+            del jar[text.partition("=")[0]]
+
+    assert len(jar) < 9
+
+
 def test_ten_thousand_starts_write_nothing_to_the_store() -> None:
     world = world_of()
     for _ in range(300):

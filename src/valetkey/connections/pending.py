@@ -26,6 +26,7 @@ SKEW_SECONDS = 60
 MAX_VALUE = 750
 MAX_FLOWS = 8
 MAX_TOGETHER = 6_000
+MAX_EVICTED = 20  # in one answer, whose header fields may take no more than 8 to 10 KB at most fronts
 MAX_STATE = 512
 STATE_OCTETS = 32
 _FLOW_DIGITS = 12
@@ -211,7 +212,7 @@ def remove_cookie(settings: Settings, name: str) -> str:
 
 
 def evicted(settings: Settings, cookies: Pairs, *, adding: int) -> Op[tuple[str, ...]]:
-    """The names of flow cookies that must go for one more of `adding` characters: the oldest, until both limits hold.
+    """The names of flow cookies that must go for one more of `adding` characters: the oldest, until both limits hold or 20 go.
 
     A cookie that does not open, and the marker of a finished flow, count as the oldest: nothing is lost with them.
     """
@@ -228,7 +229,7 @@ def evicted(settings: Settings, cookies: Pairs, *, adding: int) -> Op[tuple[str,
     ages.sort(key=lambda entry: entry[0])
     together = sum(size for _, _, size in ages) + adding
     names = []
-    while ages and (len(ages) >= MAX_FLOWS or together > MAX_TOGETHER):
+    while ages and len(names) < MAX_EVICTED and (len(ages) >= MAX_FLOWS or together > MAX_TOGETHER):
         _, name, size = ages.pop(0)
         together -= size
         names.append(name)
