@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator, Mapping
     from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar, cast
 
-    from valetkey.http import Request, Response  # noqa: F401 - named by a string below
+    from valetkey.http import Pairs, Request, Response  # noqa: F401 - named by a string below
 
     T = TypeVar("T")
 
@@ -95,7 +95,7 @@ class Page:
 class Place:
     """What a sealed value is bound to: it opens nowhere else (the associated data of the AEAD).
 
-    purpose: `connection`, `flow`, `done`, `claim`, `link`, `rescue` or `event`.
+    purpose: `connection`, `flow`, `done`, `claim`, `link`, `rescue`, `event` or `discovery`.
     owner_key: the row's key, or a cookie's context and flow id, as separate fields.
     """
 
@@ -188,6 +188,21 @@ class Sign(Effect[bytes]):
 
 
 @value
+class PublicKey(Effect["Pairs"]):
+    """The members of the key's public JWK that its thumbprint is made of, in order (RFC 7638 section 3.2).
+
+    Raises ConfigurationError where the key is unusable, or only its signer is here.
+    """
+
+    key: PrivateKey
+
+
+@value
+class MakeKey(Effect[PrivateKey]):
+    """A new private key on P-256, for ES256; nobody else has it."""
+
+
+@value
 class Load(Effect["Row | None"]):
     """The row under the key, strongly consistent. Raises StoreError."""
 
@@ -242,7 +257,7 @@ class Emit(Effect[None]):
 
 
 if TYPE_CHECKING:
-    WireEffect: TypeAlias = Now | Remaining | Random | Sleep | Send | Sign
+    WireEffect: TypeAlias = Now | Remaining | Random | Sleep | Send | Sign | PublicKey | MakeKey
     AnyEffect: TypeAlias = WireEffect | Load | Swap | List | Seal | Open | Emit
     WireOp: TypeAlias = Generator[WireEffect, Any, T]
     Op: TypeAlias = Generator[AnyEffect, Any, T]

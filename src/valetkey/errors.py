@@ -96,8 +96,8 @@ class ProviderError(ValetkeyError):
 class MalformedResponse(ProviderError):
     """The provider sent something that is not an answer: it may or may not have acted."""
 
-    def __init__(self, message: str, *, status: int) -> None:
-        super().__init__(message, error="malformed_response", status=status)
+    def __init__(self, message: str, *, status: int, error: str = "malformed_response") -> None:
+        super().__init__(message, error=error, status=status)
 
 
 class TransportError(ValetkeyError):

@@ -142,7 +142,7 @@ def test_everything_that_is_wrong_is_said_at_once_and_by_the_name_of_its_variabl
         (without(VALETKEY_GITHUB_PROVIDER="githup"), "VALETKEY_GITHUB_PROVIDER: no provider is called 'githup'"),
         (without(VALETKEY_GITHUB_PUBLIC_CLIENT="yes"), "VALETKEY_GITHUB_PUBLIC_CLIENT: it must be true or false"),
         (without(VALETKEY_GITHUB_PUBLIC_CLIENT="true"), "VALETKEY_GITHUB_PUBLIC_CLIENT is true: leave one"),
-        (without(VALETKEY_GITHUB_SIGNATURE_METHOD="HMAC-SHA1"), "VALETKEY_GITHUB_SIGNATURE_METHOD and"),
+        (without(VALETKEY_GITHUB_SIGNATURE_METHOD="HMAC-SHA1"), "VALETKEY_GITHUB_SIGNATURE_METHOD of OAuth 2.0 must"),
         (without(VALETKEY_GITHUB_AUTHORIZATION_PARAMETERS="%"), "VALETKEY_GITHUB_AUTHORIZATION_PARAMETERS: it must"),
         (without(VALETKEY_GITHUB_BASE_URL="https://x.example"), "this provider has no base URL to choose"),
         (without(VALETKEY_GITHUB_PRIVATE_KEY=CANARY), "VALETKEY_GITHUB_PRIVATE_KEY: it must be a private key in PEM"),

@@ -4,12 +4,16 @@
     CLIENT_SECRET, CLIENT_SECRET_FILE  the secret, or a file that holds it
     PROVIDER                           the provider's name, where it is not the registration's
     SCOPE                              separated by blanks or commas; the provider's default where it is left out
-    PRIVATE_KEY, PRIVATE_KEY_FILE      PEM, for the RSA methods of OAuth 1.0a
+    PRIVATE_KEY, PRIVATE_KEY_FILE      PEM, for the RSA methods of OAuth 1.0a and for private_key_jwt
     PRIVATE_KEY_PKCS12_FILE            the same in a PKCS #12 file (.p12, .pfx)
     PRIVATE_KEY_PASSWORD               of either, where it is encrypted
     PRIVATE_KEY_SIGNER                 `package.module:function`, for a key that stays in a key service
     BASE_URL                           of the provider, where it has one to choose
-    SIGNATURE_METHOD                   of OAuth 1.0a, where it is not the provider's usual one
+    PRIVATE_KEY_ID                     what an OAuth 2.0 provider calls the key; its thumbprint where it is left out
+    SIGNATURE_METHOD                   of OAuth 1.0a, where it is not the provider's usual one; of OAuth 2.0 the
+                                       algorithm of private_key_jwt: RS256, PS256 or ES256
+    TOKEN_ENDPOINT_AUTH_METHOD         client_secret_jwt, private_key_jwt, ..., where it is not the provider's usual one
+    RESOURCES                          what the tokens are for, as URIs (RFC 8707), separated by blanks or commas
     AUTHORIZATION_PARAMETERS           `expiration=1day&name=Notes`, or a table
     ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
     ACCEPT_XAUTH                       true: connecting takes the resource owner's password, see `connections.xauth`
@@ -28,6 +32,7 @@ from valetkey.providers.catalog import load_provider, read_provider
 from valetkey.providers.registration import Registration, register
 from valetkey.providers.schema import is_name
 from valetkey.secret import Secret
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,6 +71,8 @@ def _read(sources: Sources, name: str) -> Registration | None:
     if not sources.has("client_id", name):
         sources.problems.append(f"{sources.variable('client_id', name)} is missing: {name} is configured in part")
     secret, private_key = _secret(sources, "client_secret", name), _private_key(sources, name)
+    if private_key is not None and sources.has("private_key_id", name):
+        private_key = replace(private_key, key_id=sources.text("private_key_id", name))
     parameters = _parameters(sources, name)
     provider = _provider(sources, name)
     if provider is None or not client_id:
@@ -86,6 +93,8 @@ def _read(sources: Sources, name: str) -> Registration | None:
             accept_missing_verifier=sources.flag("accept_missing_verifier", name),
             accept_xauth=sources.flag("accept_xauth", name),
             public_client=sources.flag("public_client", name),
+            token_endpoint_auth_method=sources.text("token_endpoint_auth_method", name),
+            resources=sources.texts("resources", name),
         )
     except ConfigurationError as error:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]

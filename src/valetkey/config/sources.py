@@ -16,9 +16,10 @@ GENERAL = (
 )  # fmt: skip
 # Longest first: CLIENT_SECRET_FILE is not a registration called "...-client-secret" with a FILE.
 OF_REGISTRATIONS = (
-    "authorization_parameters", "accept_missing_verifier", "private_key_pkcs12_file", "private_key_password",
-    "private_key_signer", "client_secret_file", "private_key_file", "signature_method", "public_client",
-    "client_secret", "accept_xauth", "private_key", "client_id", "base_url", "provider", "scope",
+    "token_endpoint_auth_method", "authorization_parameters", "accept_missing_verifier", "private_key_pkcs12_file",
+    "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
+    "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key", "client_id", "resources",
+    "base_url", "provider", "scope",
 )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol
 
     from valetkey.effects import AnyEffect, Event, PrivateKey, Send, SignatureAlgorithm
-    from valetkey.http import Response
+    from valetkey.http import Pairs, Response
     from valetkey.keys import KeyRing
     from valetkey.stores import Store
 
@@ -74,6 +74,8 @@ class Ports:
             e.Sleep: lambda effect: clock.sleep(effect.seconds),
             e.Send: transport.send,
             e.Sign: lambda effect: signer.sign(effect.key, effect.algorithm, effect.message),
+            e.PublicKey: lambda effect: _public_key(effect.key),
+            e.MakeKey: lambda _: _make_key(),
             e.Load: lambda effect: store.load(effect.key),
             e.Swap: lambda effect: store.swap(effect.key, effect.expected, effect.new),
             e.List: lambda effect: store.list(effect.partition, effect.cursor),
@@ -85,3 +87,15 @@ class Ports:
     def answer(self, effect: AnyEffect) -> object:
         """Perform one effect."""
         return self._performers[type(effect)](effect)
+
+
+def _public_key(key: PrivateKey) -> Pairs:
+    from valetkey.keys.jwk import public_jwk
+
+    return public_jwk(key)
+
+
+def _make_key() -> PrivateKey:
+    from valetkey.keys.jwk import make_key
+
+    return make_key()

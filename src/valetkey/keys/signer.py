@@ -48,7 +48,7 @@ class LocalSigner:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
-        parsed = self._parsed(key)
+        parsed = self.parsed(key)
         if isinstance(parsed, EllipticCurvePrivateKey) is not (algorithm == "ES256"):
             needed = "an EC key on P-256" if algorithm == "ES256" else "an RSA key"
             raise ConfigurationError(f"signing with {algorithm} needs {needed}: configure that one")
@@ -68,7 +68,8 @@ class LocalSigner:
         message = "a signer is not pickled: make another one"
         raise TypeError(message)
 
-    def _parsed(self, key: PrivateKey) -> RSAPrivateKey | EllipticCurvePrivateKey:
+    def parsed(self, key: PrivateKey) -> RSAPrivateKey | EllipticCurvePrivateKey:
+        """The key whose text is here. Raises ConfigurationError."""
         octets = (key.pkcs12 or key.pem).reveal().encode("utf-8", "surrogatepass")
         password = key.password.reveal().encode() if key.password is not None else None
         if not octets:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from valetkey.effects import Now, Send
+from valetkey.effects import Now
 from valetkey.errors import ConfigurationError, MalformedResponse
+from valetkey.oauth2.endpoint import ask
 from valetkey.oauth2.error_response import MAX_ANSWER_OCTETS, error_response
 from valetkey.oauth2.strict_json import read_json_object
-from valetkey.oauth2.token import endpoint_request
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -54,8 +54,9 @@ def introspect_token(
     fields = [("token", token.reveal())]
     if token_type_hint is not None:
         fields.append(("token_type_hint", token_type_hint))
-    request = endpoint_request(server, client, endpoint=server.introspection_endpoint, fields=tuple(fields))
-    response = yield from Send(request, server.reach, not_after)
+    response = yield from ask(
+        server, client, endpoint=server.introspection_endpoint, fields=tuple(fields), not_after=not_after
+    )
     return read_introspection_response(response, server=server, received_at=(yield from Now()))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from valetkey.effects import Now, Send
+from valetkey.effects import Now
 from valetkey.errors import ConfigurationError
+from valetkey.oauth2.endpoint import ask
 from valetkey.oauth2.error_response import error_response
-from valetkey.oauth2.token import endpoint_request
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,8 +36,9 @@ def revoke_token(
     fields = [("token", token.reveal())]
     if token_type_hint is not None:
         fields.append(("token_type_hint", token_type_hint))
-    request = endpoint_request(server, client, endpoint=server.revocation_endpoint, fields=tuple(fields))
-    response = yield from Send(request, server.reach, not_after)
+    response = yield from ask(
+        server, client, endpoint=server.revocation_endpoint, fields=tuple(fields), not_after=not_after
+    )
     read_revocation_response(response, server=server, received_at=(yield from Now()))
 
 

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
     from valetkey.http import Pairs
 
     Pkce: TypeAlias = Literal["S256", "refused by the provider"]
-    AuthMethod: TypeAlias = Literal["none", "client_secret_basic", "client_secret_post"]
+    from valetkey.oauth2.signed_jwt import KeyAlgorithm
+
+    AuthMethod: TypeAlias = Literal[
+        "none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"
+    ]
     ResponseMode: TypeAlias = Literal["query", "form_post"]
+    Discovery: TypeAlias = Literal["", "oidc", "oauth2"]
     BodyEncoding: TypeAlias = Literal["form", "json"]
 
 PKCE_REFUSED_BY_PROVIDER: Pkce = "refused by the provider"
@@ -35,9 +40,22 @@ OURS_TO_AUTHORIZE = frozenset(
 )
 """Authorization parameters that nobody else may set."""
 OURS_AT_TOKEN = frozenset(
-    ("grant_type", "code", "code_verifier", "refresh_token", "redirect_uri", "client_id", "client_secret", "token")
+    (
+        "grant_type",
+        "code",
+        "code_verifier",
+        "refresh_token",
+        "redirect_uri",
+        "client_id",
+        "client_secret",
+        "token",
+        "client_assertion",
+        "client_assertion_type",
+    )
 )
 """Token request parameters that nobody else may set."""
+
+_ID_TOKEN_ALGORITHMS = frozenset(("RS256", "PS256", "ES256"))
 
 
 @value
@@ -58,6 +76,11 @@ class AuthorizationServer:
     scope_separator: between scopes in a request; answers are read more liberally.
     scope_parameter, code_parameter: its own names for `scope` in the request and `code` in the callback.
     refresh_endpoint: where refresh tokens are used, if not at the token endpoint.
+    token_endpoint_auth_signing_alg: how private_key_jwt is signed (RFC 8414 has a list of the same name).
+    resources: what the tokens are for, as URIs (RFC 8707).
+    jwks_uri, id_token_algorithms: where its keys are, and how it may sign id_tokens; needs issuer.
+    userinfo_endpoint: where an access token tells whose account it is.
+    discovery: the endpoints come from the issuer's metadata when they are first needed; empty: they stand here.
     reach: how far its endpoints may lie, see `effects`.
     """
 
@@ -86,11 +109,23 @@ class AuthorizationServer:
     scope_parameter: str = "scope"
     code_parameter: str = "code"
     refresh_endpoint: str | None = None
+    jwks_uri: str | None = None
+    id_token_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
+    userinfo_endpoint: str | None = None
+    discovery: Discovery = ""
+    token_endpoint_auth_signing_alg: KeyAlgorithm = "RS256"  # noqa: S105 - an algorithm, not a secret
+    resources: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         problems = []
         if self.iss_required and not self.issuer:
             problems.append("an authorization server with iss_required needs its issuer, or iss cannot be compared")
+        if self.token_endpoint_auth_method in ("client_secret_jwt", "private_key_jwt") and not self.issuer:
+            problems.append(f"{self.token_endpoint_auth_method} needs the issuer, which the assertion is addressed to")
+        if self.jwks_uri and not self.issuer:
+            problems.append("an authorization server with jwks_uri needs its issuer, or id_tokens cannot be checked")
+        if not self.id_token_algorithms or not _ID_TOKEN_ALGORITHMS.issuperset(self.id_token_algorithms):
+            problems.append(f"id_token_algorithms: some of {', '.join(sorted(_ID_TOKEN_ALGORITHMS))}, and no other")
         if not self.scope_separator:
             problems.append("scope_separator is what stands between two scopes: it cannot be empty")
         problems += _misplaced("authorization_parameters", self.authorization_parameters, OURS_TO_AUTHORIZE)

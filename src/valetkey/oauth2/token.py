@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from valetkey.effects import Now, Send
+from valetkey.effects import Now
 from valetkey.errors import ConfigurationError
-from valetkey.http import FORM, Headers, Request, write_form
-from valetkey.oauth2.client_authentication import client_authentication
+from valetkey.oauth2.endpoint import ask, endpoint_request
 from valetkey.oauth2.token_response import TokenResponse, read_token_response
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.effects import WireOp
-    from valetkey.http import Pairs
+    from valetkey.http import Pairs, Request, Response
     from valetkey.oauth2.client import Client
+    from valetkey.oauth2.dpop import ProofKey
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.secret import Secret
 
-__all__ = ["TokenResponse", "exchange_code", "read_token_response", "refresh_grant", "token_request"]
+__all__ = [
+    "TokenResponse",
+    "ask_for_tokens",
+    "endpoint_request",
+    "exchange_code",
+    "read_token_response",
+    "refresh_grant",
+    "token_request",
+]
 
 
 def token_request(server: AuthorizationServer, client: Client, *, grant: Pairs, endpoint: str | None = None) -> Request:
@@ -30,25 +38,41 @@ def token_request(server: AuthorizationServer, client: Client, *, grant: Pairs, 
     return endpoint_request(server, client, endpoint=endpoint or server.token_endpoint, fields=fields, headers=headers)
 
 
-def endpoint_request(
-    server: AuthorizationServer, client: Client, *, endpoint: str, fields: Pairs, headers: Pairs = ()
-) -> Request:
-    """An authenticated POST to one of the server's endpoints."""
-    proof = client_authentication(server, client)
-    fields = (*fields, *proof.fields)
-    if server.token_encoding == "json":  # noqa: S105 - an encoding, not a secret
-        import json
+def ask_for_tokens(
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    grant: Pairs,
+    endpoint: str | None = None,
+    proof_key: ProofKey | None = None,
+    not_after: float,
+) -> WireOp[TokenResponse]:
+    """The tokens for a grant: what `token_request` says, authenticated, sent and read.
 
-        content_type, body = "application/json", json.dumps(dict(fields)).encode()
-    else:
-        content_type, body = FORM, write_form(fields).encode()
-    # 6749 s5.1 promises JSON, but some answer with a form unless they are asked
-    always = (("Accept", "application/json"), ("Content-Type", content_type))
-    return Request("POST", endpoint, Headers((*always, *headers, *proof.headers)), body)
+    proof_key: the key that the tokens are bound to (RFC 9449 section 5); a bearer token is then refused.
+    Raises ConfigurationError, ProviderError, MalformedResponse, TransportError.
+    """
+    response: Response = yield from ask(
+        server,
+        client,
+        endpoint=endpoint or server.token_endpoint,
+        fields=(*grant, *server.token_parameters),
+        headers=server.token_headers,
+        proof_key=proof_key,
+        not_after=not_after,
+    )
+    received_at = yield from Now()
+    return read_token_response(response, server=server, received_at=received_at, bound=proof_key is not None)
 
 
 def exchange_code(
-    server: AuthorizationServer, client: Client, *, code: Secret, code_verifier: Secret | None, not_after: float
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    code: Secret,
+    code_verifier: Secret | None,
+    proof_key: ProofKey | None = None,
+    not_after: float,
 ) -> WireOp[TokenResponse]:
     """The tokens for an authorization code (RFC 6749 section 4.1.3, RFC 7636 section 4.5). Sent once, never again.
 
@@ -63,9 +87,8 @@ def exchange_code(
     ]
     if code_verifier is not None:
         grant.append(("code_verifier", code_verifier.reveal()))
-    request = token_request(server, client, grant=tuple(grant))
-    response = yield from Send(request, server.reach, not_after)
-    return read_token_response(response, server=server, received_at=(yield from Now()))
+    grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
+    return (yield from ask_for_tokens(server, client, grant=tuple(grant), proof_key=proof_key, not_after=not_after))
 
 
 def refresh_grant(
@@ -74,6 +97,7 @@ def refresh_grant(
     *,
     refresh_token: Secret,
     scope: tuple[str, ...] = (),
+    proof_key: ProofKey | None = None,
     not_after: float,
 ) -> WireOp[TokenResponse]:
     """New tokens for a refresh token (RFC 6749 section 6). Sent once: what a lost answer means is the caller's matter.
@@ -85,6 +109,14 @@ def refresh_grant(
     grant = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.reveal())]
     if scope:
         grant.append((server.scope_parameter, server.scope_separator.join(scope)))
-    request = token_request(server, client, grant=tuple(grant), endpoint=server.refresh_endpoint)
-    response = yield from Send(request, server.reach, not_after)
-    return read_token_response(response, server=server, received_at=(yield from Now()))
+    grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
+    return (
+        yield from ask_for_tokens(
+            server,
+            client,
+            grant=tuple(grant),
+            endpoint=server.refresh_endpoint,
+            proof_key=proof_key,
+            not_after=not_after,
+        )
+    )

@@ -45,8 +45,13 @@ class TokenResponse:
         return f"TokenResponse({self.token_type}, expires_at={self.expires_at}, scope={self.scope}, extra=[{names}])"
 
 
-def read_token_response(response: Response, *, server: AuthorizationServer, received_at: float) -> TokenResponse:
-    """The tokens in an answer; ProviderError for an error, MalformedResponse for what is neither."""
+def read_token_response(
+    response: Response, *, server: AuthorizationServer, received_at: float, bound: bool = False
+) -> TokenResponse:
+    """The tokens in an answer; ProviderError for an error, MalformedResponse for what is neither.
+
+    bound: a proof of possession was sent: anything but tokens that are bound to its key is refused (9449 section 5).
+    """
     status = response.status
     if not 200 <= status < 300:
         raise error_response(server, response, received_at=received_at)
@@ -66,7 +71,7 @@ def read_token_response(response: Response, *, server: AuthorizationServer, rece
         raise _malformed("access_token", status)
     return TokenResponse(
         access_token=access_token,
-        token_type=_token_type(fields.get("token_type"), server, status),
+        token_type=_token_type(fields.get("token_type"), server, status, bound=bound),
         expires_at=None if expires_in is None else int(received_at) + expires_in,
         refresh_token=_token(fields, "refresh_token", status),
         scope=_scope(fields.get("scope"), server, status),
@@ -113,8 +118,13 @@ def _token(fields: dict[str, Any], name: str, status: int) -> Secret | None:
     return Secret(text)
 
 
-def _token_type(text: object, server: AuthorizationServer, status: int) -> str:
+def _token_type(text: object, server: AuthorizationServer, status: int, *, bound: bool) -> str:
     """6749 s7.1: a client does not use a token whose type it does not know; the case does not matter."""
+    if bound:
+        if isinstance(text, str) and text.lower() == "dpop":
+            return "dpop"
+        message = "the provider was asked for a token that is bound to a key and gave another: it is not used"
+        raise MalformedResponse(message, status=status, error="dpop_downgrade")
     if text is None and server.token_type_optional:
         return "bearer"
     if isinstance(text, str) and text.lower() in server.token_types:

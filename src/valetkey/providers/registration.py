@@ -67,12 +67,17 @@ def register(
     accept_missing_verifier: bool = False,
     accept_xauth: bool = False,
     public_client: bool = False,
+    token_endpoint_auth_method: str = "",
+    resources: tuple[str, ...] = (),
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
 
-    private_key: for the RSA methods; a function `(algorithm, message) -> signature`, plain or async, for a key that
-      stays in a key service.
+    private_key: for the RSA methods of OAuth 1.0a and for private_key_jwt; a function
+      `(algorithm, message) -> signature`, plain or async, for a key that stays in a key service.
     scope: empty asks for the provider's default.
+    signature_method: of OAuth 1.0a; for OAuth 2.0 the algorithm of private_key_jwt.
+    token_endpoint_auth_method: how the client proves who it is, where that is not as the provider's entry says.
+    resources: what the tokens are for, as URIs (RFC 8707); empty leaves it to the provider's entry.
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
@@ -98,12 +103,26 @@ def register(
         clocks = ClockOffsets()
         client = ClientCredentials(client_id, client_secret or Secret(""), private_key)
     else:
-        problems += _problems2(name, client_secret, signature_method, private_key, public=public_client)
-        if public_client:
-            server = replace(server, token_endpoint_auth_method="none")  # noqa: S106 - a method, not a password
-        from valetkey.oauth2.client import Client
+        from valetkey.providers.oauth2_client import Wishes, adjusted_server, oauth2_client
 
-        client = Client(client_id, client_secret, redirect_uri)
+        wishes = Wishes(
+            token_endpoint_auth_method=token_endpoint_auth_method,
+            signing_alg=signature_method,
+            resources=resources,
+            public=public_client,
+        )
+        keyed = private_key is not None and not client_secret
+        server = adjusted_server(name, server, wishes, keyed=keyed, problems=problems)  # type: ignore[arg-type]
+        client = oauth2_client(
+            name,
+            server,
+            client_id=client_id,
+            client_secret=client_secret,
+            private_key=private_key,
+            redirect_uri=redirect_uri,
+            public=public_client,
+            problems=problems,
+        )
     if problems:
         raise ConfigurationError(problems)
     return Registration(
@@ -153,19 +172,6 @@ def _problems1(
             f"{name}: this provider sends no verifier, so whoever authorizes last is connected; "
             "set `accept_missing_verifier` to true if that is acceptable"
         )
-    return problems
-
-
-def _problems2(
-    name: str, client_secret: Secret | None, signature_method: str, private_key: PrivateKey | None, *, public: bool
-) -> list[str]:
-    problems = []
-    if not client_secret and not public:
-        problems.append(f"{name}: `client_secret` is missing; a client that has none says so: `public_client` = true")
-    if client_secret and public:
-        problems.append(f"{name}: it has a `client_secret` and `public_client` is true: leave one of the two out")
-    if signature_method or private_key is not None:
-        problems.append(f"{name}: `signature_method` and `private_key` belong to OAuth 1.0a, this provider speaks 2.0")
     return problems
 
 

@@ -25,6 +25,8 @@ SIGNATURE_METHODS = (
     "RSA-PSS",
 )  # fmt: skip
 PKCE_REFUSED = "refused_by_provider"
+AUTH_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none")
+SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256")
 
 PROVIDER: Fields = {
     "name": "text",
@@ -105,7 +107,9 @@ OAUTH2: Fields = {
     "iss_required": "flag",
     "pkce": ("S256", PKCE_REFUSED),
     "scope_separator": (" ", ",", "+", "|", ";"),
-    "token_endpoint_auth_method": ("client_secret_basic", "client_secret_post", "none"),
+    "token_endpoint_auth_method": AUTH_METHODS,
+    "token_endpoint_auth_signing_alg": SIGNING_ALGORITHMS,
+    "resources": "texts",
     "basic_unencoded": "flag",
     "authorization_parameters": "pairs",
     "token_parameters": "pairs",
@@ -121,6 +125,9 @@ OAUTH2: Fields = {
     "scope_parameter": "text",
     "code_parameter": "text",
     "refresh_endpoint": "url",
+    "jwks_uri": "url",
+    "id_token_algorithms": "texts",
+    "userinfo_endpoint": "url",
 }
 OAUTH2_REQUIRED = ("authorization_endpoint", "token_endpoint")
 

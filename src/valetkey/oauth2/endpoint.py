@@ -1,0 +1,75 @@
+"""Ask an authorization server at an endpoint that we call directly, rather than through a browser.
+
+The one rule: every such request goes through `ask`, whatever its grant: client authentication that has to be signed
+(RFC 7523) and proof of possession (RFC 9449) are added here and nowhere else.
+"""
+
+from __future__ import annotations
+
+from valetkey.effects import Now, Send
+from valetkey.http import FORM, Headers, Request, write_form
+from valetkey.oauth2.client_authentication import authenticate, client_authentication
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.effects import WireOp
+    from valetkey.http import Pairs, Response
+    from valetkey.oauth2.client import Client
+    from valetkey.oauth2.client_authentication import ClientAuthentication
+    from valetkey.oauth2.dpop import ProofKey
+    from valetkey.oauth2.server import AuthorizationServer
+
+ATTEMPTS = 2  # 9449 s8: once more with the nonce that the server asked for
+
+
+def ask(
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    endpoint: str,
+    fields: Pairs,
+    headers: Pairs = (),
+    proof_key: ProofKey | None = None,
+    not_after: float,
+) -> WireOp[Response]:
+    """What the endpoint answers to an authenticated POST.
+
+    proof_key: the key that the tokens are or will be bound to; the request is repeated once where the server refused
+    it unread for want of its nonce (RFC 9449 section 8). Raises ConfigurationError, TransportError.
+    """
+    for attempt in range(ATTEMPTS):
+        proof = yield from authenticate(server, client, now=(yield from Now()))
+        request = endpoint_request(server, client, endpoint=endpoint, fields=fields, headers=headers, proof=proof)
+        if proof_key is None:
+            break
+        from valetkey.oauth2.dpop import prove, wants_nonce
+
+        request = yield from prove(request, proof_key)
+        response = yield from Send(request, server.reach, not_after)
+        proof_key.nonces.learn(request, response)
+        if attempt + 1 == ATTEMPTS or not wants_nonce(response):
+            return response
+    return (yield from Send(request, server.reach, not_after))
+
+
+def endpoint_request(
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    endpoint: str,
+    fields: Pairs,
+    headers: Pairs = (),
+    proof: ClientAuthentication | None = None,
+) -> Request:
+    """An authenticated POST to one of the server's endpoints. proof: where it had to be signed."""
+    proof = proof or client_authentication(server, client)
+    fields = (*fields, *proof.fields)
+    if server.token_encoding == "json":  # noqa: S105 - an encoding, not a secret
+        import json
+
+        content_type, body = "application/json", json.dumps(dict(fields)).encode()
+    else:
+        content_type, body = FORM, write_form(fields).encode()
+    # 6749 s5.1 promises JSON, but some answer with a form unless they are asked
+    always = (("Accept", "application/json"), ("Content-Type", content_type))
+    return Request("POST", endpoint, Headers((*always, *headers, *proof.headers)), body)
