@@ -199,15 +199,23 @@ class Vault(_Front):
         """See `connections.sign.access_token`."""
         return self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
 
-    def sign_as_client(self, request: Request, *, registration: str) -> Request:
+    def sign_as_client(
+        self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+    ) -> Request:
         """See `connections.sign.sign_as_client`."""
-        return self.run(verbs.sign_as_client(self, request, registration))
+        return self.run(verbs.sign_as_client(self, request, registration, scope))
 
-    def client_session(self, registration: str) -> Session:
-        """An HTTP session whose requests the client signs alone (OAuth 1.0a, one- or two-legged)."""
+    def client_token(
+        self, registration: str, *, scope: tuple[str, ...] | None = None, rejected: Secret | None = None
+    ) -> Secret:
+        """See `connections.client.client_token`."""
+        return self.run(verbs.client_token(self, registration, scope, rejected))
+
+    def client_session(self, registration: str, *, scope: tuple[str, ...] | None = None) -> Session:
+        """An HTTP session of the client alone: signed (OAuth 1.0a), or with a token of its own (OAuth 2.0)."""
         from valetkey.drivers.session import Session
 
-        return Session(lambda request: self.run(verbs.call_as_client(self, request, registration)))
+        return Session(lambda request: self.run(verbs.call_as_client(self, request, registration, scope)))
 
     def connect_by_xauth(
         self, registration: str, resource_owner: str, *, username: str, password: Secret, account: str = ""
@@ -325,15 +333,23 @@ class AsyncVault(_Front):
         """See `connections.sign.access_token`."""
         return await self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
 
-    async def sign_as_client(self, request: Request, *, registration: str) -> Request:
+    async def sign_as_client(
+        self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+    ) -> Request:
         """See `connections.sign.sign_as_client`."""
-        return await self.run(verbs.sign_as_client(self, request, registration))
+        return await self.run(verbs.sign_as_client(self, request, registration, scope))
 
-    def client_session(self, registration: str) -> AsyncSession:
-        """An HTTP session whose requests the client signs alone (OAuth 1.0a, one- or two-legged)."""
+    async def client_token(
+        self, registration: str, *, scope: tuple[str, ...] | None = None, rejected: Secret | None = None
+    ) -> Secret:
+        """See `connections.client.client_token`."""
+        return await self.run(verbs.client_token(self, registration, scope, rejected))
+
+    def client_session(self, registration: str, *, scope: tuple[str, ...] | None = None) -> AsyncSession:
+        """An HTTP session of the client alone: signed (OAuth 1.0a), or with a token of its own (OAuth 2.0)."""
         from valetkey.drivers.session import AsyncSession
 
-        return AsyncSession(lambda request: self.run(verbs.call_as_client(self, request, registration)))
+        return AsyncSession(lambda request: self.run(verbs.call_as_client(self, request, registration, scope)))
 
     async def connect_by_xauth(
         self, registration: str, resource_owner: str, *, username: str, password: Secret, account: str = ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Protocol
+    from typing import Any, Protocol, TypeVar
 
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from valetkey.http import Pairs, Request
     from valetkey.secret import Secret
 
+    Named = TypeVar("Named", bound=str | None)
+
     class Front(Protocol):
         """A vault, as far as a verb needs it."""
 
@@ -25,6 +27,14 @@ if TYPE_CHECKING:
         def settings(self) -> Settings:
             """What the programs know of the deployment."""
             ...
+
+
+def _owner(named: Named) -> Named:
+    """The resource owner that a caller names. Raises ConfigurationError for the one that nobody can be."""
+    from valetkey.connections.codec import refuse_reserved
+
+    refuse_reserved(named)
+    return named
 
 
 def begin(
@@ -43,7 +53,7 @@ def begin(
     return begin_authorization(
         vault.settings,
         registration,
-        resource_owner=resource_owner,
+        resource_owner=_owner(resource_owner),
         cookies=pairs,
         return_to=return_to,
         scope=scope,
@@ -55,28 +65,32 @@ def finish(vault: Front, request: Request, resource_owner: str | None) -> Op[Fin
     """See the verb of that name."""
     from valetkey.connections.authorize import finish_authorization
 
-    return finish_authorization(vault.settings, request, resource_owner=resource_owner)
+    return finish_authorization(vault.settings, request, resource_owner=_owner(resource_owner))
 
 
 def connect_url(vault: Front, registration: str, resource_owner: str, return_to: str | None, account: str) -> Op[str]:
     """See the verb of that name."""
     from valetkey.connections.links import connect_url as program
 
-    return program(vault.settings, registration, resource_owner=resource_owner, return_to=return_to, account=account)
+    return program(
+        vault.settings, registration, resource_owner=_owner(resource_owner), return_to=return_to, account=account
+    )
 
 
 def complete(vault: Front, handle: str, resource_owner: str) -> Op[Connection]:
     """See the verb of that name."""
     from valetkey.connections.links import complete_authorization
 
-    return complete_authorization(vault.settings, handle, resource_owner=resource_owner)
+    return complete_authorization(vault.settings, handle, resource_owner=_owner(resource_owner))
 
 
 def call(vault: Front, request: Request, registration: str, resource_owner: str, account: str) -> Op[Any]:
     """See the verb of that name."""
     from valetkey.connections.call import call as program
 
-    return program(vault.settings, request, registration=registration, resource_owner=resource_owner, account=account)
+    return program(
+        vault.settings, request, registration=registration, resource_owner=_owner(resource_owner), account=account
+    )
 
 
 def sign(
@@ -89,7 +103,7 @@ def sign(
         vault.settings,
         request,
         registration=registration,
-        resource_owner=resource_owner,
+        resource_owner=_owner(resource_owner),
         account=account,
         rejected=rejected,
     )
@@ -101,21 +115,30 @@ def access_token(
     """See the verb of that name."""
     from valetkey.connections.sign import access_token as program
 
-    return program(vault.settings, registration, resource_owner=resource_owner, account=account, rejected=rejected)
+    return program(
+        vault.settings, registration, resource_owner=_owner(resource_owner), account=account, rejected=rejected
+    )
 
 
-def sign_as_client(vault: Front, request: Request, registration: str) -> Op[Request]:
+def sign_as_client(vault: Front, request: Request, registration: str, scope: tuple[str, ...] | None) -> Op[Request]:
     """See the verb of that name."""
     from valetkey.connections.sign import sign_as_client as program
 
-    return program(vault.settings, request, registration=registration)
+    return program(vault.settings, request, registration=registration, scope=scope)
 
 
-def call_as_client(vault: Front, request: Request, registration: str) -> Op[Any]:
+def call_as_client(vault: Front, request: Request, registration: str, scope: tuple[str, ...] | None) -> Op[Any]:
     """See the verb of that name."""
     from valetkey.connections.call import call_as_client as program
 
-    return program(vault.settings, request, registration=registration)
+    return program(vault.settings, request, registration=registration, scope=scope)
+
+
+def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None, rejected: Secret | None) -> Op[Secret]:
+    """See the verb of that name."""
+    from valetkey.connections.client import client_token as program
+
+    return program(vault.settings, registration, scope=scope, rejected=rejected)
 
 
 def xauth(
@@ -127,7 +150,7 @@ def xauth(
     return connect_by_xauth(
         vault.settings,
         registration,
-        resource_owner=resource_owner,
+        resource_owner=_owner(resource_owner),
         username=username,
         password=password,
         account=account,
@@ -147,7 +170,12 @@ def typed(
 
     pairs: Any = tuple(cookies.items() if hasattr(cookies, "items") else cookies)
     return finish_with_verifier(
-        vault.settings, registration, verifier=verifier, state=state, cookies=pairs, resource_owner=resource_owner
+        vault.settings,
+        registration,
+        verifier=verifier,
+        state=state,
+        cookies=pairs,
+        resource_owner=_owner(resource_owner),
     )
 
 
@@ -155,25 +183,25 @@ def connections(vault: Front, resource_owner: str | None, cursor: str) -> Op[Con
     """See the verb of that name."""
     from valetkey.connections.manage import connections as program
 
-    return program(vault.settings, resource_owner=resource_owner, cursor=cursor)
+    return program(vault.settings, resource_owner=_owner(resource_owner), cursor=cursor)
 
 
 def connection(vault: Front, registration: str, resource_owner: str, account: str) -> Op[Connection | None]:
     """See the verb of that name."""
     from valetkey.connections.manage import connection as program
 
-    return program(vault.settings, registration, resource_owner=resource_owner, account=account)
+    return program(vault.settings, registration, resource_owner=_owner(resource_owner), account=account)
 
 
 def revoke(vault: Front, registration: str, resource_owner: str, account: str) -> Op[Revocation]:
     """See the verb of that name."""
     from valetkey.connections.manage import revoke as program
 
-    return program(vault.settings, registration, resource_owner=resource_owner, account=account)
+    return program(vault.settings, registration, resource_owner=_owner(resource_owner), account=account)
 
 
 def forget(vault: Front, registration: str, resource_owner: str, account: str) -> Op[None]:
     """See the verb of that name."""
     from valetkey.connections.manage import forget as program
 
-    return program(vault.settings, registration, resource_owner=resource_owner, account=account)
+    return program(vault.settings, registration, resource_owner=_owner(resource_owner), account=account)

@@ -7,7 +7,7 @@ import threading
 from base64 import b64encode
 
 import pytest
-from tests.sandbox.steps import APP, OTHER, REDIRECT_URI, VERIFIER, Bench, basic, callback, fields, refusal
+from tests.sandbox.steps import APP, OTHER, PUBLIC, REDIRECT_URI, VERIFIER, Bench, basic, callback, fields, refusal
 
 from valetkey.http import FORM, Headers, Request, Response, write_form
 from valetkey.sandbox import approve
@@ -85,7 +85,7 @@ def test_a_second_use_by_somebody_who_could_not_have_used_it_ends_nothing(change
         ({"code_verifier": VERIFIER + "é"}, BAD_GRANT),
         ({"grant_type": None}, (400, "invalid_request")),
         ({"grant_type": "password"}, (400, "unsupported_grant_type")),
-        ({"grant_type": "client_credentials"}, (400, "unsupported_grant_type")),
+        ({"grant_type": "implicit"}, (400, "unsupported_grant_type")),
     ],
 )
 def test_a_code_is_bound_to_its_client_redirect_uri_and_verifier(
@@ -312,3 +312,28 @@ def test_codes_of_two_clients_do_not_mix() -> None:
     stolen = callback(approve(bench.sandbox.respond, bench.location()))["code"]
 
     assert refusal(bench.redeem(stolen, client_id="other", client_secret="other-secret")) == BAD_GRANT
+
+
+def test_a_client_gets_a_token_for_itself_and_no_refresh_token() -> None:
+    bench = Bench()
+
+    found = fields(bench.post("/oauth2/token", basic("app", "app-secret"), grant_type="client_credentials"))
+
+    assert "refresh_token" not in found
+    assert bench.me(found["access_token"]).status == 403
+    headers = ("Authorization", f"Bearer {found['access_token']}")
+    assert fields(bench.get("/oauth2/client", headers)) == {"client": "app"}
+    seen = fields(bench.post("/oauth2/introspect", basic("app", "app-secret"), token=found["access_token"]))
+    assert seen["sub"] == "app"
+    assert "username" not in seen
+
+
+def test_a_public_client_or_one_that_is_not_registered_for_it_gets_none() -> None:
+    bench = Bench(APP, PUBLIC, replace(OTHER, grant_types=("authorization_code",)))
+
+    public = bench.post("/oauth2/token", grant_type="client_credentials", client_id="public")
+    other = bench.post("/oauth2/token", basic("other", "other-secret"), grant_type="client_credentials")
+    wide = bench.post("/oauth2/token", basic("app", "app-secret"), grant_type="client_credentials", scope="admin")
+
+    assert refusal(public) == refusal(other) == (400, "unauthorized_client")
+    assert refusal(wide) == (400, "invalid_scope")

@@ -43,13 +43,38 @@ def call(
     return (yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True))
 
 
-def call_as_client(settings: Settings, request: Request, *, registration: str) -> Op[Response]:
-    """What the resource server answers to a request that the client signed alone. Raises what `sign_as_client` does."""
+def call_as_client(
+    settings: Settings, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+) -> Op[Response]:
+    """What the resource server answers to a request of the client alone. Raises what `sign_as_client` does.
+
+    OAuth 2.0: a token that is refused is renewed and the request sent again, once.
+    """
+    at = settings.registration(registration)
+    if at.provider.protocol == "oauth2":
+        return (yield from _call_with_own_token(settings, at, request, scope))
     signed = yield from sign_as_client(settings, request, registration=registration)
     response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
     if response.status not in (400, 401):
         return response
     return (yield from _at_their_time(settings.registration(registration), request, response, None))
+
+
+def _call_with_own_token(
+    settings: Settings, registration: Registration, request: Request, scope: tuple[str, ...] | None
+) -> Op[Response]:
+    from valetkey.connections.client import client_registration, client_tokens
+
+    check_target(registration, request)
+    alone = client_registration(registration, scope)
+    tokens = yield from client_tokens(settings, alone)
+    signed = yield from speaker(alone).authorize(alone, request, tokens)
+    response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    if response.status != 401:
+        return response
+    renewed = yield from client_tokens(settings, alone, rejected=tokens.access_token)
+    signed = yield from speaker(alone).authorize(alone, request, renewed)
+    return (yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True))
 
 
 def _at_their_time(

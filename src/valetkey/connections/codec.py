@@ -167,6 +167,8 @@ def _write_content(credentials: Credentials) -> bytes:
     }
     if credentials.previous is not None:
         content["before"] = _write_tokens(credentials.previous)
+    if credentials.subject:
+        content["who"] = [credentials.issuer, credentials.subject]
     if credentials.extra:
         content["extra"] = [list(pair) for pair in credentials.extra]
     return json.dumps(content, separators=(",", ":")).encode()
@@ -185,12 +187,15 @@ def read_credentials(plaintext: bytes) -> Credentials:
     if content.get("v", 0) > SCHEMA:
         message = "stored credentials were written by a newer valetkey: upgrade this deployment"
         raise StoreError(message)
+    issuer, subject = content.get("who", ("", ""))
     return Credentials(
         resource_owner=content["owner"],
         current=_read_tokens(content["now"]),
         previous=_read_tokens(content["before"]) if "before" in content else None,
         scope=tuple(content["scope"]),
         extra=tuple((name, text) for name, text in content.get("extra", ())),
+        issuer=issuer,
+        subject=subject,
     )
 
 

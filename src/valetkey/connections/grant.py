@@ -55,12 +55,19 @@ if TYPE_CHECKING:
 
 @value
 class Grant:
-    """What the provider granted: tokens, their expiry (Unix seconds, 0 where unknown), scope and other fields."""
+    """What the provider granted: tokens, their expiry (Unix seconds, 0 where unknown), scope and other fields.
+
+    issuer, subject: whose account it is, from an id_token that passed every check; empty where there was none.
+    refused: the reason why a refreshed id_token was not believed.
+    """
 
     tokens: Tokens
     expires_at: int = 0
     scope: tuple[str, ...] = ()
     extra: Pairs = ()
+    issuer: str = ""
+    subject: str = ""
+    refused: str = ""
 
 
 def speaker(registration: Registration) -> Speaker:
@@ -69,6 +76,10 @@ def speaker(registration: Registration) -> Speaker:
         from valetkey.connections import by_oauth1
 
         return by_oauth1
+    if registration.grant == "client_credentials":
+        from valetkey.connections import by_client
+
+        return by_client
     from valetkey.connections import by_oauth2
 
     return by_oauth2

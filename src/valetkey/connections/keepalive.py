@@ -14,7 +14,7 @@ Not here: how long refresh tokens live (the catalog says), and deciding for a pe
 
 from __future__ import annotations
 
-from valetkey.connections.codec import CONNECTION
+from valetkey.connections.codec import APPLICATION, CONNECTION
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING
 from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
 from valetkey.connections.records import describe_record, open_record, read_record, swap_settled
@@ -152,6 +152,8 @@ def _keep_alive(settings: Settings, registration: Registration, record: Record) 
     if not (soon or dead or due or connection.doubts):
         return "fine", None
     owner = (yield from describe_record(settings, record)).resource_owner
+    if owner == APPLICATION:  # it needs nobody: the next caller renews it
+        return "fine", None
     record = replace(record, connection=replace(connection, resource_owner=owner))
     if connection.state == REVOKING:
         return "fine", _waiting(record, "revocation_unfinished")

@@ -76,7 +76,7 @@ def current_tokens(
         found = plan(
             record.connection,
             rotation=registration.provider.rotation,
-            can_refresh=credentials.current.refresh_token is not None,
+            can_refresh=credentials.current.refresh_token is not None or registration.renews_alone,
             rejected=rejected is not None and rejected == credentials.current.access_token,
             now=now,
         )

@@ -63,11 +63,12 @@ def refresh_under_lease(
     """
     if len(claimed.connection.doubts) > 1 and (yield from adopt_rescue(settings, registration, claimed)) is not None:
         return None
-    assert credentials.current.refresh_token is not None
+    assert credentials.current.refresh_token is not None or registration.renews_alone
     try:
         grant = yield from speaker(registration).refresh(
             registration, credentials.current, scope=credentials.scope, not_after=not_after
         )
+        _check_subject(grant, credentials)
     except (ProviderError, TransportError) as error:
         if verdict_of(error) == "refused":
             return (yield from _refused(settings, registration, claimed, credentials, not_after))
@@ -95,6 +96,7 @@ def _commit(
     renewed = Credentials(
         credentials.resource_owner, grant.tokens, previous, grant.scope, grant.extra or credentials.extra
     )
+    renewed = replace(renewed, issuer=credentials.issuer, subject=credentials.subject)
     connection, sealed = yield from seal_credentials(settings, claimed.key, connection, renewed)
     current = claimed
     for attempt in range(COMMIT_ROUNDS):
@@ -123,6 +125,13 @@ def _tell(before: Connection, after: Connection, scope: tuple[str, ...]) -> Op[N
     changed = scope_change(scope, after.scope)
     if changed:
         yield from emit("scope_changed", after, **changed)
+
+
+def _check_subject(grant: Grant, credentials: Credentials) -> None:
+    """Refuse tokens whose id_token is another account's (OpenID Connect Core 1.0 section 12.2): the old ones are kept."""
+    if credentials.subject and (grant.refused or grant.subject not in ("", credentials.subject)):
+        message = "the provider refreshed with the id_token of another account: the new tokens are not used"
+        raise ProviderError(message, error=grant.refused or "subject_changed", status=200)
 
 
 def _saved(before: Connection, registration: Registration, grant: Grant, now: float, *, chance: bytes) -> Connection:
@@ -239,12 +248,12 @@ def _try_previous(
     if previous is None or previous.refresh_token is None or now >= claimed.connection.previous_until:
         return None
     try:
-        return (
-            yield from speaker(registration).refresh(
-                registration, previous, scope=credentials.scope, not_after=not_after
-            )
+        grant = yield from speaker(registration).refresh(
+            registration, previous, scope=credentials.scope, not_after=not_after
         )
+        _check_subject(grant, credentials)
     except ProviderError as error:
         if verdict_of(error) != "refused":
             raise
         return None
+    return grant

@@ -39,18 +39,24 @@ def sign(
     return (yield from speaker(at).authorize(at, request, tokens))
 
 
-def sign_as_client(settings: Settings, request: Request, *, registration: str) -> Op[Request]:
-    """The request, signed by the client alone: no resource owner, no token (RFC 5849 section 3.1).
+def sign_as_client(
+    settings: Settings, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+) -> Op[Request]:
+    """The request of the client alone, for no resource owner (RFC 5849 section 3.1, RFC 6749 section 4.4).
 
-    Raises ConfigurationError for a host that is not the provider's, and for a registration that speaks OAuth 2.0.
+    OAuth 1.0a: signed without a token. OAuth 2.0: with a token of the client's own.
+    Raises ConfigurationError for a host that is not the provider's; for OAuth 2.0 what `client_token` raises.
     """
     at = settings.registration(registration)
-    if at.provider.protocol != "oauth1":
-        message = f"{registration} speaks OAuth 2.0, whose requests are not signed by clients alone"
-        raise ConfigurationError(message)
+    check_target(at, request)
+    if at.provider.protocol == "oauth2":
+        from valetkey.connections.client import client_registration, client_tokens
+
+        alone = client_registration(at, scope)
+        tokens = yield from client_tokens(settings, alone)
+        return (yield from speaker(alone).authorize(alone, request, tokens))
     from valetkey.connections.by_oauth1 import authorize_as_client
 
-    check_target(at, request)
     return (yield from authorize_as_client(at, request))
 
 

@@ -26,6 +26,7 @@ SIGNATURE_METHODS = (
     "PLAINTEXT",
 )
 OUT_OF_BAND = "oob"
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
 READ = "read"
 WRITE = "write"
 
@@ -48,6 +49,7 @@ class SandboxClient:
     session_handles: whether they come with an `oauth_session_handle` and are renewed by it, for new ones; otherwise
     renewing prolongs the same token.
     callback_at_authorization: the callback comes to the authorization page, as at providers of OAuth 1.0.
+    grant_types: what it may ask the token endpoint for.
     xauth: whether /oauth1/token takes a user name and a password.
     """
 
@@ -72,6 +74,7 @@ class SandboxClient:
     session_handles: bool = False
     callback_at_authorization: bool = False
     xauth: bool = False
+    grant_types: tuple[str, ...] = GRANT_TYPES
 
     def __post_init__(self) -> None:
         problems = []

@@ -68,7 +68,7 @@ class Code:
 
 @value
 class Family:
-    """A grant: everything that came out of one authorization code."""
+    """A grant: everything that came out of one authorization code. account: empty where it is the client's own."""
 
     client_id: str
     account: str

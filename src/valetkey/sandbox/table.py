@@ -6,11 +6,13 @@ path are told apart by method, then by `when`: a form parameter and its value. T
 
 from __future__ import annotations
 
+from valetkey.sandbox.checks.account_present import account_present
 from valetkey.sandbox.checks.bearer_token_valid import bearer_token_valid
 from valetkey.sandbox.checks.callback_registered import callback_registered
 from valetkey.sandbox.checks.client_authenticated import client_authenticated
 from valetkey.sandbox.checks.client_confidential import client_confidential
 from valetkey.sandbox.checks.client_known import client_known
+from valetkey.sandbox.checks.client_proved import client_proved
 from valetkey.sandbox.checks.code_fresh import code_fresh
 from valetkey.sandbox.checks.code_known import code_known
 from valetkey.sandbox.checks.code_unused import code_unused
@@ -19,6 +21,7 @@ from valetkey.sandbox.checks.control_allowed import control_allowed
 from valetkey.sandbox.checks.credentials_right import credentials_right
 from valetkey.sandbox.checks.form_content_type import form_content_type
 from valetkey.sandbox.checks.form_token_valid import form_token_valid
+from valetkey.sandbox.checks.grant_allowed import grant_allowed
 from valetkey.sandbox.checks.grant_type_known import grant_type_known
 from valetkey.sandbox.checks.nonce_unused import nonce_unused
 from valetkey.sandbox.checks.oauth1_client_known import oauth1_client_known
@@ -149,6 +152,15 @@ OAUTH2 = (
         as_json,
         when=("grant_type", "refresh_token"),
     ),
+    Endpoint(
+        "token",
+        "/oauth2/token",
+        ("POST",),
+        (*AUTHENTICATED, grant_allowed, client_proved, scope_allowed),
+        token.client_credentials,
+        as_json,
+        when=("grant_type", "client_credentials"),
+    ),
     Endpoint("token", "/oauth2/token", ("POST",), (*AUTHENTICATED, grant_type_known), refuse_all, as_json),
     Endpoint(
         "revoke",
@@ -181,7 +193,7 @@ OAUTH2 = (
         "me",
         "/oauth2/me",
         ("GET",),
-        BEARER,
+        (*BEARER, account_present),
         resources.me,
         as_bearer_challenge,
         scope="read",
@@ -191,11 +203,21 @@ OAUTH2 = (
         "echo",
         "/oauth2/echo",
         ("POST",),
-        BEARER,
+        (*BEARER, account_present),
         resources.echo,
         as_bearer_challenge,
         scope="write",
         says="A protected resource: your form, as it arrived",
+    ),
+    Endpoint(
+        "client",
+        "/oauth2/client",
+        ("GET",),
+        BEARER,
+        resources.client,
+        as_bearer_challenge,
+        scope="read",
+        says="A protected resource for clients too: whose request it is",
     ),
 )
 

@@ -47,10 +47,10 @@ def issue_code(sandbox: Sandbox, consent: PendingConsent, *, now: float) -> str:
     return code
 
 
-def issue_family(sandbox: Sandbox, code: Code) -> str:
-    """The grant that a code opens; its name is public inside, never outside."""
+def issue_family(sandbox: Sandbox, client_id: str, account: str, scope: tuple[str, ...]) -> str:
+    """A new grant; account is empty for one of the client's own. Its name is public inside, never outside."""
     family = base64url(sandbox.random(16))
-    sandbox.state.families[family] = Family(code.client_id, code.account, code.scope)
+    sandbox.state.families[family] = Family(client_id, account, scope)
     return family
 
 

@@ -18,6 +18,7 @@ z, 0 to 9 and hyphens; everything else is the same 404. GET changes nothing but 
 
 from __future__ import annotations
 
+from valetkey.connections.codec import APPLICATION
 from valetkey.errors import RequestRefused
 from valetkey.http import Headers
 from valetkey.value import replace
@@ -56,6 +57,8 @@ def respond(settings: Settings, request: Request, resource_owner: str | None) ->
     """
     visit = Visit(settings, request, resource_owner)
     try:
+        if resource_owner == APPLICATION:
+            raise RequestRefused("owner_unknown", "no resource owner can be called that", status=401)
         methods, name = match(settings, request.url)
         visit = replace(visit, name=name)
         forms.refuse_unreadable(request)

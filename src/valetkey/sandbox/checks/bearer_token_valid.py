@@ -27,5 +27,9 @@ def bearer_token_valid(exchange: Exchange) -> None:
     if found is None or family is None or family.revoked or exchange.now >= found.expires_at:
         raise Refusal("invalid_token", "The access token is unknown, expired or revoked.", status=401)
     exchange.access_token, exchange.family = found, family
-    exchange.account = exchange.sandbox.accounts[family.account]
+    if family.account:  # else it is the client's own: RFC 6749 section 4.4
+        exchange.account = exchange.sandbox.accounts[family.account]
+    client = exchange.sandbox.client(family.client_id)
+    if client is not None:
+        exchange.client = client
     exchange.notes["client_id"] = family.client_id

@@ -1,7 +1,8 @@
-"""The grant type is one of the two."""
+"""The grant type is one of those that there are."""
 
 from __future__ import annotations
 
+from valetkey.sandbox.clients import GRANT_TYPES
 from valetkey.sandbox.exchange import Exchange, Refusal
 
 
@@ -10,5 +11,5 @@ def grant_type_known(exchange: Exchange) -> None:
     grant_type = exchange.parameter("grant_type")
     if grant_type is None:
         raise Refusal("invalid_request", "The grant_type is missing.")
-    if grant_type not in ("authorization_code", "refresh_token"):
-        raise Refusal("unsupported_grant_type", "The grant types are authorization_code and refresh_token.")
+    if grant_type not in GRANT_TYPES:
+        raise Refusal("unsupported_grant_type", f"The grant types are {', '.join(GRANT_TYPES)}.")

@@ -38,6 +38,9 @@ def introspect(exchange: Exchange) -> Response:
         "exp": int(expires_at),
         "iss": exchange.sandbox.issuer,
     }
+    if not family.account:
+        del fields["username"]
+        fields["sub"] = family.client_id
     return json_answer(fields | ({"token_type": kind} if kind else {}))
 
 

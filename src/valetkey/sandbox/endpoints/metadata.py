@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from valetkey.sandbox.answers import json_answer
+from valetkey.sandbox.clients import GRANT_TYPES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def metadata(exchange: Exchange) -> Response:
             "scopes_supported": list(scopes),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported": ["authorization_code", "refresh_token"],
+            "grant_types_supported": list(GRANT_TYPES),
             "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
             "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
             "introspection_endpoint_auth_methods_supported": SECRET_METHODS,

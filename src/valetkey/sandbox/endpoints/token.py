@@ -17,13 +17,20 @@ if TYPE_CHECKING:
 def exchange_code(exchange: Exchange) -> Response:
     """Tokens for a code, which is used from here on (RFC 6749 section 4.1.4)."""
     sandbox, code = exchange.sandbox, exchange.code
-    family = issue_family(sandbox, code)
+    family = issue_family(sandbox, code.client_id, code.account, code.scope)
     sandbox.state.codes[fingerprint(exchange.parameter("code") or "")] = replace(code, family=family)
     exchange.notes["account"] = code.account
     fields = issue_access_token(sandbox, exchange.client, family, scope=code.scope, now=exchange.now)
     if exchange.client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
     return json_answer(fields)
+
+
+def client_credentials(exchange: Exchange) -> Response:
+    """A token of the client's own, in nobody's name and without a refresh token (RFC 6749 section 4.4.3)."""
+    sandbox, client = exchange.sandbox, exchange.client
+    family = issue_family(sandbox, client.client_id, "", exchange.scope)
+    return json_answer(issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now))
 
 
 def refresh(exchange: Exchange) -> Response:

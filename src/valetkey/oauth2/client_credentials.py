@@ -1,0 +1,36 @@
+"""A token for the client itself, without any resource owner (RFC 6749 section 4.4)."""
+
+from __future__ import annotations
+
+from valetkey.effects import Now, Send
+from valetkey.errors import ConfigurationError
+from valetkey.oauth2.token import read_token_response, token_request
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.effects import WireOp
+    from valetkey.oauth2.client import Client
+    from valetkey.oauth2.server import AuthorizationServer
+    from valetkey.oauth2.token_response import TokenResponse
+
+
+def client_credentials_grant(
+    server: AuthorizationServer, client: Client, *, scope: tuple[str, ...] = (), not_after: float
+) -> WireOp[TokenResponse]:
+    """An access token that the client gets by proving who it is (RFC 6749 sections 4.4.2 and 4.4.3).
+
+    scope: empty leaves the parameter out, which asks for what the provider gives by default.
+    A refresh token in the answer is dropped: section 4.4.3 has none, and asking again needs none.
+    Raises ConfigurationError for a public client, ProviderError, MalformedResponse, TransportError.
+    """
+    if server.token_endpoint_auth_method == "none":  # noqa: S105 - 6749 s4.4: confidential clients only
+        message = "client credentials are for clients that can prove who they are: this one is public"
+        raise ConfigurationError(message)
+    grant = [("grant_type", "client_credentials")]
+    if scope:
+        grant.append((server.scope_parameter, server.scope_separator.join(scope)))
+    request = token_request(server, client, grant=tuple(grant))
+    response = yield from Send(request, server.reach, not_after)
+    tokens = read_token_response(response, server=server, received_at=(yield from Now()))
+    return replace(tokens, refresh_token=None)
