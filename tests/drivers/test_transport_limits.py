@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import threading
 import time
 import zlib
 
@@ -153,6 +154,29 @@ def test_a_server_that_is_silent_fails_at_the_deadline_and_may_have_acted() -> N
 
     assert error.maybe_received
     assert "before the deadline" in str(error)
+
+
+def test_an_answer_that_came_while_the_caller_was_frozen_over_the_deadline_is_taken() -> None:
+    answering, frozen, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def in_two_pieces(connected: socket.socket, peer: Peer) -> None:
+        peer.read_request(connected)
+        answering.set()
+        connected.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
+        assert frozen.wait(5)
+        connected.sendall(b" last")
+        answered.set()
+
+    def wall() -> float:
+        if not answering.is_set():
+            return time.time()
+        frozen.set()  # whoever looks at the clock now looks at it again an hour later
+        assert answered.wait(5)
+        return time.time() + 3600
+
+    with Peer(in_two_pieces) as peer, StdlibTransport(wall=wall) as transport:
+        request = Request("POST", peer.url, Headers(), b"refresh")
+        assert transport.send(Send(request, CONFIGURED, time.time() + 5)).body == b"first last"
 
 
 def test_a_request_that_is_never_taken_fails_at_the_deadline() -> None:

@@ -87,13 +87,31 @@ class Wire(io.RawIOBase):
         """Fill the buffer with what comes next; 0 at the end."""
         if self._paused:
             return 0
-        self._grant()
-        count = self._socket.recv_into(buffer)
+        assert self.deadline is not None
+        try:
+            self._socket.settimeout(self.deadline.left())
+            count = self._socket.recv_into(buffer)
+        except TimeoutError:
+            count = self._already_here(buffer)
         self.received += count
         if self.received > self.limit:
             message = "answered with more than is taken in"
             raise Refused(message)
         return count
+
+    def _already_here(self, buffer: WriteableBuffer) -> int:
+        """Fill the buffer with what had come in before the deadline passed. Raises TimeoutError where nothing had.
+
+        Who was frozen over the deadline may find the only copy of new tokens there; whoever is late waits for nothing.
+        """
+        self._socket.settimeout(0.0)
+        try:
+            return self._socket.recv_into(buffer)
+        except OSError as error:
+            if isinstance(error, BlockingIOError) or type(error).__name__ == "SSLWantReadError":
+                message = "the deadline has passed"
+                raise TimeoutError(message) from None
+            raise
 
     def send(self, octets: bytes) -> None:
         """Send all of it."""
