@@ -12,24 +12,18 @@ from valetkey.connections.refresh import current_tokens
 from valetkey.connections.sign import access_token
 from valetkey.errors import RefreshInProgress, ValetkeyError
 from valetkey.http import Headers, Request
-from valetkey.providers.provider import Rotation
 from valetkey.sandbox import approve
+from valetkey.testing.storm import ROTATIONS
 from valetkey.testing.world import World, callback_request, sandbox_client
 
 if TYPE_CHECKING:
     from valetkey.connections.connection import Connection, Credentials
     from valetkey.effects import Op
+    from valetkey.providers.provider import Rotation
     from valetkey.sandbox.clients import RotationMode
     from valetkey.secret import Secret
 
-MODES: dict[RotationMode, Rotation] = {
-    "none": Rotation("stable"),
-    "stable": Rotation("stable"),
-    "window": Rotation("window", window_seconds=60),
-    "until_new_used": Rotation("until_new_used"),
-    "strict": Rotation("strict"),
-    "strict_family": Rotation("strict", reuse_kills_family=True),
-}
+MODES = ROTATIONS
 FORGIVING: tuple[RotationMode, ...] = ("none", "stable", "window", "until_new_used")
 LEASE_SECONDS = 16
 

@@ -121,30 +121,10 @@ MUTANTS = (
         "yield from swap_settled(key, row.version, None); adopted = yield from _commit_rescued(settings, registration, record, credentials, row)",
     ),
     Mutant(
-        "a rescue record is deleted although its commit was lost",
-        "connections.rescue:adopt_rescue",
-        "if adopted is not None:",
-        "if True:",
-        "window",
-    ),
-    Mutant(
-        "a refused holder does not look for rescue records",
-        "connections.refresh_commit:_refused",
-        "if (yield from adopt_rescue(settings, registration, current)) is not None:",
-        "if False:",
-    ),
-    Mutant(
         "nobody looks for rescue records any more",
         "connections.rescue:adopt_rescue",
         "for doubt in ours.doubts:",
         "for doubt in ():",
-    ),
-    Mutant(
-        "the row is not read again after invalid_grant",
-        "connections.refresh_commit:_refused",
-        "if current is None or not _is_ours(current.connection, claimed.connection):",
-        "if current is None:",
-        "until_new_used",
     ),
     Mutant(
         "a server error strikes the doubt out",

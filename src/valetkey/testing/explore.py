@@ -10,9 +10,9 @@ The one rule: nothing is drawn. Not here: more callers and more misfortune at on
 
 from __future__ import annotations
 
+from valetkey.effects import Load, Swap
 from valetkey.testing.simulator import Simulation, Violation
 from valetkey.testing.storm import ROTATIONS, TOKEN_SECONDS, ask_at_the_end, join, world_of
-from valetkey.effects import Load, Swap
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -241,7 +241,7 @@ def a_caller_inside_the_window_acts(simulation: Simulation, worker: Worker) -> s
     if worker.kind != "token" or seen is None or worker.attempt or worker.hindered:
         return None
     at, now = seen
-    if worker.ends_at - now < NEEDED_SECONDS:
+    if worker.ends_at - simulation.world.clock.time < NEEDED_SECONDS:
         return None
     idle = at.state in USABLE and not (at.attempt and now < at.lease_until) and now >= at.cool_until
     inside = bool(at.doubts) and now < window_ends_at(at, simulation.rotation) - SKEW_SECONDS

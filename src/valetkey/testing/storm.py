@@ -245,9 +245,11 @@ def ask_at_the_end(simulation: Simulation, *, calm: bool) -> None:
         if tokens.refresh_token is not None
     }
     expected = any(token in alive for token in candidates)
-    missed = {"window_missed", "sent_late"} if simulation.mode == "window" and not alive else {"sent_late"}
+    missed = {"window_missed", "sent_late", "clock_off"} if simulation.mode == "window" and not alive else {"sent_late"}
     simulation.misfortunes |= {"window_missed"} if simulation.mode == "window" and not alive else set()
     expected = expected or (simulation.mode in FORGIVING and not simulation.misfortunes & missed)
+    if simulation.mode == "window" and simulation.skewed:
+        expected = False  # a clock that is off by more than is allowed for may sleep through the window
     _last_caller(simulation, expected=expected)
 
 
