@@ -40,7 +40,7 @@ class Pending:
     flow: 32 hex digits of the state, or the SHA-256 of the temporary credentials' identifier where state is not kept.
     half: the other 32 hex digits of the state. owner: SHA-256 of the resource owner.
     link: whether it began with a connect link, so that the application must name the resource owner at the end.
-    verifier: the PKCE code verifier. temporary: the identifier of the temporary credentials, secret: their secret.
+    verifier: the PKCE code verifier. nonce: what the id_token must repeat; empty where none is expected. temporary: the identifier of the temporary credentials, secret: their secret.
     scope: what was asked for where it differs from the registration's. issued_at: Unix seconds.
     """
 
@@ -58,6 +58,7 @@ class Pending:
     secret: Secret | None = None
     scope: str = ""
     link: bool = False
+    nonce: str = ""
 
 
 def write_state(octets: bytes) -> str:
@@ -110,6 +111,7 @@ def pack_pending(pending: Pending) -> bytes:
         pending.secret.reveal() if pending.secret else "",
         pending.scope,
         int(pending.link),
+        pending.nonce,
     ]
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -118,9 +120,21 @@ def unpack_pending(context: str, flow: str, plaintext: bytes) -> Pending:
     """The pending authorization behind the octets."""
     import json
 
-    half, owner, issued_at, redirect_uri, account, return_to, issuer, verifier, temporary, secret, scope, link = (
-        json.loads(plaintext)
-    )
+    (
+        half,
+        owner,
+        issued_at,
+        redirect_uri,
+        account,
+        return_to,
+        issuer,
+        verifier,
+        temporary,
+        secret,
+        scope,
+        link,
+        *later,
+    ) = json.loads(plaintext)
     return Pending(
         context=context,
         flow=flow,
@@ -136,6 +150,7 @@ def unpack_pending(context: str, flow: str, plaintext: bytes) -> Pending:
         secret=Secret(secret) if secret else None,
         scope=scope,
         link=bool(link),
+        nonce=later[0] if later else "",  # an older valetkey sent none
     )
 
 
@@ -212,9 +227,10 @@ def remove_cookie(settings: Settings, name: str) -> str:
 
 
 def evicted(settings: Settings, cookies: Pairs, *, adding: int) -> Op[tuple[str, ...]]:
-    """The names of flow cookies that must go for one more of `adding` characters: the oldest, until both limits hold or 20 go.
+    """The names of flow cookies that must go for one more of `adding` characters: the oldest.
 
-    A cookie that does not open, and the marker of a finished flow, count as the oldest: nothing is lost with them.
+    They are as many as it takes for both limits to hold, 20 at most. A cookie that does not open, and the marker of a
+    finished flow, count as the oldest: nothing is lost with them.
     """
     ages: list[tuple[int, str, int]] = []
     for name, text in cookies:
@@ -228,7 +244,7 @@ def evicted(settings: Settings, cookies: Pairs, *, adding: int) -> Op[tuple[str,
     # 6265 s5.4: browsers send the cookie that was made first first, which tells those of the same second apart
     ages.sort(key=lambda entry: entry[0])
     together = sum(size for _, _, size in ages) + adding
-    names = []
+    names: list[str] = []
     while ages and len(names) < MAX_EVICTED and (len(ages) >= MAX_FLOWS or together > MAX_TOGETHER):
         _, name, size = ages.pop(0)
         together -= size
