@@ -9,6 +9,7 @@ from __future__ import annotations
 from valetkey.connections.claims import take_claim
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.cookies import read_cookies
+from valetkey.connections.discovery import described
 from valetkey.connections.establish import establish, settle
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.pending import (
@@ -87,7 +88,7 @@ def begin_authorization(
     cookies: what the browser sent, so that its oldest flows can make room. Nothing is written to the store.
     Raises RequestRefused, ConfigurationError, ProviderError, TransportError.
     """
-    at = settings.requested_registration(registration)
+    at = yield from described(settings, settings.requested_registration(registration))
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     octets = yield from Random(STATE_OCTETS)
     state = write_state(octets)
@@ -128,7 +129,7 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     resource_owner: who is signed in to the application, or None where its session is not visible here.
     Raises CallbackError with a `reason` for each check that fails, ProviderError, TransportError, StoreError.
     """
-    at = settings.requested_registration(_context(settings, request))
+    at = yield from described(settings, settings.requested_registration(_context(settings, request)))
     # The parameters are read twice rather than kept: a code in a local variable ends up in error reports.
     flow, half = _read_flow(at, read_callback_parameters(at, request))
     pending = yield from find_pending(settings, read_cookies(request.headers), flow=flow)

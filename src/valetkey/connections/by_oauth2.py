@@ -6,6 +6,7 @@ from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
 from valetkey.effects import Random
 from valetkey.errors import CallbackError
+from valetkey.http import base64url
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.secret import Secret
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from valetkey.providers.registration import Registration
 
 VERIFIER_OCTETS = 32
+NONCE_OCTETS = 16
+OPENID = "openid"
 
 
 def parts(registration: Registration) -> tuple[AuthorizationServer, Client]:
@@ -34,7 +37,10 @@ def parts(registration: Registration) -> tuple[AuthorizationServer, Client]:
 def begin(
     registration: Registration, pending: Pending, *, state: str, scope: tuple[str, ...], not_after: float
 ) -> WireOp[tuple[str, Pending]]:
-    """The authorization request (RFC 6749 section 4.1.1) with a PKCE challenge (RFC 7636 section 4.3)."""
+    """The authorization request (RFC 6749 section 4.1.1) with a PKCE challenge (RFC 7636 section 4.3).
+
+    With `openid` at a server whose keys are known also a nonce (OpenID Connect Core 1.0 section 3.1.2.1).
+    """
     from valetkey.oauth2.authorization import authorization_url
     from valetkey.oauth2.pkce import code_challenge, code_verifier
 
@@ -45,7 +51,9 @@ def begin(
         verifier = code_verifier((yield from Random(VERIFIER_OCTETS)))
         challenge = code_challenge(verifier)
         pending = replace(pending, verifier=Secret(verifier))
-    location = authorization_url(server, client, state=state, scope=scope, code_challenge=challenge)
+    if server.jwks_uri and server.issuer and OPENID in scope:
+        pending = replace(pending, nonce=base64url((yield from Random(NONCE_OCTETS))))
+    location = authorization_url(server, client, state=state, scope=scope, code_challenge=challenge, nonce=pending.nonce or None)
     return location, replace(pending, issuer=server.issuer or "")
 
 
@@ -61,16 +69,28 @@ def read_callback(registration: Registration, pending: Pending, pairs: Pairs) ->
 
 
 def redeem(registration: Registration, pending: Pending, answer: Secret | None, *, not_after: float) -> WireOp[Grant]:
-    """Tokens for the code (RFC 6749 section 4.1.3)."""
+    """Tokens for the code (RFC 6749 section 4.1.3), and who it was where the flow has a nonce.
+
+    The provider's keys are fetched before the code is spent. Raises CallbackError `id_token_...` as well.
+    """
     from valetkey.oauth2.token import exchange_code
 
     server, client = parts(registration)
     client = replace(client, redirect_uri=pending.redirect_uri)
+    kept = None
+    if pending.nonce:
+        from valetkey.connections.identity import check_id_token, fetch_keys
+
+        kept = yield from fetch_keys(registration, server, not_after=not_after)
     response = yield from exchange_code(
         server, client, code=answer or Secret(""), code_verifier=pending.verifier, not_after=not_after
     )
     asked = tuple(pending.scope.split(" ")) if pending.scope else registration.scope
-    return granted(response, asked=asked, before=None)
+    grant = granted(response, asked=asked, before=None)
+    if kept is None:
+        return grant
+    who = yield from check_id_token(server, client, response, kept=kept, nonce=pending.nonce, not_after=not_after)
+    return replace(grant, subject=who.subject, issuer=who.issuer)
 
 
 def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...], not_after: float) -> WireOp[Grant]:
@@ -80,7 +100,15 @@ def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...
     server, client = parts(registration)
     refresh_token = tokens.refresh_token or Secret("")
     response = yield from refresh_grant(server, client, refresh_token=refresh_token, not_after=not_after)
-    return granted(response, asked=scope, before=tokens)
+    grant = granted(response, asked=scope, before=tokens)
+    if response.id_token is None or not (server.issuer and server.jwks_uri):
+        return grant
+    from valetkey.connections.identity import refreshed_subject
+
+    try:
+        return replace(grant, subject=refreshed_subject(server, client, response))
+    except CallbackError as refused:
+        return replace(grant, refused=refused.reason)
 
 
 def granted(response: TokenResponse, *, asked: tuple[str, ...], before: Tokens | None) -> Grant:

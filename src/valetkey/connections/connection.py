@@ -83,6 +83,7 @@ class Connection:
     refresh_due_at: when the next caller refreshes; lies a margin before access_expires_at.
     generation: grows with every new set of tokens. incarnation: 32 hex digits, drawn when the row was created.
     authorized_by: SHA-256 of the flow that brought the grant; authorized_at: when, 0 where an older valetkey wrote it.
+    issuer, subject: whose account it is at the provider, from the id_token; inside the seal, as scope is.
     problem: why a row could not be read (`key_unavailable`, `seal_broken`; `unreadable` where the key service is out of
       reach or a newer valetkey wrote it), else empty; its scope is then unknown.
     """
@@ -108,6 +109,8 @@ class Connection:
     authorized_by: str = ""
     key_id: str = ""
     problem: str = ""
+    issuer: str = ""
+    subject: str = ""
 
 
 @value
@@ -128,6 +131,7 @@ class Credentials:
 
     previous: the tokens before the last refresh, kept as long as the provider may still take them.
     extra: other fields of the provider's answer, such as a user's name.
+    issuer, subject: whose account it is, from the id_token.
     """
 
     resource_owner: str
@@ -135,3 +139,5 @@ class Credentials:
     previous: Tokens | None = None
     scope: tuple[str, ...] = ()
     extra: Pairs = ()
+    issuer: str = ""
+    subject: str = ""

@@ -72,6 +72,9 @@ def establish(
             raise
         yield from release_claim(claim)  # the code was never sent: a reload may try again
         raise
+    except CallbackError:  # the id_token: its tokens are discarded, and the code is spent
+        _ = yield from move_claim(claim, FAILED)
+        raise
     except ProviderError as error:
         if not isinstance(error, MalformedResponse) and error.status < 500:
             _ = yield from move_claim(claim, FAILED)
@@ -115,7 +118,14 @@ def save_grant(
                 return before  # it was written after all, and may have been refreshed since
             connection = yield from _next_connection(registration, grant, before, resource_owner, account)
             connection = replace(connection, authorized_by=authorized_by)
-            credentials = Credentials(resource_owner, grant.tokens, scope=grant.scope, extra=grant.extra)
+            credentials = Credentials(
+                resource_owner,
+                grant.tokens,
+                scope=grant.scope,
+                extra=grant.extra,
+                issuer=grant.issuer,
+                subject=grant.subject,
+            )
             connection, sealed = yield from seal_credentials(settings, key, connection, credentials)
             written = yield from write_record(key, row.version if row else None, connection, sealed)
         except StoreError:
@@ -160,6 +170,8 @@ def _next_connection(
         account=account,
         state=state,
         scope=grant.scope,
+        issuer=grant.issuer,
+        subject=grant.subject,
         incarnation=incarnation,
         generation=generation,
         access_expires_at=grant.expires_at,

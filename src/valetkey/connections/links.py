@@ -11,6 +11,7 @@ from __future__ import annotations
 from valetkey.connections.authorize import begin_authorization
 from valetkey.connections.claims import CLAIMED, WAITING, Claim, load_claim, release_claim, take_claim
 from valetkey.connections.codec import connection_key, partition_of
+from valetkey.connections.discovery import described
 from valetkey.connections.establish import establish, settle
 from valetkey.connections.pending import SKEW_SECONDS, pack_pending, unpack_pending
 from valetkey.connections.records import swap_settled
@@ -156,7 +157,7 @@ def complete_authorization(settings: Settings, handle: str, *, resource_owner: s
     claim = yield from load_claim(flow)
     if claim is None or not constant_time_equal(str(claim.clear.get("handle", "")), sha256_hex(half)):
         raise unknown
-    at = settings.registration(str(claim.clear.get("registration", "")))
+    at = yield from described(settings, settings.registration(str(claim.clear.get("registration", ""))))
     if claim.state != WAITING:
         return (yield from settle(settings, at, flow, resource_owner=resource_owner, account=None))
     if (yield from Now()) > int(claim.clear.get("complete_by", 0)):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from valetkey.connections.codec import CONNECTION, connection_key, partition_of, rescue_name
 from valetkey.connections.connection import IN_DOUBT, NEEDS_REAUTHORIZATION, REFRESHING, REVOKING, next_state
+from valetkey.connections.discovery import described
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.records import (
     describe_record,
@@ -98,7 +99,7 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
 
     Raises ReauthorizationRequired where there is no such connection, StoreError.
     """
-    at = settings.registration(registration)
+    at = yield from described(settings, settings.registration(registration))
     record = yield from _begin_revocation(settings, at, resource_owner, account)
     credentials = yield from open_record(settings, record)
     shared = at.provider.shared_grant_revocation

@@ -60,7 +60,13 @@ def describe_record(settings: Settings, record: Record) -> Op[Connection]:
         return replace(record.connection, problem="seal_broken")
     except StoreError:
         return replace(record.connection, problem="unreadable")
-    return replace(record.connection, resource_owner=credentials.resource_owner, scope=credentials.scope)
+    return replace(
+        record.connection,
+        resource_owner=credentials.resource_owner,
+        scope=credentials.scope,
+        issuer=credentials.issuer,
+        subject=credentials.subject,
+    )
 
 
 def seal_credentials(

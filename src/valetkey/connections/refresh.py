@@ -15,12 +15,20 @@ from __future__ import annotations
 from valetkey.connections.cache import CachedRecord
 from valetkey.connections.codec import connection_key
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REFRESHING, USABLE, Doubt, next_state
+from valetkey.connections.discovery import described
 from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
 from valetkey.connections.lifetimes import SKEW_SECONDS
 from valetkey.connections.records import load_record, open_record, sealing_key, write_record
 from valetkey.connections.refresh_plan import plan
 from valetkey.effects import Now, Random, Remaining, Sleep
-from valetkey.errors import ConfigurationError, ProviderError, ReauthorizationRequired, RefreshInProgress, StoreError
+from valetkey.errors import (
+    ConfigurationError,
+    ProviderError,
+    ReauthorizationRequired,
+    RefreshInProgress,
+    StoreError,
+    TransportError,
+)
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -146,6 +154,12 @@ def _claim_and_refresh(
     try:
         _ = yield from sealing_key(settings)
     except StoreError:  # new tokens could not be kept: none are asked for
+        if found.usable:
+            return credentials.current
+        raise
+    try:
+        registration = yield from described(settings, registration)  # before the lease: an issuer may be out of reach
+    except (ProviderError, TransportError):
         if found.usable:
             return credentials.current
         raise

@@ -47,6 +47,11 @@ def link_place(environment: str) -> Place:
     return Place("link", (environment,))
 
 
+def discovery_place(environment: str, issuer: str) -> Place:
+    """Of an issuer's metadata as it was fetched last."""
+    return Place("discovery", (environment, issuer))
+
+
 def key_id_of(sealed: bytes) -> str:
     """The id of the key that a value was sealed with: `vk1.<key id>.<...>`; empty where it is not a sealed value."""
     parts = sealed[:64].split(b".", 2)

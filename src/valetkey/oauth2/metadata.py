@@ -9,6 +9,7 @@ from __future__ import annotations
 from valetkey.effects import CONFIGURED, PUBLIC, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.oauth2.jws import ALGORITHMS
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.value import value
@@ -40,6 +41,8 @@ class Metadata:
     introspection_endpoint: str | None = None
     registration_endpoint: str | None = None
     jwks_uri: str | None = None
+    userinfo_endpoint: str | None = None
+    id_token_signing_alg_values_supported: tuple[str, ...] | None = None
     scopes_supported: tuple[str, ...] | None = None
     code_challenge_methods_supported: tuple[str, ...] | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
@@ -108,6 +111,9 @@ def authorization_server(metadata: Metadata, *, reach: Reach = PUBLIC) -> Author
         revocation_endpoint=metadata.revocation_endpoint,
         introspection_endpoint=metadata.introspection_endpoint,
         iss_required=metadata.authorization_response_iss_parameter_supported,
+        jwks_uri=metadata.jwks_uri,
+        userinfo_endpoint=metadata.userinfo_endpoint,
+        id_token_algorithms=_algorithms(metadata),
         token_endpoint_auth_method=_auth_method(metadata.token_endpoint_auth_methods_supported),
         reach=reach,
     )
@@ -122,6 +128,21 @@ def _auth_method(supported: tuple[str, ...]) -> AuthMethod:
         return "none"
     message = "the authorization server offers none of client_secret_basic, client_secret_post and none"
     raise ValueError(message)
+
+
+def _algorithms(metadata: Metadata) -> tuple[str, ...]:
+    """How it may sign id_tokens: what it says and we verify; RS256 where it does not say (Discovery section 3)."""
+    said = metadata.id_token_signing_alg_values_supported or ("RS256",)
+    return tuple(name for name in ALGORITHMS if name in said) or ALGORITHMS
+
+
+def write_metadata(metadata: Metadata) -> bytes:
+    """The metadata as the JSON object that `read_metadata` reads."""
+    import json
+
+    names: tuple[str, ...] = Metadata.__match_args__  # type: ignore[attr-defined]
+    members = {name: getattr(metadata, name) for name in names}
+    return json.dumps({name: found for name, found in members.items() if found is not None}).encode()
 
 
 def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadata:
@@ -140,6 +161,8 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         introspection_endpoint=_endpoint(members, "introspection_endpoint", reach),
         registration_endpoint=_endpoint(members, "registration_endpoint", reach),
         jwks_uri=_endpoint(members, "jwks_uri", reach),
+        userinfo_endpoint=_endpoint(members, "userinfo_endpoint", reach),
+        id_token_signing_alg_values_supported=_texts(members, "id_token_signing_alg_values_supported"),
         scopes_supported=_texts(members, "scopes_supported"),
         code_challenge_methods_supported=_texts(members, "code_challenge_methods_supported"),
         # 8414 s2: client_secret_basic where it is left out

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from valetkey.oauth1.clocks import ClockOffsets
     from valetkey.oauth1.credentials import ClientCredentials, Server
     from valetkey.oauth2.client import Client
+    from valetkey.oauth2.kept import KeptKeys, KeptMetadata
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.providers.provider import Provider
 
@@ -33,6 +34,7 @@ class Registration:
       authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
     accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
     clocks: what this process has learned of the provider's clocks.
+    kept_keys, kept_metadata: what it has fetched of an authorization server's keys and metadata.
     grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
 
@@ -45,6 +47,8 @@ class Registration:
     accept_xauth: bool = False
     clocks: ClockOffsets | None = None
     grant: GrantType = "authorization_code"
+    kept_keys: KeptKeys | None = None
+    kept_metadata: KeptMetadata | None = None
 
     @property
     def renews_alone(self) -> bool:
@@ -91,6 +95,8 @@ def register(
         server = replace(server, authorization_parameters=_merged(server, authorization_parameters))
     client: ClientCredentials | Client
     clocks: ClockOffsets | None = None
+    kept_keys: KeptKeys | None = None
+    kept_metadata: KeptMetadata | None = None
     if callable(private_key):
         private_key = PrivateKey(signer=private_key)
     if provider.protocol == "oauth1":
@@ -103,6 +109,7 @@ def register(
         clocks = ClockOffsets()
         client = ClientCredentials(client_id, client_secret or Secret(""), private_key)
     else:
+        from valetkey.oauth2.kept import KeptKeys, KeptMetadata
         from valetkey.providers.oauth2_client import Wishes, adjusted_server, oauth2_client
 
         wishes = Wishes(
@@ -111,6 +118,7 @@ def register(
             resources=resources,
             public=public_client,
         )
+        kept_keys, kept_metadata = KeptKeys(), KeptMetadata()
         keyed = private_key is not None and not client_secret
         server = adjusted_server(name, server, wishes, keyed=keyed, problems=problems)  # type: ignore[arg-type]
         client = oauth2_client(
@@ -134,6 +142,8 @@ def register(
         accept_missing_verifier=accept_missing_verifier,
         accept_xauth=accept_xauth,
         clocks=clocks,
+        kept_keys=kept_keys,
+        kept_metadata=kept_metadata,
     )
 
 

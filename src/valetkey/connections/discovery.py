@@ -1,0 +1,162 @@
+"""A registration that names only its issuer: the endpoints come from the issuer's metadata (RFC 8414, OpenID Discovery).
+
+    this process, an hour  ->  the store, an hour  ->  the issuer  ->  what the store kept, up to a day
+
+The one rule: metadata is believed only from its own issuer, and an error is never kept in its place.
+Not here: reading metadata (`oauth2.metadata`).
+"""
+
+from __future__ import annotations
+
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op, Place, Reach
+    from valetkey.oauth2.metadata import Metadata
+    from valetkey.oauth2.server import AuthorizationServer
+    from valetkey.providers.registration import Registration
+
+FRESH_SECONDS = 3600
+LAST_GOOD_SECONDS = 86_400
+AGAIN_SECONDS = 60  # how long the last good one is used before an issuer that failed is asked again
+NAME = "discovery/metadata"
+
+
+def described(settings: Settings, registration: Registration) -> Op[Registration]:
+    """The registration with its server's endpoints, which it has already unless it names only the issuer.
+
+    Raises ProviderError, MalformedResponse, TransportError where they cannot be had, ConfigurationError where the
+    server cannot be used safely.
+    """
+    server = registration.provider.server
+    if not getattr(server, "discovery", ""):
+        return registration
+    from valetkey.oauth2.server import AuthorizationServer
+
+    assert isinstance(server, AuthorizationServer)
+    metadata = yield from _metadata(settings, registration, server)
+    found = with_metadata(server, metadata)
+    return replace(registration, provider=replace(registration.provider, server=found))
+
+
+def with_metadata(server: AuthorizationServer, metadata: Metadata) -> AuthorizationServer:
+    """The server with what its metadata says; what the registration chose stays. Raises ConfigurationError."""
+    from valetkey.errors import ConfigurationError
+    from valetkey.oauth2.metadata import authorization_server
+
+    if server.discovery == "oauth2" and metadata.code_challenge_methods_supported is None:
+        # Without a nonce nothing else keeps a stolen code from being used: RFC 9700 section 2.1.1.
+        message = f"{metadata.issuer} does not say that it takes S256 code challenges: it cannot be used by discovery"
+        raise ConfigurationError(message)
+    try:
+        found = authorization_server(metadata, reach=reach_of(metadata))
+    except ValueError as why:
+        raise ConfigurationError(f"{metadata.issuer}: {why}") from None
+    method, offered = server.token_endpoint_auth_method, metadata.token_endpoint_auth_methods_supported
+    chosen = method if method in ("none", *offered) else found.token_endpoint_auth_method
+    return replace(
+        server,
+        discovery="",
+        authorization_endpoint=found.authorization_endpoint,
+        token_endpoint=found.token_endpoint,
+        revocation_endpoint=found.revocation_endpoint,
+        introspection_endpoint=found.introspection_endpoint,
+        userinfo_endpoint=found.userinfo_endpoint,
+        jwks_uri=found.jwks_uri,
+        id_token_algorithms=found.id_token_algorithms,
+        iss_required=found.iss_required,
+        token_endpoint_auth_method=chosen,
+        reach=found.reach,
+    )
+
+
+def reach_of(metadata: Metadata) -> Reach:
+    """How far the endpoints may lie: on the issuer's own origin, which the operator configured, else on the internet."""
+    from valetkey.effects import CONFIGURED, PUBLIC
+    from valetkey.http import read_url
+
+    urls = (
+        metadata.authorization_endpoint,
+        metadata.token_endpoint,
+        metadata.revocation_endpoint,
+        metadata.introspection_endpoint,
+        metadata.userinfo_endpoint,
+        metadata.jwks_uri,
+    )
+    origin = read_url(metadata.issuer).origin
+    return CONFIGURED if all(read_url(url).origin == origin for url in urls if url) else PUBLIC
+
+
+def _metadata(settings: Settings, registration: Registration, server: AuthorizationServer) -> Op[Metadata]:
+    from valetkey.connections.grant import exchange_deadline
+    from valetkey.effects import CONFIGURED, Now
+    from valetkey.errors import ProviderError, TransportError
+    from valetkey.oauth2.kept import KeptMetadata
+    from valetkey.oauth2.metadata import fetch_metadata
+
+    kept, now, issuer = registration.kept_metadata or KeptMetadata(), (yield from Now()), server.issuer or ""
+    if kept.found is not None and kept.found.issuer == issuer and now < kept.fresh_until:
+        return kept.found
+    stored, fetched_at = yield from _load(settings, issuer)
+    if stored is not None and 0 <= now - fetched_at < FRESH_SECONDS:
+        kept.found, kept.fresh_until = stored, fetched_at + FRESH_SECONDS
+        return stored
+    try:
+        found = yield from fetch_metadata(issuer, not_after=(yield from exchange_deadline()), reach=CONFIGURED)
+    except (ProviderError, TransportError):
+        if stored is None or not 0 <= now - fetched_at < LAST_GOOD_SECONDS:
+            raise
+        kept.found, kept.fresh_until = stored, now + AGAIN_SECONDS
+        return stored
+    kept.found, kept.fresh_until = found, now + FRESH_SECONDS
+    yield from _save(settings, found, now)
+    return found
+
+
+def _load(settings: Settings, issuer: str) -> Op[tuple[Metadata | None, float]]:
+    """What the store has, whenever it was fetched; None where it has nothing or cannot say."""
+    from valetkey.effects import CONFIGURED, Key, Load, Open
+    from valetkey.errors import MalformedResponse, StoreError
+    from valetkey.http import Headers, Response
+    from valetkey.oauth2.metadata import read_metadata
+
+    try:
+        row = yield from Load(Key(_partition(issuer), NAME))
+        if row is None:
+            return None, 0
+        octets = yield from Open(_place(settings, issuer), row.sealed)
+        return read_metadata(Response(200, Headers(), octets), issuer=issuer, reach=CONFIGURED), int(
+            row.clear.get("fetched_at", 0)
+        )
+    except (StoreError, MalformedResponse):  # it is only a copy: the issuer is asked
+        return None, 0
+
+
+def _save(settings: Settings, metadata: Metadata, now: float) -> Op[None]:
+    """Keep it for the fleet. Sealed, so that who can write to the store cannot lead the client's secret elsewhere."""
+    from valetkey.effects import Key, Load, Random, Row, Seal, Swap
+    from valetkey.errors import StoreError
+    from valetkey.oauth2.metadata import write_metadata
+
+    key = Key(_partition(metadata.issuer), NAME)
+    try:
+        sealed = yield from Seal(_place(settings, metadata.issuer), write_metadata(metadata))
+        row = yield from Load(key)
+        new = Row(key, (yield from Random(16)), {"fetched_at": int(now)}, sealed, int(now) + LAST_GOOD_SECONDS)
+        _ = yield from Swap(key, row.version if row else None, new)  # another caller's is as good
+    except StoreError:
+        return
+
+
+def _partition(issuer: str) -> str:
+    from valetkey.digest import sha256_hex
+
+    return sha256_hex(f"issuer {issuer}")
+
+
+def _place(settings: Settings, issuer: str) -> Place:
+    from valetkey.connections.seal import discovery_place
+
+    return discovery_place(settings.environment, issuer)

@@ -1,0 +1,161 @@
+"""Who the connected account is: the id_token of the code flow, and the userinfo endpoint (OpenID Connect Core 1.0).
+
+The one rule: the keys are at hand before the code is sent, and tokens whose id_token fails a check are not kept.
+"""
+
+from __future__ import annotations
+
+from valetkey.effects import Now, Send
+from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TransportError
+from valetkey.http import Headers, Request
+from valetkey.oauth2.id_token import Identity, check_bindings, check_header, check_identity, check_moment, refuse
+from valetkey.oauth2.jwks import key_set, key_set_anew
+from valetkey.oauth2.jws import read_jws
+from valetkey.oauth2.kept import KeptKeys
+from valetkey.oauth2.server import AuthorizationServer
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op, WireOp
+    from valetkey.oauth2.client import Client
+    from valetkey.oauth2.jws import Jws
+    from valetkey.oauth2.token_response import TokenResponse
+    from valetkey.providers.registration import Registration
+    from valetkey.secret import Secret
+
+OPENID = "openid"
+MAX_USERINFO_OCTETS = 64 * 1024
+
+
+def identifies(server: AuthorizationServer, scope: tuple[str, ...]) -> bool:
+    """Whether an id_token is expected and can be checked: scope has `openid`, and the issuer and its keys are known."""
+    return OPENID in scope and bool(server.issuer and server.jwks_uri)
+
+
+def fetch_keys(registration: Registration, server: AuthorizationServer, *, not_after: float) -> WireOp[KeptKeys]:
+    """The server's keys, before anything is spent: a failure is a TransportError of a code that was never sent."""
+    kept = registration.kept_keys or KeptKeys()
+    try:
+        _ = yield from key_set(kept, server.jwks_uri or "", reach=server.reach, not_after=not_after)
+    except (ProviderError, TransportError) as problem:
+        message = f"the provider's keys cannot be had now, so the code was not sent ({type(problem).__name__})"
+        raise TransportError(message, maybe_received=False) from None
+    return kept
+
+
+def check_id_token(
+    server: AuthorizationServer,
+    client: Client,
+    response: TokenResponse,
+    *,
+    kept: KeptKeys,
+    nonce: str,
+    not_after: float,
+) -> WireOp[Identity]:
+    """Who it was, from an id_token that passed every check of section 3.1.3.7. Raises CallbackError `id_token_...`."""
+    jws = _read(response)
+    check_header(jws, algorithms=server.id_token_algorithms)
+    yield from _check_signature(server, jws, kept, not_after)
+    identity = check_identity(jws, issuer=server.issuer or "", client_id=client.client_id)
+    check_moment(jws, now=(yield from Now()))
+    check_bindings(jws, nonce=nonce, access_token=response.access_token)
+    return identity
+
+
+def refreshed_subject(server: AuthorizationServer, client: Client, response: TokenResponse) -> str:
+    """The subject of a refreshed id_token (section 12.2); empty where there is none. Raises CallbackError.
+
+    Its signature is not looked at: it came straight from the token endpoint over TLS, which section 3.1.3.7 step 6
+    lets stand in for it. A key set that cannot be fetched must not cost a refresh token that was just replaced.
+    """
+    if response.id_token is None:
+        return ""
+    return check_identity(_read(response), issuer=server.issuer or "", client_id=client.client_id).subject
+
+
+def _read(response: TokenResponse) -> Jws:
+    if response.id_token is None:
+        raise refuse("missing", "there is none, although openid was asked for")
+    try:
+        return read_jws(response.id_token.reveal())
+    except ValueError as why:
+        raise refuse("malformed", str(why)) from None
+
+
+def _check_signature(server: AuthorizationServer, jws: Jws, kept: KeptKeys, not_after: float) -> WireOp[None]:
+    from valetkey.keys.verify import signature_is_right
+
+    assert kept.found is not None
+    keys = kept.found.candidates(jws.key_id, jws.algorithm)
+    if not keys:  # rotated since: asked for once more, at most once a minute
+        try:
+            fresh = yield from key_set_anew(kept, server.jwks_uri or "", reach=server.reach, not_after=not_after)
+        except (ProviderError, TransportError):
+            fresh = None
+        keys = fresh.candidates(jws.key_id, jws.algorithm) if fresh is not None else ()
+    if not keys:
+        raise refuse("unknown_key", "the provider's key set has no key that it names")
+    if not any(signature_is_right(key, jws.algorithm, jws.signed, signature=jws.signature) for key in keys):
+        raise refuse("signature", "its signature is wrong")
+
+
+@value
+class UserInfo:
+    """What the provider's userinfo endpoint says of the connected account (section 5.3). claims: as they came."""
+
+    subject: str
+    claims: Mapping[str, Any]
+
+
+def userinfo(settings: Settings, registration: str, *, resource_owner: str, account: str = "") -> Op[UserInfo]:
+    """The claims about the account; its `sub` must be the one of the connection's id_token (section 5.3.2).
+
+    Raises ConfigurationError where the provider has no userinfo endpoint; ProviderError, MalformedResponse, and what
+    `access_token` raises.
+    """
+    from valetkey.connections.discovery import described
+    from valetkey.connections.grant import exchange_deadline
+    from valetkey.connections.manage import connection
+    from valetkey.connections.sign import access_token
+
+    at = yield from described(settings, settings.registration(registration))
+    server = at.provider.server
+    if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
+        message = f"{registration} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
+        raise ConfigurationError(message)
+    rejected: Secret | None = None
+    for _ in range(2):  # a token that is refused is refreshed once
+        token = yield from access_token(
+            settings, registration, resource_owner=resource_owner, account=account, rejected=rejected
+        )
+        headers = Headers((("Accept", "application/json"), ("Authorization", f"Bearer {token.reveal()}")))
+        request = Request("GET", server.userinfo_endpoint, headers)
+        response = yield from Send(request, server.reach, (yield from exchange_deadline()))
+        if response.status != 401:
+            break
+        rejected = token
+    if response.status != 200:
+        message = f"the userinfo endpoint answered {response.status}: look at the connection's scope"
+        raise ProviderError(message, error="userinfo_refused", status=response.status)
+    claims = _read_claims(response.body)
+    known = yield from connection(settings, registration, resource_owner=resource_owner, account=account)
+    # s5.3.2: the claims are those of the id_token's subject, or they must not be used.
+    if known is None or not known.subject or claims.get("sub") != known.subject:
+        message = "the userinfo endpoint speaks of another account than the connection's id_token: it is not used"
+        raise ProviderError(message, error="subject_mismatch", status=200)
+    return UserInfo(known.subject, claims)
+
+
+def _read_claims(body: bytes) -> dict[str, Any]:
+    from valetkey.oauth2.strict_json import read_json_object
+
+    try:
+        return read_json_object(body, limit=MAX_USERINFO_OCTETS)
+    except ValueError as why:
+        message = f"the userinfo endpoint's answer cannot be read: {why} (signed answers are not taken)"
+        raise MalformedResponse(message, status=200) from None
