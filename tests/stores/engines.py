@@ -78,7 +78,7 @@ class Redis(Engine):
         self.program, self.arguments = program, arguments or ("--appendonly", "yes", "--appendfsync", "always")
 
     def command(self) -> Sequence[str]:
-        place = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory))
+        place: tuple[str, ...] = ("--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.directory))
         if "--cluster-enabled" in self.arguments:  # its bus would listen 10,000 ports higher, where there may be none
             place += ("--cluster-port", str(free_port()))
         return (self.program, *place, "--save", "", *self.arguments)
