@@ -109,7 +109,7 @@ class Watched:
             for name, found in content.items():
                 if name in SECRET_FIELDS and isinstance(found, str):
                     self.canaries[found] = name
-        if isinstance(content, list) and len(content) == 12:  # a pending authorization: verifier and secret
+        if isinstance(content, list) and len(content) >= 12:  # a pending authorization: verifier and secret
             self.canaries |= {str(text): "cookie plaintext" for text in (content[7], content[9]) if text}
 
     def run(self, op: Op[Any]) -> Any:
