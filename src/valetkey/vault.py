@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
+    from valetkey.connections.identity import UserInfo
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.connections.settings import Settings
     from valetkey.drivers.events import Invocation
@@ -57,6 +58,8 @@ class _Front:
         from valetkey.drivers.events import Listeners, LogEvents
 
         self.settings = settings if settings.cache is not None else replace(settings, cache=TokenCache())
+        if unfit := getattr(store, "unfit", ""):
+            self.settings = replace(self.settings, store_unfit=str(unfit))
         wanted = None if settings.webhook is None else settings.webhook.wants
         self._listeners = Listeners(events or LogEvents(), on_event=on_event, on_unsaved=on_unsaved, wanted=wanted)
         self._store = store
@@ -199,6 +202,10 @@ class Vault(_Front):
         """See `connections.sign.access_token`."""
         return self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
 
+    def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
+        """See `connections.identity.userinfo`."""
+        return self.run(verbs.userinfo(self, registration, resource_owner, account))
+
     def sign_as_client(
         self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
     ) -> Request:
@@ -332,6 +339,10 @@ class AsyncVault(_Front):
     ) -> Secret:
         """See `connections.sign.access_token`."""
         return await self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
+
+    async def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
+        """See `connections.identity.userinfo`."""
+        return await self.run(verbs.userinfo(self, registration, resource_owner, account))
 
     async def sign_as_client(
         self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None

@@ -145,6 +145,13 @@ def _claim_and_refresh(
     """The tokens that this caller's refresh brought, the old ones while they live, or None to look again."""
     from valetkey.connections.refresh_commit import refresh_under_lease
 
+    if settings.store_unfit:
+        if found.usable:
+            return credentials.current
+        message = (
+            f"this store may not be refreshed from ({settings.store_unfit}): two callers could use one refresh token"
+        )
+        raise ConfigurationError(message)
     limit = min(EXCHANGE_SECONDS, (yield from Remaining()) - RESERVE_SECONDS)
     if limit < 1:
         if found.usable:

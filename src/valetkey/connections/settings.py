@@ -28,6 +28,7 @@ class Settings:
     application: the name that pages show to people.
     completion_url: the application's page that finishes what a connect link began (`links`); empty where unused.
     cache: access tokens of this process, at most 30 s old.
+    store_unfit: why the store may not be refreshed from; empty where it may.
     webhook: where events are sent; None where nowhere.
     """
 
@@ -39,6 +40,7 @@ class Settings:
     application: str = "This application"
     completion_url: str = ""
     cache: TokenCache | None = None
+    store_unfit: str = ""
     webhook: Webhook | None = None
 
     @property

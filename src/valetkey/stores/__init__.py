@@ -31,7 +31,11 @@ if TYPE_CHECKING:
     Answer: TypeAlias = T | Awaitable[T] | WireOp[T]
 
     class Store(Protocol):
-        """Rows and compare-and-swap."""
+        """Rows and compare-and-swap.
+
+        A store of your own that has no strong reads or no compare-and-swap says so in an attribute `unfit`, whose text
+        is the reason: its tokens are served, and refreshing them is refused with that reason.
+        """
 
         description: str
         """How errors and `valetkey` commands name it: kind and place, never a credential."""
