@@ -13,6 +13,8 @@
     SIGNATURE_METHOD                   of OAuth 1.0a, where it is not the provider's usual one; of OAuth 2.0 the
                                        algorithm of private_key_jwt: RS256, PS256 or ES256
     TOKEN_ENDPOINT_AUTH_METHOD         client_secret_jwt, private_key_jwt, ..., where it is not the provider's usual one
+    DPOP_BOUND_ACCESS_TOKENS           true: tokens are bound to a key of the connection's own (RFC 9449)
+    AUTHORIZATION_DETAILS              what exactly is asked for, as a JSON array (RFC 9396)
     RESOURCES                          what the tokens are for, as URIs (RFC 8707), separated by blanks or commas
     AUTHORIZATION_PARAMETERS           `expiration=1day&name=Notes`, or a table
     ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
@@ -95,6 +97,8 @@ def _read(sources: Sources, name: str) -> Registration | None:
             public_client=sources.flag("public_client", name),
             token_endpoint_auth_method=sources.text("token_endpoint_auth_method", name),
             resources=sources.texts("resources", name),
+            authorization_details=sources.text("authorization_details", name),
+            dpop_bound_access_tokens=sources.flag("dpop_bound_access_tokens", name),
         )
     except ConfigurationError as error:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]

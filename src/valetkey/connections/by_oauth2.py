@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
-from valetkey.effects import Random
+from valetkey.effects import MakeKey, PrivateKey, Random
 from valetkey.errors import CallbackError
-from valetkey.http import base64url
+from valetkey.http import base64url, with_query
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.secret import Secret
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from valetkey.connections.grant import AtProvider
     from valetkey.connections.pending import Pending
     from valetkey.effects import WireOp
-    from valetkey.http import Pairs, Request
+    from valetkey.http import Pairs, Request, Response
+    from valetkey.oauth2.dpop import ProofKey
     from valetkey.oauth2.token_response import TokenResponse
     from valetkey.providers.registration import Registration
 
@@ -41,10 +42,9 @@ def begin(
 
     With `openid` at a server whose keys are known also a nonce (OpenID Connect Core 1.0 section 3.1.2.1).
     """
-    from valetkey.oauth2.authorization import authorization_url
+    from valetkey.oauth2.authorization import authorization_parameters
     from valetkey.oauth2.pkce import code_challenge, code_verifier
 
-    del not_after  # nothing is sent
     server, client = parts(registration)
     challenge = None
     if server.pkce == "S256":
@@ -53,7 +53,15 @@ def begin(
         pending = replace(pending, verifier=Secret(verifier))
     if server.jwks_uri and server.issuer and OPENID in scope:
         pending = replace(pending, nonce=base64url((yield from Random(NONCE_OCTETS))))
-    location = authorization_url(server, client, state=state, scope=scope, code_challenge=challenge, nonce=pending.nonce or None)
+    asked = authorization_parameters(
+        server, client, state=state, scope=scope, code_challenge=challenge, nonce=pending.nonce or None
+    )
+    if server.pushed_authorization_request_endpoint or server.request_object_signing_alg:
+        from valetkey.oauth2.authorization_request import request_authorization
+
+        location = yield from request_authorization(server, client, parameters=asked, not_after=not_after)
+    else:
+        location = with_query(server.authorization_endpoint, asked)
     return location, replace(pending, issuer=server.issuer or "")
 
 
@@ -82,11 +90,17 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
         from valetkey.connections.identity import check_id_token, fetch_keys
 
         kept = yield from fetch_keys(registration, server, not_after=not_after)
+    key = (yield from MakeKey()).pem if server.dpop_bound_access_tokens else None
     response = yield from exchange_code(
-        server, client, code=answer or Secret(""), code_verifier=pending.verifier, not_after=not_after
+        server,
+        client,
+        code=answer or Secret(""),
+        code_verifier=pending.verifier,
+        proof_key=proof_key(registration, key),
+        not_after=not_after,
     )
     asked = tuple(pending.scope.split(" ")) if pending.scope else registration.scope
-    grant = granted(response, asked=asked, before=None)
+    grant = granted(response, asked=asked, before=None, key=key)
     if kept is None:
         return grant
     who = yield from check_id_token(server, client, response, kept=kept, nonce=pending.nonce, not_after=not_after)
@@ -99,8 +113,14 @@ def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...
 
     server, client = parts(registration)
     refresh_token = tokens.refresh_token or Secret("")
-    response = yield from refresh_grant(server, client, refresh_token=refresh_token, not_after=not_after)
-    grant = granted(response, asked=scope, before=tokens)
+    response = yield from refresh_grant(
+        server,
+        client,
+        refresh_token=refresh_token,
+        proof_key=proof_key(registration, tokens.proof_key),
+        not_after=not_after,
+    )
+    grant = granted(response, asked=scope, before=tokens, key=tokens.proof_key)
     if response.id_token is None or not (server.issuer and server.jwks_uri):
         return grant
     from valetkey.connections.identity import refreshed_subject
@@ -111,20 +131,47 @@ def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...
         return replace(grant, refused=refused.reason)
 
 
-def granted(response: TokenResponse, *, asked: tuple[str, ...], before: Tokens | None) -> Grant:
-    """The grant behind a token response; one without a refresh token keeps the one before (RFC 6749 section 6)."""
+def proof_key(registration: Registration, key: Secret | None) -> ProofKey | None:
+    """The key that a connection's tokens are bound to, with the nonces that this process knows (RFC 9449)."""
+    if key is None:
+        return None
+    from valetkey.oauth2.dpop import Nonces, ProofKey
+
+    return ProofKey(PrivateKey(key), registration.nonces or Nonces())
+
+
+def granted(
+    response: TokenResponse, *, asked: tuple[str, ...], before: Tokens | None, key: Secret | None = None
+) -> Grant:
+    """The grant behind a token response; one without a refresh token keeps the one before (RFC 6749 section 6).
+
+    key: what the tokens are bound to.
+    """
     kept = response.refresh_token or (before.refresh_token if before else None)
     scope = asked if response.scope is None else response.scope  # 6749 s5.1: left out means as asked; "" means none
-    return Grant(Tokens(response.access_token, kept), response.expires_at or 0, scope, response.extra)
+    return Grant(Tokens(response.access_token, kept, proof_key=key), response.expires_at or 0, scope, response.extra)
 
 
 def authorize(registration: Registration, request: Request, tokens: Tokens) -> WireOp[Request]:
-    """The request with its bearer token (RFC 6750 section 2.1)."""
+    """The request with its bearer token (RFC 6750 section 2.1), or with a bound one and its proof (9449 section 7)."""
     from valetkey.oauth2.bearer import authorize_request
 
-    del registration
-    yield from ()  # asks for nothing: a program like its sibling
+    bound = proof_key(registration, tokens.proof_key)
+    if bound is not None:
+        from valetkey.oauth2.dpop import prove
+
+        return (yield from prove(request, bound, access_token=tokens.access_token))
     return authorize_request(request, tokens.access_token)
+
+
+def must_prove_again(registration: Registration, request: Request, response: Response) -> bool:
+    """Whether the server refused the request only because the proof had not its nonce, which is now known (9449 s9)."""
+    from valetkey.oauth2.dpop import wants_nonce
+
+    if registration.nonces is None:
+        return False
+    registration.nonces.learn(request, response)
+    return wants_nonce(response)
 
 
 def revoke(registration: Registration, tokens: Tokens, *, not_after: float) -> WireOp[AtProvider]:

@@ -32,6 +32,8 @@ def call(
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
     signed = yield from speaker(at).authorize(at, request, tokens)
     response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    if tokens.proof_key is not None:
+        response = yield from _with_their_nonce(at, request, response, tokens)
     if at.provider.protocol == "oauth1" and response.status in (400, 401):
         response = yield from _at_their_time(at, request, response, tokens)
     if response.status != 401 or tokens.refresh_token is None:  # 6750 s3.1: 401 is invalid_token
@@ -92,6 +94,18 @@ def _at_their_time(
     again = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
     if again.status in (400, 401) and registration.clocks is not None:
         registration.clocks.forget(read_url(request.url).host)
+    return again
+
+
+def _with_their_nonce(registration: Registration, request: Request, response: Response, tokens: Tokens) -> Op[Response]:
+    """The answer to the request with the nonce that the server wants in a proof, if that is why it was refused."""
+    from valetkey.connections.by_oauth2 import authorize, must_prove_again
+
+    if not must_prove_again(registration, request, response):
+        return response
+    proved = yield from authorize(registration, request, tokens)
+    again = yield from Send(proved, CONFIGURED, (yield from _deadline()), kept=True)
+    _ = must_prove_again(registration, request, again)  # it may have given out the next one
     return again
 
 

@@ -175,8 +175,10 @@ def _write_content(credentials: Credentials) -> bytes:
 
 
 def _write_tokens(tokens: Tokens) -> list[str | None]:
-    three = (tokens.access_token, tokens.refresh_token, tokens.token_secret)
-    return [None if token is None else token.reveal() for token in three]
+    parts = [tokens.access_token, tokens.refresh_token, tokens.token_secret]
+    if tokens.proof_key is not None:  # left out otherwise, so that an older valetkey reads what it knows
+        parts.append(tokens.proof_key)
+    return [None if part is None else part.reveal() for part in parts]
 
 
 def read_credentials(plaintext: bytes) -> Credentials:
@@ -199,6 +201,6 @@ def read_credentials(plaintext: bytes) -> Credentials:
     )
 
 
-def _read_tokens(three: list[str | None]) -> Tokens:
-    access, refresh, secret = (None if token is None else Secret(token) for token in three)
-    return Tokens(access or Secret(""), refresh, secret)
+def _read_tokens(parts: list[str | None]) -> Tokens:
+    access, refresh, secret, *more = (None if part is None else Secret(part) for part in parts)
+    return Tokens(access or Secret(""), refresh, secret, more[0] if more else None)

@@ -118,11 +118,13 @@ class Tokens:
     """The tokens of one generation.
 
     OAuth 1.0a: access_token is the token identifier, token_secret its shared secret. OAuth 2.0: token_secret is None.
+    proof_key: the private key, in PEM, that the tokens are bound to (RFC 9449); of this connection alone.
     """
 
     access_token: Secret
     refresh_token: Secret | None = None
     token_secret: Secret | None = None
+    proof_key: Secret | None = None
 
 
 @value

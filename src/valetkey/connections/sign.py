@@ -77,6 +77,11 @@ def access_token(
         message = f"{registration} speaks OAuth 1.0a, whose requests are signed: use session() or sign()"
         raise ConfigurationError(message)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
+    if tokens.proof_key is not None:
+        message = (
+            f"{registration}'s tokens are bound to a key and of no use without its proofs: use session() or sign()"
+        )
+        raise ConfigurationError(message)
     return tokens.access_token
 
 

@@ -38,6 +38,26 @@ def authorization_url(
 ) -> str:
     """Where to send the browser (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
 
+    See `authorization_parameters`. Not for servers that want the request pushed or signed: see `authorization_request`.
+    """
+    pairs = authorization_parameters(
+        server, client, state=state, scope=scope, code_challenge=code_challenge, nonce=nonce, extra=extra
+    )
+    return with_query(server.authorization_endpoint, pairs)
+
+
+def authorization_parameters(
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    state: str,
+    scope: tuple[str, ...],
+    code_challenge: str | None,
+    nonce: str | None = None,
+    extra: Pairs = (),
+) -> list[tuple[str, str]]:
+    """What the authorization request says (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
+
     code_challenge: of the S256 kind; None only where the provider refuses PKCE.
     extra: parameters of this one authorization; a name that is already set raises ConfigurationError.
     """
@@ -57,10 +77,13 @@ def authorization_url(
         pairs.append(("nonce", nonce))
     if server.response_mode != "query":
         pairs.append(("response_mode", server.response_mode))
+    pairs += [("resource", resource) for resource in server.resources]  # 8707 s2.1
+    if server.authorization_details:  # 9396 s3
+        pairs.append(("authorization_details", server.authorization_details))
     if server.authorization_parameters or extra or "?" in server.authorization_endpoint:
         _refuse_collisions(server, extra, pairs)
         pairs += [*server.authorization_parameters, *extra]
-    return with_query(server.authorization_endpoint, pairs)
+    return pairs
 
 
 def _refuse_collisions(server: AuthorizationServer, extra: Pairs, ours: list[tuple[str, str]]) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from valetkey.effects import Now, Send
 from valetkey.errors import ConfigurationError
-from valetkey.oauth2.token import read_token_response, token_request
+from valetkey.oauth2.token import ask_for_tokens
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -30,7 +29,6 @@ def client_credentials_grant(
     grant = [("grant_type", "client_credentials")]
     if scope:
         grant.append((server.scope_parameter, server.scope_separator.join(scope)))
-    request = token_request(server, client, grant=tuple(grant))
-    response = yield from Send(request, server.reach, not_after)
-    tokens = read_token_response(response, server=server, received_at=(yield from Now()))
+    grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
+    tokens = yield from ask_for_tokens(server, client, grant=tuple(grant), not_after=not_after)
     return replace(tokens, refresh_token=None)

@@ -67,9 +67,16 @@ def endpoint_request(
     if server.token_encoding == "json":  # noqa: S105 - an encoding, not a secret
         import json
 
-        content_type, body = "application/json", json.dumps(dict(fields)).encode()
+        content_type, body = "application/json", json.dumps(_members(fields)).encode()
     else:
         content_type, body = FORM, write_form(fields).encode()
     # 6749 s5.1 promises JSON, but some answer with a form unless they are asked
     always = (("Accept", "application/json"), ("Content-Type", content_type))
     return Request("POST", endpoint, Headers((*always, *headers, *proof.headers)), body)
+
+
+def _members(fields: Pairs) -> dict[str, str | list[str]]:
+    """The fields as members of a JSON object; a name that occurs more than once holds a list."""
+    names = [name for name, _ in fields]
+    several = {name: [text for other, text in fields if other == name] for name in names if names.count(name) > 1}
+    return {**dict(fields), **several}

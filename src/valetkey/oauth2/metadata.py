@@ -39,6 +39,7 @@ class Metadata:
     token_endpoint: str
     revocation_endpoint: str | None = None
     introspection_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
     registration_endpoint: str | None = None
     jwks_uri: str | None = None
     userinfo_endpoint: str | None = None
@@ -47,6 +48,8 @@ class Metadata:
     code_challenge_methods_supported: tuple[str, ...] | None = None
     token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
     authorization_response_iss_parameter_supported: bool = False
+    pushed_authorization_request_endpoint: str | None = None
+    require_pushed_authorization_requests: bool = False
 
 
 def metadata_urls(issuer: str, *, reach: Reach = PUBLIC) -> tuple[str, ...]:
@@ -110,11 +113,15 @@ def authorization_server(metadata: Metadata, *, reach: Reach = PUBLIC) -> Author
         metadata.token_endpoint,
         revocation_endpoint=metadata.revocation_endpoint,
         introspection_endpoint=metadata.introspection_endpoint,
+        device_authorization_endpoint=metadata.device_authorization_endpoint,
         iss_required=metadata.authorization_response_iss_parameter_supported,
         jwks_uri=metadata.jwks_uri,
         userinfo_endpoint=metadata.userinfo_endpoint,
         id_token_algorithms=_algorithms(metadata),
         token_endpoint_auth_method=_auth_method(metadata.token_endpoint_auth_methods_supported),
+        pushed_authorization_request_endpoint=(
+            metadata.pushed_authorization_request_endpoint if metadata.require_pushed_authorization_requests else None
+        ),
         reach=reach,
     )
 
@@ -124,6 +131,10 @@ def _auth_method(supported: tuple[str, ...]) -> AuthMethod:
         return "client_secret_basic"
     if "client_secret_post" in supported:
         return "client_secret_post"
+    if "private_key_jwt" in supported:
+        return "private_key_jwt"
+    if "client_secret_jwt" in supported:
+        return "client_secret_jwt"
     if "none" in supported:
         return "none"
     message = "the authorization server offers none of client_secret_basic, client_secret_post and none"
@@ -159,6 +170,7 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         token_endpoint=_required_endpoint(members, "token_endpoint", reach),
         revocation_endpoint=_endpoint(members, "revocation_endpoint", reach),
         introspection_endpoint=_endpoint(members, "introspection_endpoint", reach),
+        device_authorization_endpoint=_endpoint(members, "device_authorization_endpoint", reach),
         registration_endpoint=_endpoint(members, "registration_endpoint", reach),
         jwks_uri=_endpoint(members, "jwks_uri", reach),
         userinfo_endpoint=_endpoint(members, "userinfo_endpoint", reach),
@@ -169,6 +181,8 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         token_endpoint_auth_methods_supported=_texts(members, "token_endpoint_auth_methods_supported")
         or ("client_secret_basic",),
         authorization_response_iss_parameter_supported=iss_supported,
+        pushed_authorization_request_endpoint=_endpoint(members, "pushed_authorization_request_endpoint", reach),
+        require_pushed_authorization_requests=members.get("require_pushed_authorization_requests") is True,  # 9126 s5
     )
 
 

@@ -36,6 +36,9 @@ OURS_TO_AUTHORIZE = frozenset(
         "nonce",
         "response_mode",
         "iss",
+        "request",
+        "request_uri",
+        "dpop_jkt",
     )
 )
 """Authorization parameters that nobody else may set."""
@@ -78,6 +81,10 @@ class AuthorizationServer:
     refresh_endpoint: where refresh tokens are used, if not at the token endpoint.
     token_endpoint_auth_signing_alg: how private_key_jwt is signed (RFC 8414 has a list of the same name).
     resources: what the tokens are for, as URIs (RFC 8707).
+    authorization_details: what exactly is asked for, as a JSON array of objects with a type (RFC 9396).
+    pushed_authorization_request_endpoint: authorization requests are pushed there first (RFC 9126).
+    request_object_signing_alg: authorization requests are signed with the client's private key (RFC 9101).
+    dpop_bound_access_tokens: tokens are bound to a key of the connection's own (RFC 9449).
     jwks_uri, id_token_algorithms: where its keys are, and how it may sign id_tokens; needs issuer.
     userinfo_endpoint: where an access token tells whose account it is.
     discovery: the endpoints come from the issuer's metadata when they are first needed; empty: they stand here.
@@ -115,6 +122,11 @@ class AuthorizationServer:
     discovery: Discovery = ""
     token_endpoint_auth_signing_alg: KeyAlgorithm = "RS256"  # noqa: S105 - an algorithm, not a secret
     resources: tuple[str, ...] = ()
+    authorization_details: str = ""
+    pushed_authorization_request_endpoint: str | None = None
+    request_object_signing_alg: KeyAlgorithm | Literal[""] = ""
+    dpop_bound_access_tokens: bool = False
+    device_authorization_endpoint: str | None = None
 
     def __post_init__(self) -> None:
         problems = []
@@ -128,6 +140,12 @@ class AuthorizationServer:
             problems.append(f"id_token_algorithms: some of {', '.join(sorted(_ID_TOKEN_ALGORITHMS))}, and no other")
         if not self.scope_separator:
             problems.append("scope_separator is what stands between two scopes: it cannot be empty")
+        if self.request_object_signing_alg and not self.issuer:
+            problems.append("signed authorization requests need the issuer, which they are addressed to")
+        if self.resources or self.authorization_details:
+            from valetkey.oauth2.requested import details_problems, resource_problems
+
+            problems += [*resource_problems(self.resources), *details_problems(self.authorization_details)]
         problems += _misplaced("authorization_parameters", self.authorization_parameters, OURS_TO_AUTHORIZE)
         problems += _misplaced("token_parameters", self.token_parameters, OURS_AT_TOKEN)
         if problems:

@@ -18,6 +18,7 @@ MAX_LIFETIME = 10 * 365 * 86400
 MAX_TOKEN_LENGTH = 64 * 1024
 MAX_EXTRA_FIELDS = 32
 MAX_EXTRA_LENGTH = 512
+MAX_DETAILS_LENGTH = 8192
 _READ = frozenset(("access_token", "token_type", "expires_in", "refresh_token", "scope", "id_token"))
 
 
@@ -29,7 +30,8 @@ class TokenResponse:
     expires_at: Unix seconds; None where the provider did not say, so that only a 401 tells.
     refresh_token: None where none was given; at a refresh the earlier one then stays in use (RFC 6749 section 6).
     scope: () for an access token that may do nothing, None where the answer left it out: then it is what was asked for.
-    extra: other members of the answer that are short texts or numbers, such as an account's number.
+    extra: other members of the answer that are short texts or numbers, such as an account's number; and
+      `authorization_details` as granted, as JSON (RFC 9396 section 7).
     """
 
     access_token: Secret
@@ -175,4 +177,10 @@ def _extra(fields: dict[str, Any]) -> Pairs:
             continue
         if len(name) + len(str(member)) <= MAX_EXTRA_LENGTH and len(pairs) < MAX_EXTRA_FIELDS:
             pairs.append((name, str(member)))
+    if isinstance(details := fields.get("authorization_details"), list):  # 9396 s7
+        import json
+
+        text = json.dumps(details, separators=(",", ":"))
+        if len(text) <= MAX_DETAILS_LENGTH:
+            pairs.append(("authorization_details", text))
     return tuple(pairs)

@@ -43,15 +43,21 @@ def adjusted_server(
         changes["token_endpoint_auth_method"] = method
     elif wishes.public:
         changes["token_endpoint_auth_method"] = "none"  # noqa: S105 - a method, not a secret
-    elif keyed:  # it could not be used for anything else
+    elif keyed and not server.request_object_signing_alg:  # it could not be used for anything else
         changes["token_endpoint_auth_method"] = "private_key_jwt"  # noqa: S105 - as above
     if wishes.signing_alg and wishes.signing_alg not in schema.SIGNING_ALGORITHMS:
         known = ", ".join(schema.SIGNING_ALGORITHMS)
         problems.append(f"{name}: `signature_method` of OAuth 2.0 must be one of {known}")
     elif wishes.signing_alg:
         changes["token_endpoint_auth_signing_alg"] = wishes.signing_alg
+        if server.request_object_signing_alg:  # the same key signs both
+            changes["request_object_signing_alg"] = wishes.signing_alg
     if wishes.resources:
         changes["resources"] = wishes.resources
+    if wishes.authorization_details:
+        changes["authorization_details"] = wishes.authorization_details
+    if wishes.bound:
+        changes["dpop_bound_access_tokens"] = True
     try:
         return replace(server, **changes)
     except ConfigurationError as error:
@@ -72,14 +78,16 @@ def oauth2_client(
 ) -> Client:
     """The client; what is missing or too much for its method goes into `problems`."""
     signs = server.token_endpoint_auth_method == "private_key_jwt"  # noqa: S105 - a method, not a secret
-    if signs and private_key is None:
-        problems.append(f"{name}: `private_key` is missing: private_key_jwt needs it")
-    if signs and private_key is not None and private_key.signer is not None and not private_key.key_id:
+    signs_requests = bool(server.request_object_signing_alg)
+    if (signs or signs_requests) and private_key is None:
+        what = "private_key_jwt needs it" if signs else "authorization requests are signed with it"
+        problems.append(f"{name}: `private_key` is missing: {what}")
+    if private_key is not None and private_key.signer is not None and not private_key.key_id:
         problems.append(f"{name}: `private_key_id` is missing: the key's own thumbprint is not known here")
     if not client_secret and not public and not signs:
         problems.append(f"{name}: `client_secret` is missing; a client that has none says so: `public_client` = true")
     if client_secret and public:
         problems.append(f"{name}: it has a `client_secret` and `public_client` is true: leave one of the two out")
-    if private_key is not None and not signs:
+    if private_key is not None and not signs and not signs_requests:
         problems.append(f"{name}: `private_key` is not used: set `token_endpoint_auth_method` to private_key_jwt")
     return Client(client_id, client_secret, redirect_uri, private_key)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from valetkey.oauth1.clocks import ClockOffsets
     from valetkey.oauth1.credentials import ClientCredentials, Server
     from valetkey.oauth2.client import Client
+    from valetkey.oauth2.dpop import Nonces
     from valetkey.oauth2.kept import KeptKeys, KeptMetadata
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.providers.provider import Provider
@@ -34,6 +35,7 @@ class Registration:
       authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
     accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
     clocks: what this process has learned of the provider's clocks.
+    nonces: what its servers last wanted in proofs of possession, in this process (RFC 9449 section 8).
     kept_keys, kept_metadata: what it has fetched of an authorization server's keys and metadata.
     grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
@@ -46,6 +48,7 @@ class Registration:
     accept_missing_verifier: bool = False
     accept_xauth: bool = False
     clocks: ClockOffsets | None = None
+    nonces: Nonces | None = None
     grant: GrantType = "authorization_code"
     kept_keys: KeptKeys | None = None
     kept_metadata: KeptMetadata | None = None
@@ -73,6 +76,8 @@ def register(
     public_client: bool = False,
     token_endpoint_auth_method: str = "",
     resources: tuple[str, ...] = (),
+    authorization_details: str = "",
+    dpop_bound_access_tokens: bool = False,
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
 
@@ -82,6 +87,8 @@ def register(
     signature_method: of OAuth 1.0a; for OAuth 2.0 the algorithm of private_key_jwt.
     token_endpoint_auth_method: how the client proves who it is, where that is not as the provider's entry says.
     resources: what the tokens are for, as URIs (RFC 8707); empty leaves it to the provider's entry.
+    authorization_details: a JSON array (RFC 9396); empty leaves it to the provider's entry.
+    dpop_bound_access_tokens: bind tokens to a key of the connection's own (RFC 9449), also where the entry does not.
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
@@ -97,6 +104,7 @@ def register(
     clocks: ClockOffsets | None = None
     kept_keys: KeptKeys | None = None
     kept_metadata: KeptMetadata | None = None
+    nonces: Nonces | None = None
     if callable(private_key):
         private_key = PrivateKey(signer=private_key)
     if provider.protocol == "oauth1":
@@ -116,6 +124,8 @@ def register(
             token_endpoint_auth_method=token_endpoint_auth_method,
             signing_alg=signature_method,
             resources=resources,
+            authorization_details=authorization_details,
+            bound=dpop_bound_access_tokens,
             public=public_client,
         )
         kept_keys, kept_metadata = KeptKeys(), KeptMetadata()
@@ -131,6 +141,9 @@ def register(
             public=public_client,
             problems=problems,
         )
+        from valetkey.oauth2.dpop import Nonces
+
+        nonces = Nonces()
     if problems:
         raise ConfigurationError(problems)
     return Registration(
@@ -142,6 +155,7 @@ def register(
         accept_missing_verifier=accept_missing_verifier,
         accept_xauth=accept_xauth,
         clocks=clocks,
+        nonces=nonces,
         kept_keys=kept_keys,
         kept_metadata=kept_metadata,
     )

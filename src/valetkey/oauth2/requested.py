@@ -1,0 +1,38 @@
+"""What tokens are asked for, beyond scope: resources (RFC 8707) and authorization details (RFC 9396)."""
+
+from __future__ import annotations
+
+MAX_DETAILS_OCTETS = 8192
+
+
+def resource_problems(resources: tuple[str, ...]) -> list[str]:
+    """What is wrong with resource indicators: each is an absolute URI without a fragment (RFC 8707 section 2)."""
+    problems = []
+    for resource in resources:
+        scheme, colon, rest = resource.partition(":")
+        sound = scheme[:1].isalpha() and scheme.replace("+", "a").replace("-", "a").replace(".", "a").isalnum()
+        if not colon or not rest or not sound or not resource.isascii() or not resource.isprintable():
+            problems.append("resources: each is an absolute URI, such as https://api.example.com/")
+        elif "#" in resource or " " in resource:
+            problems.append("resources: a resource has neither a fragment nor a blank (RFC 8707 section 2)")
+    if len(set(resources)) != len(resources):
+        problems.append("resources: one stands there twice")
+    return problems
+
+
+def details_problems(text: str) -> list[str]:
+    """What is wrong with authorization details: a JSON array of objects, each with a type (RFC 9396 section 2)."""
+    if not text:
+        return []
+    from valetkey.oauth2.strict_json import read_json_object
+
+    try:
+        found = read_json_object(b'{"details":' + text.encode() + b"}", limit=MAX_DETAILS_OCTETS)
+    except ValueError:
+        return [f"authorization_details: it must be JSON of at most {MAX_DETAILS_OCTETS} octets"]
+    details = found["details"]
+    if len(found) != 1 or not isinstance(details, list) or not details:
+        return ["authorization_details: it must be a JSON array of objects, each with a type (RFC 9396 section 2)"]
+    if not all(isinstance(one, dict) and isinstance(one.get("type"), str) and one["type"] for one in details):
+        return ["authorization_details: every item is an object with a type (RFC 9396 section 2)"]
+    return []
