@@ -4,8 +4,8 @@ A mutant replaces a piece of one function's source and puts the compiled result 
 """
 
 from __future__ import annotations
-
 import __future__
+
 import inspect
 import textwrap
 from contextlib import contextmanager
@@ -241,7 +241,11 @@ def worn(mutant: Mutant) -> Iterator[None]:
     assert source.count(mutant.old) == 1, f"the guard of {mutant.name!r} is not where it was"
     flags = __future__.annotations.compiler_flag
     namespace: dict[str, Any] = {}
-    exec(compile(source.replace(mutant.old, mutant.new), function.__code__.co_filename, "exec", flags), function.__globals__, namespace)
+    exec(
+        compile(source.replace(mutant.old, mutant.new), function.__code__.co_filename, "exec", flags),
+        function.__globals__,
+        namespace,
+    )
     code, function.__code__ = function.__code__, namespace[function.__name__].__code__
     try:
         yield

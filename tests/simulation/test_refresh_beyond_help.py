@@ -10,7 +10,8 @@ from tests.simulation.pausing import until_after_send
 
 from valetkey.connections.connection import ACTIVE, NEEDS_REAUTHORIZATION
 from valetkey.errors import ReauthorizationRequired
-from valetkey.testing.simulator import Simulation, Worker
+from valetkey.testing.ledger import Worker
+from valetkey.testing.simulator import Simulation
 from valetkey.testing.storm import ROTATIONS
 
 if TYPE_CHECKING:
@@ -34,19 +35,12 @@ def overtaken(mode: RotationMode) -> tuple[Simulation, Worker, Worker]:
     return simulation, holder, hasty
 
 
-def finish(simulation: Simulation, worker: Worker) -> None:
-    """To its end; what a clock that is off is allowed to do is not asked of it."""
-    simulation.local_time = lambda _: simulation.world.clock.time + 40  # type: ignore[method-assign]
-    simulation.run_out(worker)
-    del simulation.local_time
-
-
 @pytest.mark.parametrize("mode", ["stable", "window", "until_new_used"])
 def test_a_clock_that_is_far_ahead_costs_a_second_request_and_nothing_else(mode: RotationMode) -> None:
     simulation, holder, hasty = overtaken(mode)
     world = simulation.world
 
-    finish(simulation, hasty)
+    simulation.run_out(hasty)
     simulation.run_out(holder)
 
     assert world.refresh_requests() == 2
@@ -59,7 +53,7 @@ def test_a_clock_that_is_far_ahead_never_takes_a_strict_providers_only_pair_away
     simulation, holder, hasty = overtaken("strict")
     world = simulation.world
 
-    finish(simulation, hasty)
+    simulation.run_out(hasty)
     assert hasty.result is not None, "it was faster: its tokens count"
     simulation.run_out(holder)
 

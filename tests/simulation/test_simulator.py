@@ -10,8 +10,8 @@ import pytest
 from tests.simulation.mutants import MUTANTS, worn
 
 from valetkey.testing.explore import FREEZES, explore
+from valetkey.testing.ledger import Violation
 from valetkey.testing.simulate import Seen, main, replay
-from valetkey.testing.simulator import Violation
 from valetkey.testing.storm import ROTATIONS, Storm
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ The one rule: nothing is drawn. Not here: more callers and more misfortune at on
 from __future__ import annotations
 
 from valetkey.effects import Load, Swap
-from valetkey.testing.simulator import Simulation, Violation
+from valetkey.testing.ledger import Violation
+from valetkey.testing.simulator import Simulation
 from valetkey.testing.storm import ROTATIONS, TOKEN_SECONDS, ask_at_the_end, join, world_of
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from valetkey.sandbox.clients import RotationMode
-    from valetkey.testing.simulator import Worker
+    from valetkey.testing.ledger import Worker
 
     Option: TypeAlias = tuple[str, Worker, float]
 

@@ -26,10 +26,10 @@ if TYPE_CHECKING:
 
     from valetkey.connections.connection import Connection, Credentials
     from valetkey.effects import Key
-    from valetkey.testing.simulator import Simulation, Worker
+    from valetkey.testing.ledger import Ledger, Worker
 
-    OnWrite: TypeAlias = Callable[["Simulation", "Change"], "str | None"]
-    OnStep: TypeAlias = Callable[["Simulation", "Worker"], "str | None"]
+    OnWrite: TypeAlias = Callable[["Ledger", "Change"], "str | None"]
+    OnStep: TypeAlias = Callable[["Ledger", "Worker"], "str | None"]
 
 NEEDED_SECONDS = 4  # below it a caller may have had no time to refresh
 REFRESHERS = ("token", "forced", "keepalive")
@@ -60,7 +60,7 @@ def _same_grant(change: Change) -> bool:
 # --- I1
 
 
-def the_generation_grows(_: Simulation, change: Change) -> str | None:
+def the_generation_grows(_: Ledger, change: Change) -> str | None:
     """By one with new tokens, and not at all without."""
     one, two = change.before, change.after
     if one is None or two is None or one.incarnation != two.incarnation:
@@ -76,38 +76,38 @@ def the_generation_grows(_: Simulation, change: Change) -> str | None:
 # --- I2
 
 
-def a_request_needs_a_live_lease(simulation: Simulation, worker: Worker) -> str | None:
+def a_request_needs_a_live_lease(ledger: Ledger, worker: Worker) -> str | None:
     """At its deadline check the sender holds a lease that it took, and that the row has shown."""
-    if worker.attempt not in simulation.claims:
+    if worker.attempt not in ledger.claims:
         return "I2: a refresh token was sent without a lease"
-    if simulation.local_time(worker) >= simulation.claims[worker.attempt].lease_until:
+    if ledger.local_time(worker) >= ledger.claims[worker.attempt].lease_until:
         return "I2: a refresh token was sent after its lease"
     return None
 
 
-def a_request_is_written_down_before(simulation: Simulation, worker: Worker) -> str | None:
+def a_request_is_written_down_before(ledger: Ledger, worker: Worker) -> str | None:
     """The attempt stood among the row's doubts before the provider could know of it."""
-    claim = simulation.claims.get(worker.attempt)
+    claim = ledger.claims.get(worker.attempt)
     if claim is not None and worker.attempt not in claim.written:
         return "I2: a refresh token was sent that no doubt was written down for"
     return None
 
 
-def a_request_has_a_reason(simulation: Simulation, worker: Worker) -> str | None:
+def a_request_has_a_reason(ledger: Ledger, worker: Worker) -> str | None:
     """The token is due, in doubt, or was refused to exactly this caller; a sweep has its own reasons."""
-    claim = simulation.claims.get(worker.attempt)
+    claim = ledger.claims.get(worker.attempt)
     if claim is None or worker.kind == "keepalive" or claim.due or worker.rejected == claim.access_token:
         return None
     return "I2: a token was refreshed that nobody needed to be refreshed"
 
 
-def one_holder_sends_at_a_time(simulation: Simulation, worker: Worker) -> str | None:
+def one_holder_sends_at_a_time(ledger: Ledger, worker: Worker) -> str | None:
     """No two attempts for the same tokens may send at the same moment, whatever their clocks say within the bound."""
-    ours = simulation.claims.get(worker.attempt)
-    if ours is None or simulation.skewed:
+    ours = ledger.claims.get(worker.attempt)
+    if ours is None or ledger.skewed:
         return None
-    now = simulation.world.clock.time
-    for attempt, claim in simulation.claims.items():
+    now = ledger.world.clock.time
+    for attempt, claim in ledger.claims.items():
         other = claim.worker
         if attempt == worker.attempt or claim.tokens != ours.tokens or other.attempt != attempt:
             continue
@@ -119,18 +119,18 @@ def one_holder_sends_at_a_time(simulation: Simulation, worker: Worker) -> str | 
 # --- I3
 
 
-def a_live_lease_is_not_taken(simulation: Simulation, change: Change) -> str | None:
+def a_live_lease_is_not_taken(ledger: Ledger, change: Change) -> str | None:
     """Only the holder, a person or a finished refresh ends a lease before its time."""
     one, two = change.before, change.after
     if one is None or two is None or not _same_grant(change) or two.generation != one.generation:
         return None
     if not two.attempt or two.attempt == one.attempt or not one.attempt:
         return None
-    now = simulation.local_time(change.worker)
+    now = ledger.local_time(change.worker)
     return "I3: a lease was taken from a holder that still had it" if now < one.lease_until else None
 
 
-def only_the_holder_writes(simulation: Simulation, change: Change) -> str | None:
+def only_the_holder_writes(ledger: Ledger, change: Change) -> str | None:
     """What a refresh brings lands on a row that its own attempt holds: new tokens, an end, a release."""
     one, two = change.before, change.after
     if change.worker.kind not in REFRESHERS or two is None:
@@ -141,7 +141,7 @@ def only_the_holder_writes(simulation: Simulation, change: Change) -> str | None
         return "I3: a refresh wrote over a connection that a person had changed"
     claims = two.attempt and two.attempt != one.attempt and two.state == REFRESHING
     ours = one.attempt in change.worker.attempts  # one that it has given up may land late
-    if claims or ours or simulation.came_from_rescue(change):
+    if claims or ours or ledger.came_from_rescue(change):
         return None
     return "I3: a write landed by an attempt that was no longer the row's"
 
@@ -149,7 +149,7 @@ def only_the_holder_writes(simulation: Simulation, change: Change) -> str | None
 # --- I4
 
 
-def only_a_person_deletes(_: Simulation, change: Change) -> str | None:
+def only_a_person_deletes(_: Ledger, change: Change) -> str | None:
     """A row goes by `forget`, or by a revocation that the provider has answered for exactly these tokens."""
     if change.after is not None or change.worker.kind == "forget":
         return None
@@ -161,7 +161,7 @@ def only_a_person_deletes(_: Simulation, change: Change) -> str | None:
     return "I4: a connection was deleted whose grant was not revoked"
 
 
-def a_doubt_stays_written_down(simulation: Simulation, change: Change) -> str | None:
+def a_doubt_stays_written_down(ledger: Ledger, change: Change) -> str | None:
     """It goes with a new generation, or because the provider has certainly not acted on it."""
     one, two = change.before, change.after
     if one is None or two is None or not _same_grant(change) or two.generation != one.generation:
@@ -170,15 +170,15 @@ def a_doubt_stays_written_down(simulation: Simulation, change: Change) -> str | 
     for position, doubt in enumerate(one.doubts):
         if doubt.attempt in kept or (position and len(two.doubts) == MAX_DOUBTS):
             continue
-        if doubt.attempt in simulation.processed:
+        if doubt.attempt in ledger.processed:
             return "I4: the note of a request that the provider has acted upon was struck out"
     return None
 
 
-def a_rescue_record_goes_after_its_tokens_stand(simulation: Simulation, worker: Worker, key: Key) -> str | None:
+def a_rescue_record_goes_after_its_tokens_stand(ledger: Ledger, worker: Worker, key: Key) -> str | None:
     """Deleted only where its tokens are in the row, or nobody can want them any more."""
-    rescued = simulation.rescues.get(key)
-    at, holds = simulation.connection, simulation.credentials
+    rescued = ledger.rescues.get(key)
+    at, holds = ledger.connection, ledger.credentials
     if rescued is None or at is None or holds is None or worker.kind in ("forget", "revoke"):
         return None
     generation, incarnation, credentials = rescued
@@ -187,34 +187,34 @@ def a_rescue_record_goes_after_its_tokens_stand(simulation: Simulation, worker: 
     return "I4: a rescue record was deleted before its tokens stood in the row"
 
 
-def what_was_received_is_kept(simulation: Simulation, worker: Worker) -> str | None:
+def what_was_received_is_kept(ledger: Ledger, worker: Worker) -> str | None:
     """Who got new tokens ends only when they are written down, or are nobody's any more."""
-    at, claim = simulation.connection, simulation.claims.get(worker.attempt)
+    at, claim = ledger.connection, ledger.claims.get(worker.attempt)
     if not worker.received or claim is None or at is None or at.state == REVOKING:
         return None
     if (at.incarnation, at.authorized_by, at.generation) != (claim.incarnation, claim.authorized_by, claim.generation):
         return None  # somebody's newer tokens stand there
-    if worker.received in simulation.written_down():
+    if worker.received in ledger.written_down():
         return None
     return "I4: a caller ended and the tokens that it had received are nowhere"
 
 
-def nobody_revokes_a_grant_that_is_wanted(simulation: Simulation, worker: Worker) -> str | None:
+def nobody_revokes_a_grant_that_is_wanted(ledger: Ledger, worker: Worker) -> str | None:
     """A refresh asks for a revocation only where the connection was taken away meanwhile."""
-    at, claim = simulation.connection, simulation.claims.get(worker.attempt)
+    at, claim = ledger.connection, ledger.claims.get(worker.attempt)
     if worker.kind not in REFRESHERS or at is None or at.state == REVOKING or claim is None:
         return None
-    if at.incarnation != claim.incarnation or simulation.was_gone(claim):
+    if at.incarnation != claim.incarnation or ledger.was_gone(claim):
         return None  # it was forgotten in between; the tokens belong to nobody
     return "I4: a refresh revoked the grant of a connection that stands"
 
 
-def late_tokens_of_a_disconnected_grant_are_revoked(simulation: Simulation, worker: Worker) -> str | None:
+def late_tokens_of_a_disconnected_grant_are_revoked(ledger: Ledger, worker: Worker) -> str | None:
     """Fresh tokens that nobody may have any more are ended at the provider."""
-    claim = simulation.claims.get(worker.attempt)
-    if not worker.received or claim is None or simulation.connection is not None or simulation.troubled:
+    claim = ledger.claims.get(worker.attempt)
+    if not worker.received or claim is None or ledger.connection is not None or ledger.troubled:
         return None
-    if worker.received in worker.revoked or simulation.spent(worker.received) or claim.committed:
+    if worker.received in worker.revoked or ledger.spent(worker.received) or claim.committed:
         return None
     return "I4: tokens of a disconnected grant were left alive with nobody to hold them"
 
@@ -222,40 +222,40 @@ def late_tokens_of_a_disconnected_grant_are_revoked(simulation: Simulation, work
 # --- I5
 
 
-def a_cool_down_ends_inside_the_window(simulation: Simulation, change: Change) -> str | None:
+def a_cool_down_ends_inside_the_window(ledger: Ledger, change: Change) -> str | None:
     """While a doubt can still be resolved nobody is told to stay away until it cannot."""
     at = change.after
     if at is None or not at.doubts or at.cool_until == 0 or at.state not in USABLE:
         return None
     if change.before is not None and change.before.cool_until == at.cool_until:
         return None
-    ends, now = window_ends_at(at, simulation.rotation), simulation.local_time(change.worker)
+    ends, now = window_ends_at(at, ledger.rotation), ledger.local_time(change.worker)
     if now + 1 < ends < at.cool_until:
         return "I5: a cool-down outlasts the window in which a doubt can be resolved"
     return None
 
 
-def a_caller_inside_the_window_acts(simulation: Simulation, worker: Worker) -> str | None:
+def a_caller_inside_the_window_acts(ledger: Ledger, worker: Worker) -> str | None:
     """Who finds a doubt that can be resolved, and nobody at it, refreshes."""
     seen = worker.seen
     if worker.kind != "token" or seen is None or worker.attempt or worker.hindered:
         return None
     at, now = seen
-    if worker.ends_at - simulation.world.clock.time < NEEDED_SECONDS:
+    if worker.ends_at - ledger.world.clock.time < NEEDED_SECONDS:
         return None
     idle = at.state in USABLE and not (at.attempt and now < at.lease_until) and now >= at.cool_until
-    inside = bool(at.doubts) and now < window_ends_at(at, simulation.rotation) - SKEW_SECONDS
-    if idle and inside and simulation.forgiving:
+    inside = bool(at.doubts) and now < window_ends_at(at, ledger.rotation) - SKEW_SECONDS
+    if idle and inside and ledger.forgiving:
         return "I5: a caller inside the window left a doubt unresolved"
     return None
 
 
-def a_provider_that_forgives_ends_no_connection(simulation: Simulation, change: Change) -> str | None:
+def a_provider_that_forgives_ends_no_connection(ledger: Ledger, change: Change) -> str | None:
     """Unless the window was missed by everybody, or a request came so late that it counted as theft."""
     at = change.after
-    if not simulation.forgiving or at is None or at.state != NEEDS_REAUTHORIZATION or change.before is None:
+    if not ledger.forgiving or at is None or at.state != NEEDS_REAUTHORIZATION or change.before is None:
         return None
-    if change.before.state == NEEDS_REAUTHORIZATION or simulation.misfortunes & {"sent_late", "window_missed"}:
+    if change.before.state == NEEDS_REAUTHORIZATION or ledger.misfortunes & {"sent_late", "window_missed"}:
         return None
     return "I5: a connection ended at a provider that forgives"
 
@@ -263,22 +263,22 @@ def a_provider_that_forgives_ends_no_connection(simulation: Simulation, change: 
 # --- I6
 
 
-def a_strict_provider_ends_only_what_was_unlucky(simulation: Simulation, change: Change) -> str | None:
+def a_strict_provider_ends_only_what_was_unlucky(ledger: Ledger, change: Change) -> str | None:
     """An answer was lost, its holder died or came too late, or the store failed between answer and commit."""
     at = change.after
-    if simulation.forgiving or at is None or at.state != NEEDS_REAUTHORIZATION or change.before is None:
+    if ledger.forgiving or at is None or at.state != NEEDS_REAUTHORIZATION or change.before is None:
         return None
-    if change.before.state == NEEDS_REAUTHORIZATION or simulation.unlucky():
+    if change.before.state == NEEDS_REAUTHORIZATION or ledger.unlucky():
         return None
     return "I6: a connection ended although no answer was lost and nobody was late"
 
 
-def what_is_rescued_is_not_given_up(simulation: Simulation, change: Change) -> str | None:
+def what_is_rescued_is_not_given_up(ledger: Ledger, change: Change) -> str | None:
     """No connection is ended while a rescue record with newer tokens lies beside it for the one who ends it."""
     at, before = change.after, change.before
     if at is None or before is None or at.state != NEEDS_REAUTHORIZATION or before.state == at.state:
         return None
-    if simulation.rescued_before(change.worker, at):
+    if ledger.rescued_before(change.worker, at):
         return "I6: a connection was ended although a rescue record held its newer tokens"
     return None
 
@@ -286,16 +286,16 @@ def what_is_rescued_is_not_given_up(simulation: Simulation, change: Change) -> s
 # --- I7
 
 
-def written_rows_hide_tokens(simulation: Simulation, change: Change) -> str | None:
+def written_rows_hide_tokens(ledger: Ledger, change: Change) -> str | None:
     """Neither the clear columns nor the sealed octets hold one."""
-    row = simulation.row
+    row = ledger.row
     if row is None or change.after is None:
         return None
     told = f"{dict(row.clear)!r}{row.sealed!r}{row.key!r}"
     return "I7: a token stands in a row outside its seal" if any(each in told for each in CANARIES) else None
 
 
-def errors_and_events_hide_tokens(_: Simulation, worker: Worker) -> str | None:
+def errors_and_events_hide_tokens(_: Ledger, worker: Worker) -> str | None:
     """Nor does any error or event."""
     error = worker.error
     told = worker.told if error is None else f"{worker.told}{error!r}{error}{error.__cause__!r}"
@@ -304,7 +304,7 @@ def errors_and_events_hide_tokens(_: Simulation, worker: Worker) -> str | None:
     return None
 
 
-def only_our_errors_come_out(_: Simulation, worker: Worker) -> str | None:
+def only_our_errors_come_out(_: Ledger, worker: Worker) -> str | None:
     """A caller gets a token or one of the errors that say who must act; never a bug."""
     from valetkey.errors import ValetkeyError
 

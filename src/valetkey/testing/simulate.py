@@ -14,7 +14,7 @@ import sys
 import time
 
 from valetkey.testing.explore import Exploration, explore
-from valetkey.testing.simulator import Violation
+from valetkey.testing.ledger import Violation
 from valetkey.testing.storm import ROTATIONS, Storm
 
 TYPE_CHECKING = False
@@ -33,7 +33,7 @@ COMMAND = "python -m valetkey.testing.simulate"
 
 
 class Seen:
-    """How many different numbers were shown to it: a bitmap, counted linearly (Whang et al. 1990), exact to about 0.1 %."""
+    """How many different numbers were shown to it: a bitmap, counted linearly, exact to about 0.1 %."""
 
     def __init__(self) -> None:
         self.bits = bytearray(BITS // 8)
@@ -100,12 +100,12 @@ def replay(text: str) -> str | None:
     try:
         if "choices" in fields:
             exploration = Exploration(mode, fields["callers"].split(","))
-            exploration.simulation.log = print
+            exploration.simulation.log = _say
             choices = [int(choice) for choice in fields["choices"].split(".") if choice]
             _ = exploration.run(choices, int(fields["depth"]))
         else:
             storm = Storm(mode, int(fields["seed"]), stale=fields.get("stale") == "1")
-            storm.simulation.log = print
+            storm.simulation.log = _say
             _ = storm.run()
     except Violation as violation:
         return str(violation.args[0])
@@ -133,13 +133,17 @@ def report(found: Iterator[Found], *, began: float) -> int:
         seen.join(part[3])
         lines += part[4]
     seconds = max(time.monotonic() - began, 0.001)
-    print(
+    _say(
         f"{runs:,} schedules in {seconds:.0f} s ({runs / seconds:,.0f}/s), {steps:,} steps, "
         f"{checks:,} questions asked, {seen.count():,} distinct states, {len(lines)} violations"
     )
     for line in lines[:MOST_VIOLATIONS]:
-        print(line)
+        _say(line)
     return 1 if lines else 0
+
+
+def _say(line: str) -> None:
+    _ = sys.stdout.write(f"{line}\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -150,14 +154,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = ArgumentParser(prog=COMMAND, description="Run the refresh against every misfortune, and see what holds.")
     _ = parser.add_argument("--seeds", type=int, default=10_000, help="how many drawn runs (10000)")
     _ = parser.add_argument("--first", type=int, default=0, help="the first seed (0)")
-    _ = parser.add_argument("--exhaustive", type=int, default=0, metavar="DEPTH", help="every run of two callers instead")
+    _ = parser.add_argument(
+        "--exhaustive", type=int, default=0, metavar="DEPTH", help="every run of two callers instead"
+    )
     _ = parser.add_argument("--replay", default="", metavar="LINE", help="tell one run step by step")
     _ = parser.add_argument("--mode", choices=list(ROTATIONS), action="append", help="only these modes of the provider")
     _ = parser.add_argument("--processes", type=int, default=cpu_count() or 1)
     given = parser.parse_args(arguments)
     if given.replay:
         sentence = replay(given.replay)
-        print(sentence or "every invariant held")
+        _say(sentence or "every invariant held")
         return 1 if sentence else 0
     began, modes = time.monotonic(), list(given.mode or ROTATIONS)
     if given.exhaustive:

@@ -23,7 +23,8 @@ from valetkey.http import Headers, Request
 from valetkey.keys.local import LocalKeyRing
 from valetkey.providers.provider import Rotation
 from valetkey.sandbox import approve
-from valetkey.testing.simulator import FORGIVING, LONGEST, Simulation, Violation, Worker
+from valetkey.testing.ledger import FORGIVING, LONGEST, Violation, Worker
+from valetkey.testing.simulator import Simulation
 from valetkey.testing.world import World, callback_request, sandbox_client
 
 TYPE_CHECKING = False
@@ -55,7 +56,20 @@ LATENCIES = (0.0, 0.02, 0.3, 1.2)
 FREEZES = (5.0, 12.0, 20.0, 45.0, TOKEN_SECONDS + 60.0)
 LATE = (14.0, 15.5, 16.0, 17.0, 18.0)
 """Freezes and arrivals around the end of a lease, where a late holder and its successors meet."""
-TROUBLES = ("die", "freeze", "freeze", "in_hand", "in_hand", "slow", "slow", "store", "lost_answers", "lost_writes", "late_write", "provider")
+TROUBLES = (
+    "die",
+    "freeze",
+    "freeze",
+    "in_hand",
+    "in_hand",
+    "slow",
+    "slow",
+    "store",
+    "lost_answers",
+    "lost_writes",
+    "late_write",
+    "provider",
+)
 FAULTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("lose_request", {}),
     ("lose_response", {}),
@@ -239,7 +253,10 @@ def ask_at_the_end(simulation: Simulation, *, calm: bool) -> None:
     alive = [token for token in simulation.written_down() if not simulation.spent(token)]
     candidates = {
         tokens.refresh_token.reveal()
-        for generation, incarnation, credentials in [*simulation.rescues.values(), (at.generation, at.incarnation, holds)]
+        for generation, incarnation, credentials in [
+            *simulation.rescues.values(),
+            (at.generation, at.incarnation, holds),
+        ]
         if (generation, incarnation) == (at.generation, at.incarnation)
         for tokens in (credentials.current,)
         if tokens.refresh_token is not None
