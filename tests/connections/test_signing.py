@@ -83,6 +83,10 @@ def test_nothing_sends_credentials_to_a_host_that_is_not_the_providers(registrat
         (("*.example.com",), "https://example.com/x", False),
         (("*.example.com",), "https://evilexample.com/x", False),
         (("*.example.com",), "http://api.example.com/x", False),
+        (("*.example.com",), "https://.example.com/x", False),
+        (("*.example.com",), "https://a..example.com/x", False),
+        (("api.example.com",), "https://api.example.com:443/x", True),
+        (("api.example.com",), "https://api.example.com:8443/x", False),
     ],
 )
 def test_hosts_are_compared_whole(hosts: tuple[str, ...], url: str, allowed: bool) -> None:
@@ -94,6 +98,17 @@ def test_hosts_are_compared_whole(hosts: tuple[str, ...], url: str, allowed: boo
         assert not allowed
     else:
         assert allowed
+
+
+def test_a_provider_on_a_port_of_its_own_gets_its_credentials_there() -> None:
+    two = world_of().settings.registrations["two"]
+    server = replace(two.provider.server, token_endpoint="https://git.example.com:8443/token")
+    provider = replace(two.provider, server=server, api_hosts=("git.example.com",), loopback_allowed=False)
+    registration = replace(two, provider=provider)
+
+    check_target(registration, Request("GET", "https://git.example.com:8443/api"))
+    with pytest.raises(ConfigurationError, match="port 9443"):
+        check_target(registration, Request("GET", "https://git.example.com:9443/api"))
 
 
 @pytest.mark.parametrize("name", ["Authorization", "authorization", "AUTHORIZATION"])

@@ -8,13 +8,14 @@ from __future__ import annotations
 from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
 from valetkey.errors import ConfigurationError
-from valetkey.http import is_loopback, read_url
+from valetkey.http import DEFAULT_PORTS, is_loopback, read_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
-    from valetkey.http import Request
+    from valetkey.http import Request, Url
+    from valetkey.providers.provider import Provider
     from valetkey.providers.registration import Registration
     from valetkey.secret import Secret
 
@@ -104,8 +105,24 @@ def check_target(registration: Registration, request: Request) -> None:
         hosts = ", ".join(provider.api_hosts)
         message = f"host {url.host} is not one of {provider.title}'s ({hosts}): it does not get its credentials"
         raise ConfigurationError(message)
+    if (
+        url.port not in (None, DEFAULT_PORTS[url.scheme])
+        and not on_loopback
+        and url.port not in _own_ports(provider, url)
+    ):
+        message = f"port {url.port} of {url.host} is not {provider.title}'s: it does not get its credentials"
+        raise ConfigurationError(message)
 
 
 def _matches(allowed: str, host: str) -> bool:
     """`api.example.com` is itself; `*.example.com` is what lies below it."""
-    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
+    if not allowed.startswith("*."):
+        return host == allowed
+    return host.endswith(allowed[1:]) and all(host.split("."))
+
+
+def _own_ports(provider: Provider, url: Url) -> set[int | None]:
+    """The ports of the provider's own endpoints on that host, where an operator runs one elsewhere than on 443."""
+    written = (provider.server.authorization_endpoint, provider.server.token_endpoint)
+    endpoints = [read_url(endpoint) for endpoint in written if endpoint]  # a provider may have none: only signatures
+    return {endpoint.port for endpoint in endpoints if endpoint.host == url.host}
