@@ -69,7 +69,7 @@ class Claim:
         self.generation, self.incarnation = connection.generation, connection.incarnation
         self.authorized_by = connection.authorized_by
         self.written = {doubt.attempt for doubt in connection.doubts}
-        self.not_after = max((doubt.deadline - 1 for doubt in connection.doubts), default=0)
+        self.not_after: float = max((doubt.deadline - 1 for doubt in connection.doubts), default=0)
         self.committed = False
 
 
