@@ -17,9 +17,12 @@ import pytest
 
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
-from valetkey.effects import CONFIGURED, Now, Random, Send
+from valetkey.effects import CONFIGURED, MakeKey, Now, PrivateKey, PublicKey, Random, Send, Sign
 from valetkey.http import Headers, Request, read_form, read_url
+from valetkey.keys.jwk import make_key, public_jwk
+from valetkey.keys.signer import LocalSigner
 from valetkey.oauth2.client import Client
+from valetkey.oauth2.signed_jwt import thumbprint
 from valetkey.secret import Secret
 
 if TYPE_CHECKING:
@@ -56,6 +59,12 @@ def run(op: Op[T]) -> T:
                     return os.urandom(effect.octets)
                 case Send():
                     return transport.send(effect)
+                case Sign():
+                    return LocalSigner().sign(effect.key, effect.algorithm, effect.message)
+                case PublicKey():
+                    return public_jwk(effect.key)
+                case MakeKey():
+                    return make_key()
             message = f"a wire program asked for {effect!r}"
             raise AssertionError(message)
 
@@ -118,13 +127,24 @@ class NodeOidcProvider:
             "public": Client("public", None, REDIRECT_URI),
         }
 
-    def register(self, redirect_uri: str, *, token_endpoint_auth_method: str = "client_secret_basic") -> Client:
-        """One more client, with a redirect URI of the test's own (RFC 7591)."""
-        wanted = {
+    def register(
+        self,
+        redirect_uri: str,
+        *,
+        token_endpoint_auth_method: str = "client_secret_basic",
+        private_key: PrivateKey | None = None,
+        **more: object,
+    ) -> Client:
+        """One more client, with a redirect URI of the test's own (RFC 7591). private_key: it signs with this one."""
+        wanted: dict[str, object] = {
             "redirect_uris": [redirect_uri],
             "grant_types": ["authorization_code", "refresh_token"],
             "token_endpoint_auth_method": token_endpoint_auth_method,
+            **more,
         }
+        if private_key is not None:
+            jwk = public_jwk(private_key)
+            wanted["jwks"] = {"keys": [{**dict(jwk), "kid": thumbprint(jwk)}]}
         headers = Headers((("Content-Type", "application/json"),))
         request = Request("POST", f"{self.base_url}/reg", headers, json.dumps(wanted).encode())
         with StdlibTransport() as transport:
@@ -132,7 +152,7 @@ class NodeOidcProvider:
         assert response.status == 201, response.body
         made = json.loads(response.body)
         secret = made.get("client_secret")
-        return Client(made["client_id"], None if secret is None else Secret(secret), redirect_uri)
+        return Client(made["client_id"], None if secret is None else Secret(secret), redirect_uri, private_key)
 
 
 def node_oidc_provider() -> Iterator[NodeOidcProvider]:

@@ -39,6 +39,13 @@ server.listen(0, '127.0.0.1', () => {
       revocation: { enabled: true },
       introspection: { enabled: true },
       registration: { enabled: true },
+      pushedAuthorizationRequests: { enabled: true },
+      requestObjects: { enabled: true },
+      dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: () => ({ scope: 'api', accessTokenFormat: 'opaque' }),
+      },
     },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     issueRefreshToken: (_, who) => who.grantTypeAllowed('refresh_token'),
@@ -47,6 +54,7 @@ server.listen(0, '127.0.0.1', () => {
       ctx.type = 'json';
       ctx.body = out;
     },
+    clockTolerance: 15_000, // tests set our clock forward, and what we sign says its time
     rotateRefreshToken: true,
     ttl: { AccessToken: 3600, AuthorizationCode: 60, Grant: 86400, IdToken: 3600, Interaction: 600, RefreshToken: 86400, Session: 86400 },
   });
@@ -61,6 +69,7 @@ server.listen(0, '127.0.0.1', () => {
     }
     const grant = new provider.Grant({ accountId, clientId: params.client_id });
     grant.addOIDCScope(params.scope ?? '');
+    for (const resource of [params.resource ?? []].flat()) grant.addResourceScope(resource, 'api');
     const answer = { login: { accountId }, consent: { grantId: await grant.save() } };
     return provider.interactionFinished(ctx.req, ctx.res, answer);
   });
