@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
+    from valetkey.connections.identity import UserInfo
+    from valetkey.connections.device import DeviceAuthorization, DeviceStep
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
@@ -141,6 +143,13 @@ def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None,
     return program(vault.settings, registration, scope=scope, rejected=rejected)
 
 
+def userinfo(vault: Front, registration: str, resource_owner: str, account: str) -> Op[UserInfo]:
+    """See the verb of that name."""
+    from valetkey.connections.identity import userinfo as program
+
+    return program(vault.settings, registration, resource_owner=_owner(resource_owner), account=account)
+
+
 def xauth(
     vault: Front, registration: str, resource_owner: str, username: str, password: Secret, account: str
 ) -> Op[Connection]:
@@ -177,6 +186,23 @@ def typed(
         cookies=pairs,
         resource_owner=_owner(resource_owner),
     )
+
+
+def begin_device(
+    vault: Front, registration: str, resource_owner: str, scope: tuple[str, ...] | None, account: str
+) -> Op[DeviceAuthorization]:
+    """See the verb of that name."""
+    from valetkey.connections.device import begin_device_authorization as program
+
+    owner = _owner(resource_owner)
+    return program(vault.settings, registration, resource_owner=owner, scope=scope, account=account)
+
+
+def poll_device(vault: Front, handle: str, resource_owner: str) -> Op[DeviceStep]:
+    """See the verb of that name."""
+    from valetkey.connections.device import poll_device_authorization as program
+
+    return program(vault.settings, handle, resource_owner=_owner(resource_owner))
 
 
 def connections(vault: Front, resource_owner: str | None, cursor: str) -> Op[ConnectionPage]:

@@ -116,12 +116,12 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     """The claims about the account; its `sub` must be the one of the connection's id_token (section 5.3.2).
 
     Raises ConfigurationError where the provider has no userinfo endpoint; ProviderError, MalformedResponse, and what
-    `access_token` raises.
+    `access_token` of a vault raises.
     """
     from valetkey.connections.discovery import described
-    from valetkey.connections.grant import exchange_deadline
+    from valetkey.connections.grant import exchange_deadline, speaker
     from valetkey.connections.manage import connection
-    from valetkey.connections.sign import access_token
+    from valetkey.connections.refresh import current_tokens
 
     at = yield from described(settings, settings.registration(registration))
     server = at.provider.server
@@ -130,15 +130,15 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
         raise ConfigurationError(message)
     rejected: Secret | None = None
     for _ in range(2):  # a token that is refused is refreshed once
-        token = yield from access_token(
-            settings, registration, resource_owner=resource_owner, account=account, rejected=rejected
+        tokens = yield from current_tokens(
+            settings, at, resource_owner=resource_owner, account=account, rejected=rejected
         )
-        headers = Headers((("Accept", "application/json"), ("Authorization", f"Bearer {token.reveal()}")))
-        request = Request("GET", server.userinfo_endpoint, headers)
+        request = Request("GET", server.userinfo_endpoint, Headers((("Accept", "application/json"),)))
+        request = yield from speaker(at).authorize(at, request, tokens)
         response = yield from Send(request, server.reach, (yield from exchange_deadline()))
         if response.status != 401:
             break
-        rejected = token
+        rejected = tokens.access_token
     if response.status != 200:
         message = f"the userinfo endpoint answered {response.status}: look at the connection's scope"
         raise ProviderError(message, error="userinfo_refused", status=response.status)

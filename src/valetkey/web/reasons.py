@@ -191,6 +191,17 @@ REASONS: dict[str, Reason] = {
         restart=False,
     ),
 }
+# The id_token: one page, for there is nothing a person could do about any of them; operators read the reason.
+for _word in (
+    "algorithm", "at_hash", "audience", "expired", "issuer", "malformed", "missing", "nonce", "signature", "subject",
+    "times", "type", "unknown_key",
+):  # fmt: skip
+    REASONS[f"id_token_{_word}"] = Reason(
+        400,
+        "We cannot be sure whose account this is",
+        f"The service sent a proof of identity that does not hold. {NOTHING}",
+        "Start again. If it happens again, tell the operator of this application.",
+    )
 FALLBACK = "callback_refused"
 
 

@@ -13,9 +13,11 @@ from valetkey.effects import CONFIGURED
 from valetkey.errors import AuthorizationDenied, CallbackError, ReauthorizationRequired
 from valetkey.http import Headers, Request, read_form
 from valetkey.oauth2.metadata import authorization_server, fetch_metadata
+from valetkey.oauth2.server import AuthorizationServer
 from valetkey.providers.provider import Provider, Rotation
 from valetkey.providers.registration import Registration
 from valetkey.sandbox.visitor import over_http
+from valetkey.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +73,8 @@ def test_an_account_is_connected_with_pkce_and_the_issuer_and_called(party: Part
     assert dict(brought)["iss"] == me.removesuffix("/me")
     assert (finished.connection.state, finished.repeated) == ("active", False)
     assert party.get(me).json() == {"sub": "alice"}
+    assert (finished.connection.issuer, finished.connection.subject) == (me.removesuffix("/me"), "alice")
+    assert party.done(party.vault.userinfo("peer", OWNER)).claims == {"sub": "alice"}
 
 
 def test_a_connection_outlives_the_vault_that_made_it(party: Party, me: str) -> None:
@@ -127,6 +131,33 @@ def test_callbacks_at_the_same_moment_send_the_code_once(party: Party, me: str) 
     assert sorted(one.repeated for one in finished) == [False, True, True, True]
     assert party.transport.sent("authorization_code") == 1
     assert party.get(me).status == 200
+
+
+def test_a_refreshed_id_token_is_of_the_same_account(party: Party, me: str) -> None:
+    party.connect()
+    party.later.ahead = AN_HOUR_AND_MORE
+
+    party.get(me)
+
+    assert party.done(party.vault.connection("peer", OWNER)).subject == "alice"
+    assert party.transport.sent("refresh_token") == 1
+
+
+def test_an_issuer_alone_is_enough(
+    colour: type[Vault | AsyncVault], store_url: str, registration: Registration, me: str
+) -> None:
+    issuer = me.removesuffix("/me")
+    server = AuthorizationServer(issuer, "", "", discovery="oidc")
+    provider = replace(registration.provider, server=server)
+
+    with Party(colour, store_url, replace(registration, provider=provider)) as party:
+        finished = party.connect()
+        answer = party.get(me).json()
+        report = party.done(party.vault.revoke("peer", OWNER))
+
+    assert (finished.connection.issuer, finished.connection.subject) == (issuer, "alice")
+    assert answer == {"sub": "alice"}
+    assert report.at_provider == "revoked"
 
 
 def test_a_denial_leaves_the_earlier_connection_alone(party: Party, me: str) -> None:

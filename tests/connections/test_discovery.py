@@ -1,0 +1,189 @@
+"""A registration that names only its issuer (RFC 8414, OpenID Connect Discovery 1.0)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.connections.openid import OpenidNetwork, connect, openid_world, use
+from tests.connections.steps import begun, failure, standing, token
+
+from valetkey.connections.authorize import begin_authorization
+from valetkey.connections.manage import revoke
+from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
+from valetkey.oauth2.kept import KeptKeys, KeptMetadata
+from valetkey.value import replace
+
+if TYPE_CHECKING:
+    from valetkey.testing.world import World
+
+WELL_KNOWN = "/.well-known/openid-configuration"
+
+
+def forgets(world: World) -> None:
+    """What a new process knows: nothing."""
+    two = replace(world.settings.registrations["two"], kept_keys=KeptKeys(), kept_metadata=KeptMetadata())
+    world.settings = replace(world.settings, registrations={"two": two})
+
+
+def asked(network: OpenidNetwork) -> int:
+    return network.sent.count(WELL_KNOWN)
+
+
+def test_an_issuer_alone_connects_refreshes_and_revokes() -> None:
+    world, network = openid_world(discovery="oidc")
+
+    connected = connect(world, network).connection
+    world.clock.time += world.client.access_token_seconds + 1
+    world.run(token(world))
+    ended = world.run(revoke(world.settings, "two", resource_owner="alice"))
+
+    assert connected is not None
+    assert connected.subject == "alice"
+    assert ended.at_provider == "revoked"
+
+
+def test_metadata_is_fetched_once_for_all_processes_of_an_hour() -> None:
+    world, network = openid_world(discovery="oidc")
+
+    for _ in range(3):
+        begun(world)
+        forgets(world)
+    assert asked(network) == 1
+    world.clock.time += 3600
+    begun(world)
+
+    assert asked(network) == 2
+
+
+@pytest.mark.parametrize("down", ["status", "issuer"])
+def test_the_last_good_metadata_is_used_for_a_day_while_the_issuer_fails(down: str) -> None:
+    world, network = openid_world(discovery="oidc")
+    begun(world)
+    network.metadata_down = down == "status"
+    network.metadata = {"issuer": "https://evil.example"} if down == "issuer" else {}
+    forgets(world)
+
+    world.clock.time += 86_000
+    begun(world)
+    sent = len(network.sent)
+    begun(world)
+    assert len(network.sent) == sent  # it is not asked at every turn
+    forgets(world)
+    world.clock.time += 400
+
+    assert isinstance(
+        failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=())), ProviderError
+    )
+
+
+def test_an_error_is_never_kept() -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata_down = True
+    first = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+    network.metadata_down = False
+
+    assert isinstance(first, ProviderError)
+    assert begun(world).location
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        {"issuer": "https://evil.example"},
+        {"issuer": "http://127.0.0.1:8400/"},
+        {"token_endpoint": "http://evil.example/token"},
+        {"token_endpoint": None},
+        {"jwks_uri": "file:///etc/passwd"},
+        {"userinfo_endpoint": ["https://a.example"]},
+    ],
+)
+def test_metadata_that_is_not_this_issuers_or_not_usable_is_refused(metadata: dict[str, Any]) -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata = metadata
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+
+    assert isinstance(caught, MalformedResponse)
+
+
+def test_a_server_that_does_not_take_s256_is_refused() -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata = {"code_challenge_methods_supported": ["plain"]}
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+
+    assert isinstance(caught, ConfigurationError)
+    assert "S256" in str(caught)
+
+
+def test_without_a_nonce_s256_must_be_advertised() -> None:
+    world, network = openid_world(discovery="oauth2")
+    network.metadata = {"code_challenge_methods_supported": None}
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+    assert isinstance(caught, ConfigurationError)
+    network.metadata = {}
+
+    world.clock.time += 4000
+    assert begun(world).location
+
+
+def test_endpoints_elsewhere_must_be_on_the_public_internet() -> None:
+    from valetkey.connections.discovery import reach_of
+    from valetkey.oauth2.metadata import Metadata
+
+    own = Metadata("https://as.internal:8443", "https://as.internal:8443/a", "https://as.internal:8443/t")
+
+    assert reach_of(own) == "configured"
+    assert reach_of(replace(own, jwks_uri="https://10.0.0.1/keys")) == "public"
+    assert reach_of(replace(own, token_endpoint="https://as.internal/t")) == "public"
+
+
+def test_a_stored_copy_that_was_altered_is_fetched_again() -> None:
+    world, network = openid_world(discovery="oidc")
+    begun(world)
+    rows = world.store.rows._rows
+    [key] = [place for place, found in rows.items() if found.key.name == "discovery/metadata"]
+    rows[key] = replace(rows[key], sealed=rows[key].sealed[:-4] + b"AAAA")
+    forgets(world)
+
+    assert begun(world).location
+    assert asked(network) == 2
+
+
+def test_an_outage_of_the_store_costs_a_request_and_nothing_else() -> None:
+    world, network = openid_world(discovery="oidc")
+    world.store.outages = 2
+
+    assert begun(world).location
+    assert asked(network) == 1
+
+
+def test_a_refresh_does_not_begin_while_the_issuer_cannot_be_asked() -> None:
+    world, network = openid_world(discovery="oidc")
+    connect(world, network)
+    forgets(world)
+    network.metadata_down = True
+    world.clock.time += 90_000
+
+    caught = failure(world, token(world))
+
+    assert isinstance(caught, ProviderError)
+    assert (standing(world).state, standing(world).doubts) == ("active", ())
+
+
+def test_what_the_registration_chose_stays() -> None:
+    from valetkey.connections.discovery import described
+
+    world, network = openid_world(discovery="oidc")
+    two = world.settings.registrations["two"]
+    server = replace(two.provider.server, token_endpoint_auth_method="client_secret_post")
+    two = replace(two, provider=replace(two.provider, server=server))
+    use(world, network)
+
+    found: Any = world.run(described(world.settings, two)).provider.server
+
+    assert found.token_endpoint_auth_method == "client_secret_post"
+    assert found.reach == "configured"
+    assert found.id_token_algorithms == ("RS256", "ES256")

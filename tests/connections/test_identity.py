@@ -1,0 +1,242 @@
+"""OpenID Connect Core 1.0 in the code flow: who the connected account is, and what is not believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.connections.openid import begin, connect, openid_world
+from tests.connections.steps import credentials, failure, row, standing, token
+from tests.oauth2.tokens import ec_jwk, rsa_jwk, rsa_key, signed
+
+from valetkey.connections.authorize import begin_authorization, finish_authorization
+from valetkey.connections.identity import userinfo
+from valetkey.errors import (
+    CallbackError,
+    ConfigurationError,
+    MalformedResponse,
+    ProviderError,
+    RefreshInProgress,
+    TransportError,
+)
+
+
+def test_a_connection_knows_whose_account_it_is() -> None:
+    world, network = openid_world()
+
+    connection = connect(world, network).connection
+
+    assert connection is not None
+    assert (connection.issuer, connection.subject) == (world.sandbox.issuer, "alice")
+    assert (standing(world).issuer, standing(world).subject) == (world.sandbox.issuer, "alice")
+    assert len(network.nonce) == 22
+    assert network.sent[:2] == ["/keys", "/oauth2/token"]  # the keys are at hand before the code is spent
+
+
+def test_the_subject_is_inside_the_seal() -> None:
+    world, network = openid_world()
+    network.claims = {"sub": "subject-17"}
+
+    connect(world, network)
+
+    [stored] = [found for found in world.store.rows._rows.values() if found.key.name.startswith("connection/")]
+    assert "subject-17" not in repr(stored.clear)
+    assert b"subject-17" not in stored.sealed
+
+
+def test_without_openid_there_is_no_nonce_and_no_id_token_is_looked_at() -> None:
+    world, network = openid_world()
+    network.header = {"alg": "none"}
+
+    begun = world.run(
+        begin_authorization(world.settings, "two", resource_owner="alice", cookies=(), scope=("read",))
+    )
+
+    assert "nonce=" not in begun.location
+
+
+@pytest.mark.parametrize(
+    ("claims", "header", "reason"),
+    [
+        ({"iss": "https://evil.example"}, {}, "issuer"),
+        ({"aud": "another-client"}, {}, "audience"),
+        ({"nonce": "of another flow"}, {}, "nonce"),
+        ({"nonce": None}, {}, "nonce"),
+        ({"exp": 1}, {}, "expired"),
+        ({"at_hash": "AAAA"}, {}, "at_hash"),
+        ({"sub": None}, {}, "subject"),
+        ({}, {"alg": "none"}, "algorithm"),
+        ({}, {"alg": "HS256"}, "algorithm"),
+        ({}, {"typ": "at+jwt"}, "type"),
+        ({}, {"kid": "../../keys"}, "unknown_key"),
+        ({}, {"key": rsa_key(2048, 9)}, "signature"),
+        ({}, {"key": rsa_key(2048, 9), "jwk": rsa_jwk(rsa_key(2048, 9))}, "signature"),
+        ({}, {"crit": ["exp"]}, "malformed"),
+    ],
+)
+def test_tokens_with_an_id_token_that_fails_are_discarded(
+    claims: dict[str, Any], header: dict[str, Any], reason: str
+) -> None:
+    world, network = openid_world()
+    network.claims, network.header = claims, {"kid": "a", **header}
+    request = begin(world, network)
+
+    first = failure(world, finish_authorization(world.settings, request, resource_owner="alice"))
+    again = failure(world, finish_authorization(world.settings, request, resource_owner="alice"))
+
+    assert isinstance(first, CallbackError)
+    assert first.reason == f"id_token_{reason}"
+    assert isinstance(again, CallbackError)
+    assert again.reason == "already_used"
+    assert row(world) is None
+    assert network.sent.count("/oauth2/token") == 1
+
+
+def test_a_missing_id_token_is_refused() -> None:
+    world, network = openid_world()
+    network.without = True
+
+    caught = failure(world, finish_authorization(world.settings, begin(world, network), resource_owner="alice"))
+
+    assert isinstance(caught, CallbackError)
+    assert caught.reason == "id_token_missing"
+
+
+def test_algorithms_are_narrowed_by_the_providers_entry() -> None:
+    world, network = openid_world(id_token_algorithms=("ES256",))
+    network.keys.append(ec_jwk(kid="e"))
+
+    caught = failure(world, finish_authorization(world.settings, begin(world, network), resource_owner="alice"))
+    network.header = {"alg": "ES256", "kid": "e"}
+
+    assert isinstance(caught, CallbackError)
+    assert caught.reason == "id_token_algorithm"
+    assert connect(world, network).connection is not None
+
+
+def test_while_the_keys_are_out_of_reach_the_code_is_not_spent() -> None:
+    world, network = openid_world()
+    network.jwks_down = True
+    request = begin(world, network)
+
+    caught = failure(world, finish_authorization(world.settings, request, resource_owner="alice"))
+    network.jwks_down = False
+    finished = world.run(finish_authorization(world.settings, request, resource_owner="alice"))
+
+    assert isinstance(caught, TransportError)
+    assert not caught.maybe_received
+    assert finished.connection is not None
+
+
+def test_a_key_that_was_rotated_a_moment_ago_is_fetched_once() -> None:
+    world, network = openid_world()
+    connect(world, network)
+    network.keys, network.header = [rsa_jwk(rsa_key(2048, 5), kid="b")], {"kid": "b", "key": rsa_key(2048, 5)}
+
+    connect(world, network)
+
+    assert network.sent.count("/keys") == 2
+
+
+def test_a_flow_with_a_nonce_at_a_provider_that_forgot_its_keys_is_refused() -> None:
+    world, network = openid_world()
+    request = begin(world, network)
+    plain, _ = openid_world(jwks_uri=None)
+    world.settings = plain.settings
+
+    caught = failure(world, finish_authorization(world.settings, request, resource_owner="alice"))
+
+    assert isinstance(caught, (CallbackError, TransportError))
+    assert "/oauth2/token" not in network.sent
+
+
+@pytest.mark.parametrize(
+    ("claims", "word"),
+    [({"sub": "bob"}, "subject_changed"), ({"aud": "other"}, "id_token_audience"), ({"iss": "x"}, "id_token_issuer")],
+)
+def test_a_refresh_that_answers_for_another_account_keeps_the_old_tokens(claims: dict[str, Any], word: str) -> None:
+    world, network = openid_world()
+    connect(world, network)
+    before = credentials(world)
+    world.clock.time += world.client.access_token_seconds + 1
+    network.claims = claims
+
+    caught = failure(world, token(world))
+
+    assert isinstance(caught, (ProviderError, RefreshInProgress))
+    assert credentials(world) == before
+    assert (standing(world).last_error, standing(world).generation) == (word, 1)
+
+
+def test_a_refreshed_id_token_of_the_same_account_needs_no_key_and_no_nonce() -> None:
+    world, network = openid_world()
+    connect(world, network)
+    world.clock.time += world.client.access_token_seconds + 1
+    network.claims, network.jwks_down = {"nonce": None}, True
+
+    world.run(token(world))
+
+    assert (standing(world).generation, standing(world).subject) == (2, "alice")
+
+
+def test_a_refresh_without_an_id_token_keeps_the_subject() -> None:
+    world, network = openid_world()
+    connect(world, network)
+    world.clock.time += world.client.access_token_seconds + 1
+    network.without = True
+
+    world.run(token(world))
+
+    assert standing(world).subject == "alice"
+
+
+def test_userinfo_of_the_same_subject_is_answered() -> None:
+    world, network = openid_world()
+    connect(world, network)
+
+    found = world.run(userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert (found.subject, found.claims["name"]) == ("alice", "Alice")
+
+
+def test_userinfo_with_a_refused_token_is_asked_once_more_with_a_fresh_one() -> None:
+    world, network = openid_world()
+    connect(world, network)
+    network.userinfo_statuses = [401, 200]
+    world.clock.time += 120
+
+    found = world.run(userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert found.subject == "alice"
+    assert standing(world).generation == 2
+
+
+@pytest.mark.parametrize("body", [b'{"sub":"bob"}', b"{}", b'{"sub":["alice"]}'])
+def test_userinfo_of_another_subject_is_not_used(body: bytes) -> None:
+    world, network = openid_world()
+    connect(world, network)
+    network.userinfo = body
+
+    caught = failure(world, userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert isinstance(caught, ProviderError)
+    assert caught.error == "subject_mismatch"
+
+
+@pytest.mark.parametrize("body", [b"", b"<html>", b"[]", signed({"sub": "alice"}).encode()])
+def test_userinfo_that_cannot_be_read_is_refused(body: bytes) -> None:
+    world, network = openid_world()
+    connect(world, network)
+    network.userinfo = body
+
+    assert isinstance(failure(world, userinfo(world.settings, "two", resource_owner="alice")), MalformedResponse)
+
+
+def test_userinfo_needs_an_endpoint() -> None:
+    world, network = openid_world(userinfo_endpoint=None)
+    connect(world, network)
+
+    caught = failure(world, userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert isinstance(caught, ConfigurationError)
+    assert "userinfo_endpoint" in str(caught)

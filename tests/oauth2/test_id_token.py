@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.oauth2.tokens import signed
+
+from valetkey.errors import CallbackError
+from valetkey.oauth2.id_token import check_bindings, check_header, check_identity, check_moment, left_half
+from valetkey.oauth2.jws import ALGORITHMS, read_jws
+from valetkey.secret import Secret
+
+NOW = 1_800_000_000
+ISSUER = "https://as.example"
+TOKEN = Secret("access-token")
+GOOD = {"iss": ISSUER, "aud": "me", "sub": "alice", "exp": NOW + 300, "iat": NOW, "nonce": "n"}
+GONE = object()
+
+
+def reason(changes: dict[str, Any], **header: Any) -> str:
+    """Why the token is refused; empty where it is not."""
+    claims = {name: found for name, found in {**GOOD, **changes}.items() if found is not GONE}
+    jws = read_jws(signed(claims, **header))
+    try:
+        check_header(jws, algorithms=ALGORITHMS)
+        check_identity(jws, issuer=ISSUER, client_id="me")
+        check_moment(jws, now=NOW)
+        check_bindings(jws, nonce="n", access_token=TOKEN)
+    except CallbackError as refused:
+        return refused.reason.removeprefix("id_token_")
+    return ""
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"aud": ["me"]},
+        {"aud": ["other", "me"], "azp": "me"},
+        {"azp": "me"},
+        {"exp": NOW + 0.5},
+        {"exp": NOW - 59},
+        {"iat": NOW + 60},
+        {"nbf": NOW + 60},
+        {"at_hash": left_half("access-token")},
+        {"unknown": {"claims": ["are", "not", "looked", "at"]}},
+    ],
+)
+def test_a_good_token_passes(changes: dict[str, Any]) -> None:
+    assert reason(changes) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"iss": "https://as.example/"}, "issuer"),
+        ({"iss": "https://AS.example"}, "issuer"),
+        ({"iss": GONE}, "issuer"),
+        ({"iss": [ISSUER]}, "issuer"),
+        ({"aud": GONE}, "audience"),
+        ({"aud": "other"}, "audience"),
+        ({"aud": []}, "audience"),
+        ({"aud": {"me": 1}}, "audience"),
+        ({"aud": ["me", "other"]}, "audience"),
+        ({"aud": ["me"] * 33}, "audience"),
+        ({"azp": "other"}, "audience"),
+        ({"azp": None}, "audience"),
+        ({"sub": GONE}, "subject"),
+        ({"sub": ""}, "subject"),
+        ({"sub": 17}, "subject"),
+        ({"sub": "x" * 256}, "subject"),
+        ({"exp": GONE}, "times"),
+        ({"exp": str(NOW + 300)}, "times"),
+        ({"exp": True}, "times"),
+        ({"exp": 1e20}, "times"),
+        ({"exp": -1}, "times"),
+        ({"exp": NOW - 60}, "expired"),
+        ({"iat": GONE}, "times"),
+        ({"iat": NOW + 61}, "times"),
+        ({"nbf": NOW + 61}, "times"),
+        ({"nbf": "soon"}, "times"),
+        ({"nonce": GONE}, "nonce"),
+        ({"nonce": "N"}, "nonce"),
+        ({"nonce": ["n"]}, "nonce"),
+        ({"at_hash": left_half("another")}, "at_hash"),
+        ({"at_hash": None}, "at_hash"),
+        ({"at_hash": 7}, "at_hash"),
+    ],
+)
+def test_each_check_has_its_own_reason(changes: dict[str, Any], expected: str) -> None:
+    assert reason(changes) == expected
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "RS384", "rs256", "NONE", ""])
+def test_only_algorithms_of_the_configuration_are_taken(algorithm: str) -> None:
+    assert reason({}, alg=algorithm) == "algorithm"
+
+
+@pytest.mark.parametrize("kind", ["at+jwt", "logout+jwt", "dpop+jwt", "application/at+jwt"])
+def test_another_kind_of_token_is_not_an_id_token(kind: str) -> None:
+    assert reason({}, typ=kind) == "type"
+
+
+@pytest.mark.parametrize("kind", ["JWT", "jwt", "application/jwt"])
+def test_the_usual_type_is_taken_in_any_case(kind: str) -> None:
+    assert reason({}, typ=kind) == ""
