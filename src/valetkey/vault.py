@@ -12,23 +12,18 @@ from valetkey.front import Front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from typing import Any, Self, TypeVar
+    from collections.abc import Mapping
+    from typing import TypeVar
 
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
-    from valetkey.connections.identity import UserInfo
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
+    from valetkey.connections.identity import UserInfo
     from valetkey.connections.manage import ConnectionPage, Revocation
-    from valetkey.connections.settings import Settings
-    from valetkey.drivers.events import Invocation
-    from valetkey.drivers.ports import Clock, Events, Signer, Transport
     from valetkey.drivers.session import AsyncSession, Session
-    from valetkey.effects import Event, Op
+    from valetkey.effects import Op
     from valetkey.http import Pairs, Request
-    from valetkey.keys import KeyRing
     from valetkey.secret import Secret
-    from valetkey.stores import Store
 
     T = TypeVar("T")
 
@@ -102,9 +97,7 @@ class Vault(Front):
         """See `connections.identity.userinfo`."""
         return self.run(verbs.userinfo(self, registration, resource_owner, account))
 
-    def sign_as_client(
-        self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
-    ) -> Request:
+    def sign_as_client(self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None) -> Request:
         """See `connections.sign.sign_as_client`."""
         return self.run(verbs.sign_as_client(self, request, registration, scope))
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
-    from valetkey.connections.identity import UserInfo
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
+    from valetkey.connections.identity import UserInfo
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op

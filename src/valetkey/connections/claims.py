@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
     from valetkey.effects import Clear, Op
 
-    ClaimState: TypeAlias = Literal["claimed", "waiting", "done", "failed"]
+    ClaimState: TypeAlias = Literal["claimed", "waiting", "polled", "done", "failed"]
 
 CLAIM_SECONDS = 900  # as long as the cookie that led to it, and half as long again
 CLAIMED: ClaimState = "claimed"
 WAITING: ClaimState = "waiting"  # for the application to name the resource owner
+POLLED: ClaimState = "polled"  # for the resource owner to type a code at another device (`device`)
 DONE: ClaimState = "done"
 FAILED: ClaimState = "failed"
 
@@ -37,7 +38,7 @@ class Claim:
 
     @property
     def state(self) -> str:
-        """One of `claimed`, `waiting`, `done` and `failed`."""
+        """One of `claimed`, `waiting`, `polled`, `done` and `failed`."""
         return str(self.clear.get("state", ""))
 
 

@@ -153,7 +153,7 @@ def complete_authorization(settings: Settings, handle: str, *, resource_owner: s
     Raises CallbackError: `handle_unknown`, `user_changed`; AuthorizationExpired: `flow_expired`, `already_used`.
     """
     unknown = CallbackError("handle_unknown", "the handle is not one that waits for completion: start again")
-    flow, half = _read_handle(handle, unknown)
+    flow, half = read_handle(handle, unknown)
     claim = yield from load_claim(flow)
     if claim is None or not constant_time_equal(str(claim.clear.get("handle", "")), sha256_hex(half)):
         raise unknown
@@ -186,7 +186,8 @@ def _unpack_waiting(context: str, flow: str, plaintext: bytes) -> tuple[Secret |
     return Secret(answer) if answer else None, unpack_pending(context, flow, packed.encode())
 
 
-def _read_handle(handle: str, unknown: CallbackError) -> tuple[str, str]:
+def read_handle(handle: str, unknown: CallbackError) -> tuple[str, str]:
+    """The flow and the secret half in a handle, in hexadecimal. Raises `unknown`."""
     try:
         octets = base64url_decode(handle[:MAX_HANDLE])
     except ValueError:

@@ -42,6 +42,11 @@ def claim_place(environment: str, context: str, flow: str) -> Place:
     return Place("claim", (environment, context, flow))
 
 
+def device_place(environment: str, context: str, flow: str) -> Place:
+    """Of a device code that is polled with (RFC 8628)."""
+    return Place("device", (environment, context, flow))
+
+
 def link_place(environment: str) -> Place:
     """Of a connect link."""
     return Place("link", (environment,))

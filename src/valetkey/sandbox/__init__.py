@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from valetkey.sandbox.faults import ResponseLost
     from valetkey.sandbox.sandbox import Sandbox
     from valetkey.sandbox.server import serve
-    from valetkey.sandbox.visitor import approve
+    from valetkey.sandbox.visitor import approve, approve_device
 
 _HOMES = {
     "Sandbox": "sandbox",
@@ -38,10 +38,20 @@ _HOMES = {
     "SandboxClient": "clients",
     "ResponseLost": "faults",
     "approve": "visitor",
+    "approve_device": "visitor",
     "demo_clients": "clients",
     "serve": "server",
 }
-__all__ = ["ResponseLost", "Sandbox", "SandboxAccount", "SandboxClient", "approve", "demo_clients", "serve"]
+__all__ = [
+    "ResponseLost",
+    "Sandbox",
+    "SandboxAccount",
+    "SandboxClient",
+    "approve",
+    "approve_device",
+    "demo_clients",
+    "serve",
+]
 
 
 def __getattr__(name: str) -> object:

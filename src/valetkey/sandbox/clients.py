@@ -26,7 +26,8 @@ SIGNATURE_METHODS = (
     "PLAINTEXT",
 )
 OUT_OF_BAND = "oob"
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials")
+DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
+GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
 READ = "read"
 WRITE = "write"
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from valetkey.sandbox.state import (
         AccessToken,
         Code,
+        DeviceGrant,
         Family,
         PendingConsent,
         RefreshToken,
@@ -49,6 +50,8 @@ class Exchange:
     scope: tuple[str, ...]
     code_challenge: str
     code: Code
+    device: str
+    device_grant: DeviceGrant
     refresh_token: RefreshToken
     access_token: AccessToken
     family: Family

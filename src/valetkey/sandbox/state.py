@@ -36,6 +36,7 @@ class Session:
 class PendingConsent:
     """A consent page that was shown, to one session, and what a yes would grant.
 
+    device: the SHA-256 of the device code whose user code was typed in; then nobody is redirected.
     temporary: the identifier in clear, while the page waits: the callback repeats it, and it proves nothing.
     """
 
@@ -50,6 +51,7 @@ class PendingConsent:
     scope: tuple[str, ...] = ()
     state: str | None = None
     code_challenge: str = ""
+    device: str = ""
 
 
 @value
@@ -64,6 +66,24 @@ class Code:
     code_challenge: str
     expires_at: float
     family: str = ""
+
+
+@value
+class DeviceGrant:
+    """A device code (RFC 8628 section 3.2), under its SHA-256.
+
+    user_code: in capitals, without the hyphen. polled_at: when the client asked last.
+    decision: `allow`, `deny` or empty.
+    """
+
+    client_id: str
+    scope: tuple[str, ...]
+    user_code: str
+    expires_at: float
+    interval: int
+    polled_at: float = 0.0
+    account: str = ""
+    decision: str = ""
 
 
 @value
@@ -138,6 +158,8 @@ class State:
         self.refresh_tokens: dict[str, RefreshToken] = {}
         self.temporary: dict[str, TemporaryCredential] = {}
         self.token_credentials: dict[str, TokenCredential] = {}
+        self.device_grants: dict[str, DeviceGrant] = {}
+        self.wrong_user_codes: dict[str, tuple[float, ...]] = {}  # by account: when
         self._requests = 0
 
     def sweep(self, now: float) -> None:
@@ -149,4 +171,5 @@ class State:
         self.consents = {key: row for key, row in self.consents.items() if row.expires_at > now}
         self.codes = {key: row for key, row in self.codes.items() if row.expires_at > now - 3600}
         self.access_tokens = {key: row for key, row in self.access_tokens.items() if row.expires_at > now}
+        self.device_grants = {key: row for key, row in self.device_grants.items() if row.expires_at > now - 3600}
         self.temporary = {key: row for key, row in self.temporary.items() if row.expires_at > now}

@@ -19,6 +19,10 @@ from valetkey.sandbox.checks.code_unused import code_unused
 from valetkey.sandbox.checks.consent_pending import consent_pending
 from valetkey.sandbox.checks.control_allowed import control_allowed
 from valetkey.sandbox.checks.credentials_right import credentials_right
+from valetkey.sandbox.checks.device_allowed import device_allowed
+from valetkey.sandbox.checks.device_code_known import device_code_known
+from valetkey.sandbox.checks.device_grant_allowed import device_grant_allowed
+from valetkey.sandbox.checks.device_polled_slowly import device_polled_slowly
 from valetkey.sandbox.checks.form_content_type import form_content_type
 from valetkey.sandbox.checks.form_token_valid import form_token_valid
 from valetkey.sandbox.checks.grant_allowed import grant_allowed
@@ -49,13 +53,16 @@ from valetkey.sandbox.checks.temporary_pending import temporary_pending
 from valetkey.sandbox.checks.timestamp_in_window import timestamp_in_window
 from valetkey.sandbox.checks.token_credential_known import token_credential_known
 from valetkey.sandbox.checks.token_given import token_given
+from valetkey.sandbox.checks.user_code_known import user_code_known
 from valetkey.sandbox.checks.verifier_matches import verifier_matches
 from valetkey.sandbox.checks.verifier_right import verifier_right
 from valetkey.sandbox.checks.xauth_right import xauth_right
+from valetkey.sandbox.clients import DEVICE_CODE
 from valetkey.sandbox.endpoints import (
     authorize,
     consent,
     control,
+    device,
     home,
     introspect,
     metadata,
@@ -161,7 +168,25 @@ OAUTH2 = (
         as_json,
         when=("grant_type", "client_credentials"),
     ),
+    Endpoint(
+        "token",
+        "/oauth2/token",
+        ("POST",),
+        (*AUTHENTICATED, grant_allowed, device_code_known, device_polled_slowly, device_allowed),
+        device.exchange_device_code,
+        as_json,
+        when=("grant_type", DEVICE_CODE),
+    ),
     Endpoint("token", "/oauth2/token", ("POST",), (*AUTHENTICATED, grant_type_known), refuse_all, as_json),
+    Endpoint(
+        "device_authorization",
+        "/oauth2/device_authorization",
+        ("POST",),
+        (*AUTHENTICATED, device_grant_allowed, scope_allowed),
+        device.authorize_device,
+        as_json,
+        says="OAuth 2.0: codes for a device without a browser (RFC 8628)",
+    ),
     Endpoint(
         "revoke",
         "/oauth2/revoke",
@@ -309,6 +334,8 @@ PAGES = (
     Endpoint("home", "/", ("GET",), (), home.home, as_page),
     Endpoint("sign_in", "/sign-in", ("POST",), (*FORM_OF_OURS, credentials_right), home.sign_in, as_page),
     Endpoint("sign_out", "/sign-out", ("POST",), FORM_OF_OURS, home.sign_out, as_page),
+    Endpoint("device", "/device", ("GET",), READABLE, device.device_page, as_page, says="Type a device's code"),
+    Endpoint("device", "/device", ("POST",), (*FORM_OF_OURS, user_code_known), device.ask_for_device, as_page),
     Endpoint("consent", "/consent", ("POST",), (*FORM_OF_OURS, consent_pending), consent.consent, as_page),
 )
 

@@ -50,6 +50,22 @@ def approve(
     return visitor.walk(location, {"account": account, "password": wanted, "decision": decision})
 
 
+def approve_device(
+    respond: Respond | str,
+    verification_uri: str,
+    user_code: str,
+    *,
+    account: str = "alice",
+    password: str | None = None,
+    decision: str = "allow",
+) -> str:
+    """The last page's heading, after typing the code in and allowing (or `deny`-ing) access. Raises VisitFailed."""
+    visitor = Visitor(over_http if isinstance(respond, str) else respond)
+    wanted = PASSWORDS.get(account, "") if password is None else password
+    answers = {"account": account, "password": wanted, "decision": decision, "user_code": user_code}
+    return visitor.walk(verification_uri, answers, ends="You can ")
+
+
 class Visitor:
     """A cookie jar, and the patience to follow forms."""
 
@@ -57,8 +73,11 @@ class Visitor:
         self._respond = respond
         self.cookies: dict[str, str] = {}
 
-    def walk(self, location: str, answers: dict[str, str]) -> str:
-        """Follow redirects and fill in forms until another origin is reached; that URL."""
+    def walk(self, location: str, answers: dict[str, str], *, ends: str = "") -> str:
+        """Follow redirects and fill in forms until another origin is reached; that URL.
+
+        ends: a text of the page that is the end of the way; its heading is then the answer.
+        """
         origin = _origin(location)
         response = self.request("GET", location)
         for _ in range(MAX_STEPS):
@@ -72,6 +91,8 @@ class Visitor:
             page = response.body.decode("utf-8", "replace")
             if verifier := page.partition('id="verifier">')[2].partition("<")[0]:
                 return f"{OUT_OF_BAND}?oauth_verifier={verifier}"
+            if ends and ends in page:
+                return page.partition("<h1>")[2].partition("</h1>")[0]
             form = self._form(response, page)
             sent = {**form.fields, **{name: text for name, text in answers.items() if name in form.choices}}
             response = self.request("POST", origin + form.action, tuple(sent.items()))

@@ -23,5 +23,8 @@ def consent_pending(exchange: Exchange) -> None:
         temporary = state.temporary.get(fingerprint(consent.temporary))
         if temporary is None or temporary.verifier or temporary.denied or exchange.now >= temporary.expires_at:
             raise Refusal("token_used", "This authorization was answered before, or is too old. Start again.")
+    device = state.device_grants.get(consent.device)
+    if consent.device and (device is None or device.decision or exchange.now >= device.expires_at):
+        raise Refusal("consent_expired", "This device was answered before, or waits no longer.")
     exchange.client, exchange.consent = client, consent
     exchange.notes["client_id"] = client.client_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from valetkey.sandbox.endpoints.authorize import redirect_denied as oauth2_denied
 from valetkey.sandbox.endpoints.authorize import redirect_with_code as oauth2_allowed
+from valetkey.sandbox.endpoints.device import decide
 from valetkey.sandbox.endpoints.oauth1_authorize import redirect_denied as oauth1_denied
 from valetkey.sandbox.endpoints.oauth1_authorize import redirect_with_verifier as oauth1_allowed
 from valetkey.sandbox.state import fingerprint
@@ -20,6 +21,8 @@ def consent(exchange: Exchange) -> Response:
     del exchange.sandbox.state.consents[fingerprint(exchange.parameter("consent") or "")]
     exchange.notes["account"] = pending.account
     exchange.notes["decision"] = exchange.parameter("decision") or ""
+    if pending.device:
+        return decide(exchange, pending)
     if exchange.parameter("decision") == "deny":
         return (oauth2_denied if pending.protocol == "oauth2" else oauth1_denied)(exchange, pending)
     exchange.sandbox.state.consented |= {(pending.account, pending.client_id, name) for name in pending.scope}

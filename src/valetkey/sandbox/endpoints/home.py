@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from valetkey.http import Response
     from valetkey.sandbox.exchange import Exchange
 
-CONTINUES_AT = ("/oauth1/authorize?", "/oauth2/authorize?")
+CONTINUES_AT = ("/oauth1/authorize?", "/oauth2/authorize?", "/device")
 
 
 def home(exchange: Exchange) -> Response:

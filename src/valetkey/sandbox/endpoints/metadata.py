@@ -24,6 +24,7 @@ def metadata(exchange: Exchange) -> Response:
             "token_endpoint": f"{base_url}/oauth2/token",
             "revocation_endpoint": f"{base_url}/oauth2/revoke",
             "introspection_endpoint": f"{base_url}/oauth2/introspect",
+            "device_authorization_endpoint": f"{base_url}/oauth2/device_authorization",
             "scopes_supported": list(scopes),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
