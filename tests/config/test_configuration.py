@@ -457,3 +457,50 @@ def test_xauth_is_accepted_by_a_word_of_its_own() -> None:
     environ = {**SOUND, **X_OAUTH1, "VALETKEY_X_OAUTH1_ACCEPT_XAUTH": "true"}
 
     assert read_configuration(environ).registrations["x-oauth1"].accept_xauth
+
+
+ISSUER = {"VALETKEY_LOGIN_CLIENT_ID": "me", "VALETKEY_LOGIN_CLIENT_SECRET": "canary-client-secret"}
+
+
+def test_an_issuer_is_all_that_has_to_be_known_of_an_openid_provider() -> None:
+    found = read_configuration({**SOUND, **ISSUER, "VALETKEY_LOGIN_ISSUER": "https://as.example/tenant"})
+
+    login = found.registrations["login"]
+    assert (login.scope, login.provider.api_hosts) == (("openid",), ("as.example",))
+    assert getattr(login.provider.server, "discovery", "") == "oidc"
+
+
+def test_hosts_of_an_issuers_api_are_named() -> None:
+    environ = {
+        **SOUND,
+        **ISSUER,
+        "VALETKEY_LOGIN_PROVIDER": "oauth2-discovery",
+        "VALETKEY_LOGIN_ISSUER": "https://as.example",
+        "VALETKEY_LOGIN_API_HOSTS": "api.example, *.api.example",
+    }
+
+    login = read_configuration(environ).registrations["login"]
+
+    assert login.provider.api_hosts == ("api.example", "*.api.example")
+    assert getattr(login.provider.server, "discovery", "") == "oauth2"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({"VALETKEY_LOGIN_PROVIDER": "oidc"}, "VALETKEY_LOGIN_ISSUER is missing"),
+        ({"VALETKEY_LOGIN_ISSUER": "http://as.example"}, "VALETKEY_LOGIN_ISSUER: it must start with https://"),
+        ({"VALETKEY_LOGIN_ISSUER": "https://as.example?a=b"}, "VALETKEY_LOGIN_ISSUER: an issuer has no query"),
+        ({"VALETKEY_LOGIN_ISSUER": "file:///etc/passwd"}, "VALETKEY_LOGIN_ISSUER"),
+        ({"VALETKEY_LOGIN_ISSUER": "https://as.example", "VALETKEY_LOGIN_API_HOSTS": "*"}, "not a host"),
+        (
+            {"VALETKEY_LOGIN_ISSUER": "https://as.example", "VALETKEY_LOGIN_PROVIDER": "github"},
+            "belongs to the providers oidc and oauth2-discovery",
+        ),
+    ],
+)
+def test_an_issuer_that_cannot_be_used_is_named(more: dict[str, str], named: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        read_configuration({**SOUND, **ISSUER, **more})
+
+    assert any(named in problem for problem in caught.value.problems), caught.value.problems

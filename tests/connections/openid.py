@@ -120,7 +120,7 @@ def use(world: World, network: OpenidNetwork) -> None:
     """Send the world's requests through it."""
     from valetkey.effects import Send as SendEffect
 
-    world.ports._performers[SendEffect] = network.send  # noqa: SLF001
+    world.ports._performers[SendEffect] = network.send
 
 
 def begin(world: World, network: OpenidNetwork) -> Any:

@@ -48,9 +48,7 @@ def test_without_openid_there_is_no_nonce_and_no_id_token_is_looked_at() -> None
     world, network = openid_world()
     network.header = {"alg": "none"}
 
-    begun = world.run(
-        begin_authorization(world.settings, "two", resource_owner="alice", cookies=(), scope=("read",))
-    )
+    begun = world.run(begin_authorization(world.settings, "two", resource_owner="alice", cookies=(), scope=("read",)))
 
     assert "nonce=" not in begun.location
 

@@ -3,6 +3,8 @@
     CLIENT_ID                          what the provider calls the application
     CLIENT_SECRET, CLIENT_SECRET_FILE  the secret, or a file that holds it
     PROVIDER                           the provider's name, where it is not the registration's
+    ISSUER                             for the providers `oidc` and `oauth2-discovery`, which need nothing else
+    API_HOSTS                          where their tokens may be sent; the issuer's host where it is left out
     SCOPE                              separated by blanks or commas; the provider's default where it is left out
     PRIVATE_KEY, PRIVATE_KEY_FILE      PEM, for the RSA methods of OAuth 1.0a and for private_key_jwt
     PRIVATE_KEY_PKCS12_FILE            the same in a PKCS #12 file (.p12, .pfx)
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from valetkey.providers.provider import Provider
 
 SANDBOXES = ("sandbox-oauth1", "sandbox-oauth2")
+KINDS = ("oidc", "oauth2-discovery")  # as `providers.discovered` has them
 MAX_SECRET_CHARACTERS = 16_384
 
 
@@ -114,7 +117,9 @@ def _in_variables(sources: Sources, problem: str, name: str) -> str:
 
 
 def _provider(sources: Sources, name: str) -> Provider | None:
-    provider_name = sources.text("provider", name) or name
+    provider_name = sources.text("provider", name) or ("oidc" if sources.has("issuer", name) else name)
+    if provider_name in KINDS or sources.has("issuer", name) or sources.has("api_hosts", name):
+        return _discovered(sources, provider_name, name)
     base_url = sources.text("base_url", name)
     if not base_url and provider_name in SANDBOXES:
         base_url = sources.text("sandbox_base_url")
@@ -129,6 +134,25 @@ def _provider(sources: Sources, name: str) -> Provider | None:
         if where.endswith("_PROVIDER") and not sources.has("provider", name):
             where = f"registration {name}"
         sources.problems += [f"{where}: {problem}" for problem in error.problems]
+        return None
+
+
+def _discovered(sources: Sources, provider_name: str, name: str) -> Provider | None:
+    """The provider behind the registration's issuer."""
+    if provider_name not in KINDS:
+        message = f"{sources.label('issuer' if sources.has('issuer', name) else 'api_hosts', name)} belongs to"
+        sources.problems.append(f"{message} the providers {' and '.join(KINDS)}: {provider_name} has its own")
+        return None
+    issuer = sources.text("issuer", name)
+    if not issuer:
+        sources.problems.append(f"{sources.label('issuer', name)} is missing: the provider's issuer, an https URL")
+        return None
+    from valetkey.providers.discovered import discovered_provider
+
+    try:
+        return discovered_provider(provider_name, issuer=issuer, api_hosts=sources.texts("api_hosts", name))
+    except ConfigurationError as error:
+        sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]
         return None
 
 

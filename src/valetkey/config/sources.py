@@ -19,7 +19,7 @@ OF_REGISTRATIONS = (
     "token_endpoint_auth_method", "dpop_bound_access_tokens", "authorization_details",
     "authorization_parameters", "accept_missing_verifier", "private_key_pkcs12_file",
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
-    "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key", "client_id", "resources",
+    "private_key_id", "public_client", "api_hosts", "issuer", "client_secret", "accept_xauth", "private_key", "client_id", "resources",
     "base_url", "provider", "scope",
 )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""A registration that names only its issuer: the endpoints come from the issuer's metadata (RFC 8414, OpenID Discovery).
+"""A registration that names only its issuer: the endpoints come from its metadata (RFC 8414, OpenID Discovery).
 
     this process, an hour  ->  the store, an hour  ->  the issuer  ->  what the store kept, up to a day
 
@@ -12,6 +12,8 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op, Place, Reach
     from valetkey.oauth2.metadata import Metadata
@@ -45,6 +47,7 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
     """The server with what its metadata says; what the registration chose stays. Raises ConfigurationError."""
     from valetkey.errors import ConfigurationError
     from valetkey.oauth2.metadata import authorization_server
+    from valetkey.oauth2.server import AuthorizationServer
 
     if server.discovery == "oauth2" and metadata.code_challenge_methods_supported is None:
         # Without a nonce nothing else keeps a stolen code from being used: RFC 9700 section 2.1.1.
@@ -54,26 +57,18 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
         found = authorization_server(metadata, reach=reach_of(metadata))
     except ValueError as why:
         raise ConfigurationError(f"{metadata.issuer}: {why}") from None
+    # Whatever metadata says counts over a default; what the registration chose beyond that stays.
+    defaults: dict[str, object] = AuthorizationServer.__field_defaults__  # type: ignore[attr-defined]
+    names: tuple[str, ...] = AuthorizationServer.__match_args__
+    said = {name: getattr(found, name) for name in names if getattr(found, name) != defaults.get(name, "")}
     method, offered = server.token_endpoint_auth_method, metadata.token_endpoint_auth_methods_supported
     chosen = method if method in ("none", *offered) else found.token_endpoint_auth_method
-    return replace(
-        server,
-        discovery="",
-        authorization_endpoint=found.authorization_endpoint,
-        token_endpoint=found.token_endpoint,
-        revocation_endpoint=found.revocation_endpoint,
-        introspection_endpoint=found.introspection_endpoint,
-        userinfo_endpoint=found.userinfo_endpoint,
-        jwks_uri=found.jwks_uri,
-        id_token_algorithms=found.id_token_algorithms,
-        iss_required=found.iss_required,
-        token_endpoint_auth_method=chosen,
-        reach=found.reach,
-    )
+    kept: dict[str, Any] = {**said, "token_endpoint_auth_method": chosen, "reach": found.reach, "discovery": ""}
+    return replace(server, **kept)
 
 
 def reach_of(metadata: Metadata) -> Reach:
-    """How far the endpoints may lie: on the issuer's own origin, which the operator configured, else on the internet."""
+    """How far the endpoints may lie: on the issuer's own origin as the operator configured it, else public."""
     from valetkey.effects import CONFIGURED, PUBLIC
     from valetkey.http import read_url
 

@@ -55,9 +55,8 @@ def check_identity(jws: Jws, *, issuer: str, client_id: str) -> Identity:
     audiences = audience if isinstance(audience, list) else [audience]
     if client_id not in audiences[:MAX_AUDIENCES] or len(audiences) > MAX_AUDIENCES:
         raise refuse("audience", "aud does not name this client")
-    if "azp" in claims or len(audiences) > 1:
-        if claims.get("azp") != client_id:
-            raise refuse("audience", "azp is not this client")
+    if ("azp" in claims or len(audiences) > 1) and claims.get("azp") != client_id:
+        raise refuse("audience", "azp is not this client")
     subject = claims.get("sub")
     if not isinstance(subject, str) or not 0 < len(subject) <= MAX_SUBJECT:
         raise refuse("subject", f"sub is not a text of 1 to {MAX_SUBJECT} characters")

@@ -151,7 +151,7 @@ def write_metadata(metadata: Metadata) -> bytes:
     """The metadata as the JSON object that `read_metadata` reads."""
     import json
 
-    names: tuple[str, ...] = Metadata.__match_args__  # type: ignore[attr-defined]
+    names: tuple[str, ...] = Metadata.__match_args__
     members = {name: getattr(metadata, name) for name in names}
     return json.dumps({name: found for name, found in members.items() if found is not None}).encode()
 
