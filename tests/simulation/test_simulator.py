@@ -83,10 +83,11 @@ def test_a_guard_that_is_taken_away_is_missed(mutant: Mutant) -> None:
 
 
 def test_stores_whose_reads_are_stale_break_what_strong_reads_keep() -> None:
-    stale, strong = first_violation("stable", 300, stale=True), first_violation("stable", 300)
+    stale, strong = first_violation("strict", 300, stale=True), first_violation("strict", 300)
 
     assert strong is None
     assert stale is not None
+    assert stale[1] == "I6: a connection was ended although a rescue record held its newer tokens"
 
 
 def test_a_run_is_the_same_each_time() -> None:

@@ -106,7 +106,8 @@ class Simulation(Ledger):
     def calm(self) -> None:
         """From here on nothing fails any more."""
         store = self.world.store
-        store.outages = store.lost_answers = store.lost_writes = self.delay_writes = self.stale_reads = 0
+        store.outages = store.lost_answers = store.lost_writes = self.delay_writes = 0
+        self.stale = None
         self.apply_delayed()
         self.world.sandbox.faults.clear()
 
@@ -146,9 +147,9 @@ class Simulation(Ledger):
 
     def _load(self, worker: Worker, effect: Load) -> Row | None:
         row = self.world.store.load(effect.key)
-        if self.stale is not None and self.stale_reads and effect.key in self.stale:
-            self.stale_reads -= 1
-            row = self.stale[effect.key]
+        if self.stale is not None and effect.key in self.stale:
+            self.stale_reads += 1
+            row = self.stale[effect.key] if self.stale_reads % 2 else row
         if effect.key == self.key:
             worker.seen = None if row is None else (read_clear(row.clear, row.key), worker.last_now)
         return row

@@ -3,7 +3,7 @@
     storm("window", 17)      the same run each time; Violation says which invariant broke, and how to see it again
 
 A storm draws how many callers there are (up to 50) and what each wants, where in the access token's life it begins, and
-how much trouble there is: in a third of all storms none at all, so that what is promised of calm days is asked too.
+how much trouble there is: in a sixth of all storms none at all, so that what is promised of calm days is asked too.
 The one rule: everything is drawn from the seed and the mode, nothing from the process that runs it.
 """
 
@@ -209,8 +209,6 @@ class Storm:
         simulation, chance, store = self.simulation, self.chance, self.simulation.world.store
         self.trouble_left -= 1
         kind = chance.choice(TROUBLES)
-        if simulation.stale is not None:
-            simulation.stale_reads += 12
         if kind == "die":
             simulation.crash(worker)
         elif kind == "freeze":
