@@ -38,6 +38,8 @@ server.listen(0, '127.0.0.1', () => {
       devInteractions: { enabled: false },
       revocation: { enabled: true },
       introspection: { enabled: true },
+      clientCredentials: { enabled: true },
+      deviceFlow: { enabled: true },
       registration: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       requestObjects: { enabled: true },
