@@ -199,3 +199,14 @@ def test_the_verbs_are_those_of_the_vault() -> None:
     assert named <= {name for name in dir(Vault) if not name.startswith("_")}
     assert json.dumps(sorted(named)).count('"') >= 18
     assert sys.version_info >= (3, 11)
+
+
+def test_every_store_of_the_table_is_opened_by_its_url() -> None:
+    from valetkey.stores.open import check_store_url
+
+    table = PAGE.partition("| `VALETKEY_STORE` |")[2].partition("\n\n")[0]
+    urls = re.findall(r"^\| `([a-z]+://[^`]+)` \|", table, re.MULTILINE)
+
+    assert len(urls) == 5
+    for url in urls:
+        check_store_url(url, environ={"AZURE_STORAGE_KEY": "a2V5"}, serverless="AWS Lambda")
