@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REQUEST_SECONDS = 300
 MAX_REQUEST_URI = 1024
+MAX_PUSHED_SECONDS = 3600
 JTI_OCTETS = 16
 _LISTS = ("resource",)  # 8707 s2: in a request object several of them are a JSON array
 _JSON = ("authorization_details",)  # 9396 s3: in a request object it is JSON itself
@@ -94,9 +95,9 @@ def push_request(
     """A reference to the parameters, which the server now has from the client itself (RFC 9126 section 2)."""
     if not server.pushed_authorization_request_endpoint:
         raise ConfigurationError("this authorization server has no endpoint to push authorization requests to")
-    fields = tuple(pair for pair in parameters if pair[0] != "client_id")  # client authentication says it
-    if not any(_says_who(server, client)):
-        fields = (("client_id", client.client_id), *fields)
+    fields = tuple(parameters)
+    if not _only_in_header(server, client):  # 6749 s3.1: no parameter twice, and client authentication brings it
+        fields = tuple(pair for pair in fields if pair[0] != "client_id")
     response = yield from ask(
         server,
         client,
@@ -107,10 +108,10 @@ def push_request(
     return read_pushed_response(response, server=server, received_at=(yield from Now()))
 
 
-def _says_who(server: AuthorizationServer, client: Client) -> tuple[bool, ...]:
-    """Whether the client's identifier is among the fields of its authentication; in Basic it is only in the header."""
+def _only_in_header(server: AuthorizationServer, client: Client) -> bool:
+    """Whether client authentication says the client's identifier in the header alone (RFC 6749 section 2.3.1)."""
     basic = server.token_endpoint_auth_method == "client_secret_basic"  # noqa: S105 - a method, not a secret
-    return (not basic, client.client_secret is None)
+    return basic and client.client_secret is not None
 
 
 def read_pushed_response(response: Response, *, server: AuthorizationServer, received_at: float) -> PushedRequest:
@@ -129,4 +130,4 @@ def read_pushed_response(response: Response, *, server: AuthorizationServer, rec
     if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 1:
         message = "the pushed authorization request was answered without a positive expires_in"
         raise MalformedResponse(message, status=response.status)
-    return PushedRequest(uri, int(received_at) + min(seconds, REQUEST_SECONDS * 12))
+    return PushedRequest(uri, int(received_at) + min(seconds, MAX_PUSHED_SECONDS))
