@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
+    from valetkey.connections.doctor import Diagnosis
     from valetkey.connections.identity import UserInfo
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.drivers.session import AsyncSession, Session
@@ -93,6 +94,10 @@ class Vault(Front):
         """See `connections.sign.access_token`."""
         return self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
 
+    def doctor(self, request: Request | None = None) -> Diagnosis:
+        """See `connections.doctor.diagnose`."""
+        return self.run(verbs.doctor(self, request, self._store))
+
     def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""
         return self.run(verbs.userinfo(self, registration, resource_owner, account))
@@ -130,6 +135,12 @@ class Vault(Front):
     ) -> Finished:
         """See `connections.typed_verifier.finish_with_verifier`."""
         return self.run(verbs.typed(self, registration, verifier, state, cookies, resource_owner))
+
+    def require(
+        self, registration: str, resource_owner: str, *, scope: tuple[str, ...], account: str = ""
+    ) -> Connection:
+        """See `connections.scope.require`."""
+        return self.run(verbs.require(self, registration, resource_owner, scope, account))
 
     def begin_device_authorization(
         self, registration: str, resource_owner: str, *, scope: tuple[str, ...] | None = None, account: str = ""
@@ -239,6 +250,10 @@ class AsyncVault(Front):
         """See `connections.sign.access_token`."""
         return await self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
 
+    async def doctor(self, request: Request | None = None) -> Diagnosis:
+        """See `connections.doctor.diagnose`."""
+        return await self.run(verbs.doctor(self, request, self._store))
+
     async def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""
         return await self.run(verbs.userinfo(self, registration, resource_owner, account))
@@ -278,6 +293,12 @@ class AsyncVault(Front):
     ) -> Finished:
         """See `connections.typed_verifier.finish_with_verifier`."""
         return await self.run(verbs.typed(self, registration, verifier, state, cookies, resource_owner))
+
+    async def require(
+        self, registration: str, resource_owner: str, *, scope: tuple[str, ...], account: str = ""
+    ) -> Connection:
+        """See `connections.scope.require`."""
+        return await self.run(verbs.require(self, registration, resource_owner, scope, account))
 
     async def begin_device_authorization(
         self, registration: str, resource_owner: str, *, scope: tuple[str, ...] | None = None, account: str = ""

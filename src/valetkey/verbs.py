@@ -13,12 +13,14 @@ if TYPE_CHECKING:
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
+    from valetkey.connections.doctor import Diagnosis
     from valetkey.connections.identity import UserInfo
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request
     from valetkey.secret import Secret
+    from valetkey.stores import Store
 
     Named = TypeVar("Named", bound=str | None)
 
@@ -143,6 +145,13 @@ def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None,
     return program(vault.settings, registration, scope=scope, rejected=rejected)
 
 
+def doctor(vault: Front, request: Request | None, store: Store) -> Op[Diagnosis]:
+    """See the verb of that name."""
+    from valetkey.connections.doctor import diagnose
+
+    return diagnose(vault.settings, request=request, store=store.description, local=store.local)
+
+
 def userinfo(vault: Front, registration: str, resource_owner: str, account: str) -> Op[UserInfo]:
     """See the verb of that name."""
     from valetkey.connections.identity import userinfo as program
@@ -186,6 +195,16 @@ def typed(
         cookies=pairs,
         resource_owner=_owner(resource_owner),
     )
+
+
+def require(
+    vault: Front, registration: str, resource_owner: str, scope: tuple[str, ...], account: str
+) -> Op[Connection]:
+    """See the verb of that name."""
+    from valetkey.connections.scope import require as program
+
+    owner = _owner(resource_owner)
+    return program(vault.settings, registration, resource_owner=owner, scope=scope, account=account)
 
 
 def begin_device(

@@ -26,8 +26,20 @@ MAX_CALL_SECONDS = 60.0
 def call(
     settings: Settings, request: Request, *, registration: str, resource_owner: str, account: str = ""
 ) -> Op[Response]:
-    """What the resource server answers to the authorized request. Raises what `sign` raises, TransportError."""
+    """What the resource server answers to the authorized request. Raises what `sign` raises, TransportError.
+
+    An answer that asks for scope which the connection lacks is raised as ReauthorizationRequired (6750 section 3.1).
+    """
     at = settings.registration(registration)
+    response = yield from _call(settings, at, request, resource_owner, account)
+    if response.status == 403 and at.provider.protocol == "oauth2":
+        from valetkey.connections.scope import check_scope
+
+        yield from check_scope(settings, at, response, resource_owner=resource_owner, account=account)
+    return response
+
+
+def _call(settings: Settings, at: Registration, request: Request, resource_owner: str, account: str) -> Op[Response]:
     check_target(at, request)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
     signed = yield from speaker(at).authorize(at, request, tokens)

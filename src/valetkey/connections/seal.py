@@ -47,6 +47,11 @@ def device_place(environment: str, context: str, flow: str) -> Place:
     return Place("device", (environment, context, flow))
 
 
+def ask_place(environment: str, context: str, partition: str) -> Place:
+    """Of the scope that a page is to ask for, for one resource owner."""
+    return Place("ask", (environment, context, partition))
+
+
 def link_place(environment: str) -> Place:
     """Of a connect link."""
     return Place("link", (environment,))

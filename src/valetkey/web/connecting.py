@@ -9,6 +9,7 @@ from __future__ import annotations
 from valetkey.connections.authorize import begin_authorization, finish_authorization
 from valetkey.connections.cookies import read_cookies
 from valetkey.connections.links import begin_from_link, read_link
+from valetkey.connections.scope import read_ask
 from valetkey.connections.settings import read_return_to
 from valetkey.errors import RequestRefused
 from valetkey.http import with_query
@@ -34,7 +35,10 @@ def show_connect(visit: Visit) -> Op[Response]:
     registration = settings.requested_registration(visit.name)
     return_to = forms.field(visit.query, "return_to")
     _ = read_return_to(settings, return_to)  # refused now rather than after a click
-    account = read_account(visit.query)
+    account, scope, ask = read_account(visit.query), registration.scope, forms.field(visit.query, "ask")
+    if ask:
+        wanted = yield from read_ask(settings, registration, ask, resource_owner=owner)
+        account, scope = wanted.account, wanted.scope
     token = yield from forms.form_token(settings, owner, "connect")
     return render(
         settings,
@@ -46,25 +50,31 @@ def show_connect(visit: Visit) -> Op[Response]:
         return_to=return_to,
         account=account,
         account_shown=shown_text(account),
-        scope=[shown_text(scope) for scope in registration.scope],
+        scope=[shown_text(each) for each in scope],
+        ask=ask,
     )
 
 
 def connect(visit: Visit) -> Op[Response]:
-    """The redirect to the provider; scope, client and redirect URI are never taken from the request."""
+    """The redirect to the provider; scope, client and redirect URI are never taken from the request, but sealed."""
     settings, request, owner = visit.settings, visit.request, visit.signed_in
     ours = forms.same_origin(settings, request)
     fields = forms.read_body(request)
     if not ours:
         yield from forms.require_token(settings, owner, "connect", token=forms.field(fields, forms.TOKEN_FIELD))
     registration = settings.requested_registration(visit.name)
+    account, scope, ask = read_account(fields), None, forms.field(fields, "ask")
+    if ask:
+        wanted = yield from read_ask(settings, registration, ask, resource_owner=owner)
+        account, scope = wanted.account, wanted.scope
     going = yield from begin_authorization(
         settings,
         registration.name,
         resource_owner=owner,
         cookies=read_cookies(request.headers),
         return_to=forms.field(fields, "return_to") or None,
-        account=read_account(fields),
+        account=account,
+        scope=scope,
     )
     return redirect(going.location, going.set_cookies)
 
@@ -112,6 +122,7 @@ def show_link(visit: Visit) -> Op[Response]:
         account=link.account,
         account_shown=shown_text(link.account),
         scope=[shown_text(scope) for scope in registration.scope],
+        ask="",
     )
 
 
