@@ -231,6 +231,11 @@ class List(Effect["Page"]):
 
 
 @value
+class CheckStore(Effect[tuple[str, ...]]):
+    """A sentence about each thing of the store that is missing or unsafe; see `Store.check`. Raises StoreError."""
+
+
+@value
 class Seal(Effect[bytes]):
     """The plaintext, sealed for one place by the first key of the ring. The answer starts with the key's id."""
 
@@ -258,6 +263,6 @@ class Emit(Effect[None]):
 
 if TYPE_CHECKING:
     WireEffect: TypeAlias = Now | Remaining | Random | Sleep | Send | Sign | PublicKey | MakeKey
-    AnyEffect: TypeAlias = WireEffect | Load | Swap | List | Seal | Open | Emit
+    AnyEffect: TypeAlias = WireEffect | Load | Swap | List | CheckStore | Seal | Open | Emit
     WireOp: TypeAlias = Generator[WireEffect, Any, T]
     Op: TypeAlias = Generator[AnyEffect, Any, T]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 STATUS_INTERRUPTED = 130
 LAZY = {
     "connections": "What the vault holds, without tokens.",
-    "doctor": "What is wrong: with a signature of OAuth 1.0a.",
+    "doctor": "What is wrong: with this deployment, or with a signature of OAuth 1.0a.",
     "demo": "Both protocols, end to end, on this machine.",
     "events": "What is told of connections, and to whom.",
     "keepalive": "Refresh what is about to lapse because nobody uses it.",

@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from valetkey.cli.doctor_oauth1 import oauth1
+from valetkey.cli.output import json_option, print_json, say
+
+STATUS_FAILED = 1
+SECONDS = 120
+STYLES = {"problem": "bold red", "warning": "yellow", "note": ""}
 
 
-@click.group()
-def doctor() -> None:
-    """What is wrong, and what to do about it."""
+@click.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def doctor(ctx: click.Context, *, as_json: bool) -> None:
+    """What is wrong with this deployment, and what to do about it.
+
+    Looks at the base URL, redirect URIs, clocks, discovery documents, scopes, cookies, keys and the store of the
+    deployment that the environment configures, and changes nothing. The status is 1 where there is a problem, 2 where
+    the configuration itself is wrong.
+    """
+    if ctx.invoked_subcommand is not None:
+        return
+    from valetkey.cli.connections import opened
+
+    with opened() as vault, vault.invocation(SECONDS):
+        diagnosis = vault.doctor()
+    if as_json:
+        print_json({"problems": len(diagnosis.problems), "findings": diagnosis.findings})
+    else:
+        for finding in diagnosis.findings:
+            say(f"{finding.level}: {finding.about}: {finding.what}", style=STYLES[finding.level])
+            if finding.advice:
+                say(f"    {finding.advice}")
+        if not diagnosis.problems:
+            say("No problem was found.")
+    if diagnosis.problems:
+        sys.exit(STATUS_FAILED)
 
 
 doctor.add_command(oauth1)

@@ -79,6 +79,7 @@ class Ports:
             e.Load: lambda effect: store.load(effect.key),
             e.Swap: lambda effect: store.swap(effect.key, effect.expected, effect.new),
             e.List: lambda effect: store.list(effect.partition, effect.cursor),
+            e.CheckStore: lambda _: store.check(),
             e.Seal: lambda effect: keys.seal(effect.place, effect.plaintext),
             e.Open: lambda effect: keys.open(effect.place, effect.sealed),
             e.Emit: lambda effect: events.emit(effect.event),

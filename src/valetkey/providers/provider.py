@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
+    from valetkey.http import Pairs
     from valetkey.oauth1.credentials import Server
     from valetkey.oauth2.server import AuthorizationServer
 
@@ -48,6 +49,8 @@ class Provider:
     code_lifetime: seconds in which an authorization code must be exchanged.
     refresh_token_idle_seconds: how long a refresh token lives after it was last used or issued; 0 where nobody knows.
     refresh_token_seconds: how long the grant lives from the resource owner's consent, whatever is done; 0: no end.
+    refresh_token_scopes, refresh_token_parameters: one of these scopes, and all of these authorization parameters, are
+      needed for a refresh token; empty where nothing special is.
     shared_grant_revocation: revoking one token ends every connection of this resource owner with the application.
     loopback_allowed: plain http is accepted on loopback: for sandboxes.
     scope_parameter, application_parameter, client_identifier_parameter: OAuth 1.0a has no words for these, so the
@@ -78,3 +81,5 @@ class Provider:
     scope_separator: str = ","
     application_parameter: str = ""
     client_identifier_parameter: str = ""
+    refresh_token_scopes: tuple[str, ...] = ()
+    refresh_token_parameters: Pairs = ()

@@ -53,6 +53,8 @@ PROVIDER: Fields = {
     "scope_separator": "text",
     "application_parameter": "text",
     "client_identifier_parameter": "text",
+    "refresh_token_scopes": "texts",
+    "refresh_token_parameters": "pairs",
 }
 PROVIDER_REQUIRED = (
     "name", "title", "protocol", "server", "rotation", "api_hosts", "source", "verified_on", "tried",

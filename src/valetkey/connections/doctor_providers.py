@@ -1,0 +1,183 @@
+"""What a registration and its provider must agree on: redirect URI, clock, endpoints, scopes, lifetimes.
+
+The one rule: what the provider says is compared and never quoted.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.discovery import described
+from valetkey.connections.doctor import Finding
+from valetkey.connections.grant import exchange_deadline
+from valetkey.effects import Now, Send
+from valetkey.errors import ConfigurationError, MalformedResponse, TransportError, ValetkeyError
+from valetkey.http import Headers, Request, read_url
+from valetkey.oauth1.dates import read_http_date
+from valetkey.oauth2.server import AuthorizationServer
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op, Reach
+    from valetkey.http import Response
+    from valetkey.oauth2.metadata import Metadata
+    from valetkey.providers.registration import Registration
+
+WRONG_SECONDS = 60
+UNEASY_SECONDS = 10
+MAX_QUESTIONS = 3
+COMPARED = (
+    "authorization_endpoint", "token_endpoint", "revocation_endpoint", "introspection_endpoint", "userinfo_endpoint",
+    "jwks_uri",
+)  # fmt: skip
+
+
+def look_at_registration(
+    settings: Settings, registration: Registration, asked: dict[str, tuple[Finding, ...]]
+) -> Op[list[Finding]]:
+    """Everything about one registration. asked: findings about clocks, by origin, so that each is asked once."""
+    name = registration.name
+    found = [
+        Finding(
+            "note",
+            name,
+            "redirect_uri",
+            f"its redirect URI is {registration.redirect_uri}",
+            f"register exactly this at {registration.provider.title}, character by character",
+        )
+    ]
+    try:
+        at = yield from described(settings, registration)
+    except (ValetkeyError, ConfigurationError) as failed:
+        what = f"its issuer's metadata cannot be used: {failed}"
+        return [*found, Finding("problem", name, "discovery", what, "check the issuer, character by character")]
+    found += _lifetimes(at)
+    server = at.provider.server
+    metadata: Metadata | None = None
+    if isinstance(server, AuthorizationServer):
+        metadata, compared = yield from _discovery(name, server)
+        found += compared
+        found += _scopes(at, server, metadata)
+    found += yield from _clock(at, asked)
+    return found
+
+
+def _ask(url: str, reach: Reach = "configured") -> Op[Response | None]:
+    request = Request("GET", url, Headers((("Accept", "application/json"),)))
+    try:
+        not_after = yield from exchange_deadline()
+        return (yield from Send(request, reach, not_after))
+    except TransportError:
+        return None
+
+
+def _discovery(name: str, server: AuthorizationServer) -> Op[tuple[Metadata | None, list[Finding]]]:
+    """What the issuer publishes, against what is configured; an issuer that publishes nothing is no finding."""
+    from valetkey.oauth2.metadata import metadata_urls, read_metadata
+
+    if not server.issuer:
+        return None, []
+    try:
+        urls = metadata_urls(server.issuer, reach="configured")[:MAX_QUESTIONS]
+    except ValueError as why:
+        return None, [Finding("problem", name, "discovery", f"its issuer is not one: {why}", "correct the issuer")]
+    response = None
+    for url in urls:
+        response = yield from _ask(url)
+        if response is None or response.status == 200:
+            break
+    if response is None or response.status != 200:
+        return None, []
+    try:
+        metadata = read_metadata(response, issuer=server.issuer, reach="configured")
+    except MalformedResponse as malformed:
+        advice = "compare the issuer with the one in the provider's document, character by character"
+        return None, [Finding("warning", name, "discovery", str(malformed), advice)]
+    return metadata, _compared(name, server, metadata)
+
+
+def _compared(name: str, server: AuthorizationServer, metadata: Metadata) -> list[Finding]:
+    found = []
+    for field in COMPARED:
+        ours, theirs = getattr(server, field), getattr(metadata, field)
+        if ours and theirs and ours != theirs:
+            what = f"{field} is configured as {ours}, and the issuer's metadata says otherwise"
+            advice = f"compare it with {field} in the metadata of {server.issuer}, and update the provider's entry"
+            found.append(Finding("warning", name, "discovery", what, advice))
+    methods = metadata.code_challenge_methods_supported
+    if methods is not None and "S256" not in methods and server.pkce == "S256":
+        what = "its issuer does not offer S256 code challenges"
+        found.append(Finding("warning", name, "discovery", what, "ask the provider: PKCE protects the code"))
+    offered, method = metadata.token_endpoint_auth_methods_supported, server.token_endpoint_auth_method
+    if method not in offered:
+        what = f"the client authenticates by {method}, which its issuer does not offer"
+        advice = (
+            f"set token_endpoint_auth_method to one of {', '.join(text for text in offered if text.isidentifier())}"
+        )
+        found.append(Finding("problem", name, "discovery", what, advice))
+    return found
+
+
+def _scopes(registration: Registration, server: AuthorizationServer, metadata: Metadata | None) -> list[Finding]:
+    """Scopes that the provider does not know, and scopes that bring no refresh token."""
+    found, name, scope = [], registration.name, registration.scope
+    known = None if metadata is None else metadata.scopes_supported
+    unknown = [text for text in scope if known and text not in known]
+    if unknown:
+        what = f"its scope holds {' '.join(unknown)}, which its issuer's metadata does not list"
+        found.append(Finding("note", name, "scope", what, "check the spelling; not every provider lists all scopes"))
+    needed = registration.provider.refresh_token_scopes
+    if not needed and known and "offline_access" in known:
+        needed = ("offline_access",)
+    if needed and not set(needed) & set(scope):
+        what = "its scope brings no refresh token: connections end with their first access token"
+        advice = f"add {' or '.join(needed)} to VALETKEY_{name.upper().replace('-', '_')}_SCOPE"
+        found.append(Finding("warning", name, "refresh_token", what, advice))
+    given = dict(server.authorization_parameters)
+    lacking = [key for key, text in registration.provider.refresh_token_parameters if given.get(key) != text]
+    if lacking:
+        what = f"without the usual {' and '.join(lacking)} in its authorization request there is no refresh token"
+        advice = "leave these authorization parameters as the catalog has them"
+        found.append(Finding("warning", name, "refresh_token", what, advice))
+    return found
+
+
+def _lifetimes(registration: Registration) -> list[Finding]:
+    provider, found = registration.provider, []
+    if provider.rotation.kind == "unknown":
+        what = "nobody has written down what happens to its used refresh tokens: they are treated as used up"
+        found.append(Finding("note", registration.name, "rotation", what, "see docs/refresh.md"))
+    if provider.sunset:
+        instead = f": move to {provider.successor}" if provider.successor else ""
+        what = f"{provider.title} ends on {provider.sunset}"
+        found.append(Finding("warning", registration.name, "sunset", what, f"plan for it{instead}"))
+    if provider.refresh_token_idle_seconds:
+        days = provider.refresh_token_idle_seconds // 86_400
+        what = f"its connections lapse when they are not used for {days} days"
+        found.append(Finding("note", registration.name, "idle", what, "run `valetkey keepalive` on a schedule"))
+    return found
+
+
+def _clock(registration: Registration, asked: dict[str, tuple[Finding, ...]]) -> Op[tuple[Finding, ...]]:
+    """How far this clock is from the provider's (its `Date`, RFC 9110 section 6.6.1), asked once for each origin."""
+    server = registration.provider.server
+    origin = read_url(server.token_endpoint).origin if server.token_endpoint else ""
+    if not origin or origin in asked:
+        return ()
+    before = yield from Now()
+    response = yield from _ask(f"{origin}/", getattr(server, "reach", "configured"))
+    after = yield from Now()
+    asked[origin] = ()
+    if response is None:
+        advice = "check the name, and that this deployment may reach the internet (a VPC needs a way out)"
+        asked[origin] = (Finding("problem", registration.name, "reach", f"{origin} does not answer", advice),)
+        return asked[origin]
+    date = read_http_date(response.headers.get("date") or "")
+    if date is None:
+        return ()
+    off = round((before + after) / 2 - date)
+    if abs(off) > UNEASY_SECONDS + (after - before):
+        level = "problem" if abs(off) > WRONG_SECONDS else "warning"
+        what = f"this machine's clock is {abs(off)} s {'ahead of' if off > 0 else 'behind'} {origin}"
+        advice = "set the clock by NTP: signatures, id_tokens and expiry times depend on it"
+        asked[origin] = (Finding("problem" if level == "problem" else "warning", "clock", "clock", what, advice),)
+    return asked[origin]
