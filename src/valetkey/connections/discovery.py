@@ -79,6 +79,7 @@ def reach_of(metadata: Metadata) -> Reach:
         metadata.introspection_endpoint,
         metadata.userinfo_endpoint,
         metadata.jwks_uri,
+        metadata.pushed_authorization_request_endpoint,
     )
     origin = read_url(metadata.issuer).origin
     return CONFIGURED if all(read_url(url).origin == origin for url in urls if url) else PUBLIC

@@ -1,0 +1,155 @@
+"""OAuth 2.0 clients that sign, bind tokens, or ask for more than scope, from the environment and from files."""
+
+from __future__ import annotations
+
+import os
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from valetkey.config import read_configuration
+from valetkey.errors import ConfigurationError
+from valetkey.keys.jwk import make_key
+from valetkey.oauth2.client import Client
+from valetkey.oauth2.server import AuthorizationServer
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from valetkey.providers.registration import Registration
+
+CANARY = "canary-client-secret"
+FILE = """
+[providers.bank]
+title = "Bank"
+protocol = "oauth2"
+api_hosts = ["api.bank.example"]
+source = "https://bank.example/docs"
+verified_on = "2026-11-22"
+tried = "never"
+
+[providers.bank.server]
+issuer = "https://bank.example"
+authorization_endpoint = "https://bank.example/authorize"
+token_endpoint = "https://bank.example/token"
+{server}
+
+[providers.bank.rotation]
+kind = "strict"
+"""
+SOUND = {
+    "VALETKEY_KEY": f"k1:{b64encode(os.urandom(32)).decode()}",
+    "VALETKEY_BASE_URL": "https://app.example/oauth",
+    "VALETKEY_STORE": "memory:",
+    "VALETKEY_BANK_CLIENT_ID": "our-id",
+}
+
+
+def bank(tmp_path: Path, server: str = "", **more: str) -> Registration:
+    """The registration, from a file with the provider's entry and the environment with the rest."""
+    file = tmp_path / "valetkey.toml"
+    file.write_text(FILE.replace("{server}", server))
+    environ = SOUND | {f"VALETKEY_BANK_{name}": text for name, text in more.items()}
+    return read_configuration(environ | {"VALETKEY_CONFIG": str(file)}).registrations["bank"]
+
+
+def problems(tmp_path: Path, server: str = "", **more: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        bank(tmp_path, server, **more)
+    assert "canary" not in str(caught.value)
+    return "\n".join(caught.value.problems)
+
+
+def parts(registration: Registration) -> tuple[AuthorizationServer, Client]:
+    server, client = registration.provider.server, registration.client
+    assert isinstance(server, AuthorizationServer)
+    assert isinstance(client, Client)
+    return server, client
+
+
+@pytest.fixture
+def pem() -> str:
+    return make_key().pem.reveal()
+
+
+def test_a_key_without_a_secret_is_what_the_client_proves_itself_with(tmp_path: Path, pem: str) -> None:
+    server, client = parts(bank(tmp_path, PRIVATE_KEY=pem, SIGNATURE_METHOD="ES256", PRIVATE_KEY_ID="key-1"))
+
+    assert server.token_endpoint_auth_method == "private_key_jwt"
+    assert server.token_endpoint_auth_signing_alg == "ES256"
+    assert client.client_secret is None
+    assert client.private_key is not None
+    assert client.private_key.key_id == "key-1"
+
+
+def test_a_key_comes_from_a_file_and_the_method_from_the_entry(tmp_path: Path, pem: str) -> None:
+    path = tmp_path / "key.pem"
+    path.write_text(pem)
+    entry = 'token_endpoint_auth_method = "private_key_jwt"\ntoken_endpoint_auth_signing_alg = "ES256"'
+
+    server, client = parts(bank(tmp_path, entry, PRIVATE_KEY_FILE=str(path)))
+
+    assert server.token_endpoint_auth_method == "private_key_jwt"
+    assert client.private_key is not None
+    assert client.private_key.key_id == ""
+
+
+def test_a_secret_may_authenticate_assertions(tmp_path: Path) -> None:
+    server, _ = parts(bank(tmp_path, CLIENT_SECRET=CANARY, TOKEN_ENDPOINT_AUTH_METHOD="client_secret_jwt"))
+
+    assert server.token_endpoint_auth_method == "client_secret_jwt"
+
+
+def test_what_a_registration_asks_for_beyond_scope(tmp_path: Path) -> None:
+    details = '[{"type": "payment"}]'
+    more = {"RESOURCES": "https://a.example/, urn:b", "AUTHORIZATION_DETAILS": details}
+
+    server, _ = parts(bank(tmp_path, CLIENT_SECRET=CANARY, DPOP_BOUND_ACCESS_TOKENS="true", **more))
+
+    assert server.resources == ("https://a.example/", "urn:b")
+    assert server.authorization_details == details
+    assert server.dpop_bound_access_tokens
+
+
+def test_the_same_stands_in_a_providers_entry(tmp_path: Path, pem: str) -> None:
+    entry = """
+resources = ["https://a.example/"]
+authorization_details = '[{"type": "payment"}]'
+dpop_bound_access_tokens = true
+pushed_authorization_request_endpoint = "https://bank.example/par"
+request_object_signing_alg = "ES256"
+"""
+    registration = bank(tmp_path, entry, CLIENT_SECRET=CANARY, PRIVATE_KEY=pem)
+
+    server, client = parts(registration)
+
+    assert server.pushed_authorization_request_endpoint == "https://bank.example/par"
+    assert server.request_object_signing_alg == "ES256"
+    assert server.dpop_bound_access_tokens
+    assert server.token_endpoint_auth_method == "client_secret_basic"
+    assert client.private_key is not None
+
+
+@pytest.mark.parametrize(
+    ("server", "more", "expected"),
+    [
+        ("", {"TOKEN_ENDPOINT_AUTH_METHOD": "private_key_jwt"}, "VALETKEY_BANK_PRIVATE_KEY is missing"),
+        ("", {"TOKEN_ENDPOINT_AUTH_METHOD": "magic", "CLIENT_SECRET": CANARY}, "AUTH_METHOD must be one of"),
+        ("", {"CLIENT_SECRET": CANARY, "SIGNATURE_METHOD": "HS256"}, "must be one of RS256, PS256, ES256"),
+        ("", {"CLIENT_SECRET": CANARY, "PRIVATE_KEY": "PEM"}, "VALETKEY_BANK_PRIVATE_KEY is not used"),
+        ("", {"CLIENT_SECRET": CANARY, "RESOURCES": "api"}, "resources: each is an absolute URI"),
+        ("", {"CLIENT_SECRET": CANARY, "AUTHORIZATION_DETAILS": "{}"}, "authorization_details: "),
+        ("", {"CLIENT_SECRET": CANARY, "DPOP_BOUND_ACCESS_TOKENS": "yes"}, "it must be true or false"),
+        ("", {"PRIVATE_KEY_SIGNER": "a:b"}, "VALETKEY_BANK_PRIVATE_KEY_ID is missing"),
+        ('request_object_signing_alg = "ES256"', {"CLIENT_SECRET": CANARY}, "PRIVATE_KEY is missing"),
+        ('request_object_signing_alg = "HS256"', {"CLIENT_SECRET": CANARY}, "request_object_signing_alg: it must be"),
+        ('pushed_authorization_request_endpoint = "http://b.example/"', {}, "it must start with https://"),
+        ('resources = ["https://a.example/#b"]', {"CLIENT_SECRET": CANARY}, "neither a fragment nor a blank"),
+        ('token_endpoint_auth_method = "tls_client_auth"', {}, "token_endpoint_auth_method: it must be one of"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, pem: str, server: str, more: dict[str, Any], expected: str) -> None:
+    more = {name: pem if text == "PEM" else text for name, text in more.items()}
+
+    assert expected in problems(tmp_path, server, **more)
