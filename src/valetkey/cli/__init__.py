@@ -8,6 +8,7 @@
     valetkey events deliver|list|secret                  what is told, and what still waits to be told
     valetkey store create|check                          the place where they are kept
     valetkey keys generate|rotate|reseal                 sealing keys: make one, bring it in, seal every row with it
+    valetkey doctor                                      what is wrong with the deployment
     valetkey doctor oauth1                               which mistake makes a signature that is refused
     valetkey providers list|show                         what the catalog knows
 

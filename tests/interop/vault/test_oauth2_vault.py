@@ -160,6 +160,15 @@ def test_an_issuer_alone_is_enough(
     assert report.at_provider == "revoked"
 
 
+def test_the_doctor_finds_nothing_wrong_with_this_provider(party: Party) -> None:
+    arrived = Request("GET", "/oauth/connections", Headers((("host", "app.example"),)))
+
+    diagnosis = party.done(party.vault.doctor(arrived))
+
+    assert diagnosis.problems == ()
+    assert {finding.check for finding in diagnosis.findings if finding.about == "peer"} >= {"redirect_uri"}
+
+
 def test_a_denial_leaves_the_earlier_connection_alone(party: Party, me: str) -> None:
     before = party.connect().connection
     pairs = Browser().visit(party.begin() + "&login_hint=deny")
