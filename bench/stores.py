@@ -6,7 +6,7 @@ import os
 
 import pyperf
 
-from valetkey import Vault
+from valetkey import Settings, Vault
 from valetkey.connections.codec import connection_key
 from valetkey.connections.sign import access_token
 from valetkey.value import replace
@@ -40,6 +40,10 @@ def raw_redis(url: str) -> object:
     client = redis.Redis.from_url(url)
     name = Keys("valetkey").row(KEY)
     return lambda: client.hgetall(name)
+
+
+def answer(vault: Vault, uncached: Settings) -> object:
+    return vault.run(access_token(uncached, "github", resource_owner="alice"))
 
 
 RAW = {"sqlite": raw_sqlite, "postgresql": raw_postgresql, "redis": raw_redis}
