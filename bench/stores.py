@@ -56,4 +56,4 @@ if __name__ == "__main__":
         store, uncached = vault._store, replace(vault.settings, cache=None)
         runner.bench_func(f"raw_{kind}", RAW[kind](url))
         runner.bench_func(f"load_{kind}", store.load, KEY)
-        runner.bench_func(f"answer_{kind}", lambda: vault.run(access_token(uncached, "github", resource_owner="alice")))
+        runner.bench_func(f"answer_{kind}", answer, vault, uncached)
