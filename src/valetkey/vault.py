@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import TypeVar
 
+    from valetkey.connections.assertion import AssertionKind
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from valetkey.drivers.session import AsyncSession, Session
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request
+    from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
 
     T = TypeVar("T")
@@ -135,6 +137,48 @@ class Vault(Front):
     ) -> Finished:
         """See `connections.typed_verifier.finish_with_verifier`."""
         return self.run(verbs.typed(self, registration, verifier, state, cookies, resource_owner))
+
+    def connect_by_assertion(
+        self,
+        registration: str,
+        resource_owner: str,
+        *,
+        assertion: Secret,
+        kind: AssertionKind = "jwt",
+        scope: tuple[str, ...] | None = None,
+        account: str = "",
+    ) -> Connection:
+        """See `connections.assertion.connect_by_assertion`."""
+        program = verbs.connect_by_assertion(self, registration, resource_owner, assertion, kind, scope, account)
+        return self.run(program)
+
+    def exchange_token(
+        self,
+        registration: str,
+        *,
+        subject_token: Secret,
+        subject_token_type: str = "",
+        actor_token: Secret | None = None,
+        actor_token_type: str = "",
+        requested_token_type: str = "",
+        audience: tuple[str, ...] = (),
+        resource: tuple[str, ...] = (),
+        scope: tuple[str, ...] = (),
+    ) -> ExchangedToken:
+        """See `connections.assertion.exchange_token`."""
+        program = verbs.exchange_token(
+            self,
+            registration,
+            subject_token=subject_token,
+            subject_token_type=subject_token_type,
+            actor_token=actor_token,
+            actor_token_type=actor_token_type,
+            requested_token_type=requested_token_type,
+            audience=audience,
+            resource=resource,
+            scope=scope,
+        )
+        return self.run(program)
 
     def require(
         self, registration: str, resource_owner: str, *, scope: tuple[str, ...], account: str = ""
@@ -293,6 +337,48 @@ class AsyncVault(Front):
     ) -> Finished:
         """See `connections.typed_verifier.finish_with_verifier`."""
         return await self.run(verbs.typed(self, registration, verifier, state, cookies, resource_owner))
+
+    async def connect_by_assertion(
+        self,
+        registration: str,
+        resource_owner: str,
+        *,
+        assertion: Secret,
+        kind: AssertionKind = "jwt",
+        scope: tuple[str, ...] | None = None,
+        account: str = "",
+    ) -> Connection:
+        """See `connections.assertion.connect_by_assertion`."""
+        program = verbs.connect_by_assertion(self, registration, resource_owner, assertion, kind, scope, account)
+        return await self.run(program)
+
+    async def exchange_token(
+        self,
+        registration: str,
+        *,
+        subject_token: Secret,
+        subject_token_type: str = "",
+        actor_token: Secret | None = None,
+        actor_token_type: str = "",
+        requested_token_type: str = "",
+        audience: tuple[str, ...] = (),
+        resource: tuple[str, ...] = (),
+        scope: tuple[str, ...] = (),
+    ) -> ExchangedToken:
+        """See `connections.assertion.exchange_token`."""
+        program = verbs.exchange_token(
+            self,
+            registration,
+            subject_token=subject_token,
+            subject_token_type=subject_token_type,
+            actor_token=actor_token,
+            actor_token_type=actor_token_type,
+            requested_token_type=requested_token_type,
+            audience=audience,
+            resource=resource,
+            scope=scope,
+        )
+        return await self.run(program)
 
     async def require(
         self, registration: str, resource_owner: str, *, scope: tuple[str, ...], account: str = ""

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, Protocol, TypeVar
 
+    from valetkey.connections.assertion import AssertionKind
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request
+    from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
     from valetkey.stores import Store
 
@@ -195,6 +197,36 @@ def typed(
         cookies=pairs,
         resource_owner=_owner(resource_owner),
     )
+
+
+def connect_by_assertion(
+    vault: Front,
+    registration: str,
+    resource_owner: str,
+    assertion: Secret,
+    kind: AssertionKind,
+    scope: tuple[str, ...] | None,
+    account: str,
+) -> Op[Connection]:
+    """See the verb of that name."""
+    from valetkey.connections.assertion import connect_by_assertion as program
+
+    return program(
+        vault.settings,
+        registration,
+        resource_owner=_owner(resource_owner),
+        assertion=assertion,
+        kind=kind,
+        scope=scope,
+        account=account,
+    )
+
+
+def exchange_token(vault: Front, registration: str, **wanted: Any) -> Op[ExchangedToken]:
+    """See the verb of that name."""
+    from valetkey.connections.assertion import exchange_token as program
+
+    return program(vault.settings, registration, **wanted)
 
 
 def require(

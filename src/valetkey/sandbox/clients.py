@@ -27,7 +27,16 @@ SIGNATURE_METHODS = (
 )
 OUT_OF_BAND = "oob"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
-GRANT_TYPES = ("authorization_code", "refresh_token", "client_credentials", DEVICE_CODE)
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, not a secret
+GRANT_TYPES = (
+    "authorization_code",
+    "refresh_token",
+    "client_credentials",
+    DEVICE_CODE,
+    JWT_BEARER,
+    TOKEN_EXCHANGE,
+)
 READ = "read"
 WRITE = "write"
 
@@ -50,6 +59,7 @@ class SandboxClient:
     session_handles: whether they come with an `oauth_session_handle` and are renewed by it, for new ones; otherwise
     renewing prolongs the same token.
     callback_at_authorization: the callback comes to the authorization page, as at providers of OAuth 1.0.
+    assertion_public_key: PEM of the RSA key whose JWTs (RS256) vouch for accounts, for the grant of RFC 7523.
     grant_types: what it may ask the token endpoint for.
     xauth: whether /oauth1/token takes a user name and a password.
     """
@@ -76,6 +86,7 @@ class SandboxClient:
     callback_at_authorization: bool = False
     xauth: bool = False
     grant_types: tuple[str, ...] = GRANT_TYPES
+    assertion_public_key: str = ""
 
     def __post_init__(self) -> None:
         problems = []
@@ -98,6 +109,8 @@ class SandboxClient:
         ]
         if self.rsa_public_key and not _is_rsa_key(self.rsa_public_key):
             problems.append(f"client {self.client_id!r}: rsa_public_key is the PEM text of an RSA public key")
+        if self.assertion_public_key and not _is_rsa_key(self.assertion_public_key):
+            problems.append(f"client {self.client_id!r}: assertion_public_key is the PEM text of an RSA public key")
         if problems:
             raise ConfigurationError(problems)
 

@@ -160,6 +160,7 @@ class State:
         self.token_credentials: dict[str, TokenCredential] = {}
         self.device_grants: dict[str, DeviceGrant] = {}
         self.wrong_user_codes: dict[str, tuple[float, ...]] = {}  # by account: when
+        self.assertions: dict[str, float] = {}  # until when each one that was used would live
         self._requests = 0
 
     def sweep(self, now: float) -> None:
@@ -172,4 +173,5 @@ class State:
         self.codes = {key: row for key, row in self.codes.items() if row.expires_at > now - 3600}
         self.access_tokens = {key: row for key, row in self.access_tokens.items() if row.expires_at > now}
         self.device_grants = {key: row for key, row in self.device_grants.items() if row.expires_at > now - 3600}
+        self.assertions = {key: until for key, until in self.assertions.items() if until > now}
         self.temporary = {key: row for key, row in self.temporary.items() if row.expires_at > now}

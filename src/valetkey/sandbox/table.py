@@ -7,6 +7,7 @@ path are told apart by method, then by `when`: a form parameter and its value. T
 from __future__ import annotations
 
 from valetkey.sandbox.checks.account_present import account_present
+from valetkey.sandbox.checks.assertion_trusted import assertion_trusted
 from valetkey.sandbox.checks.bearer_token_valid import bearer_token_valid
 from valetkey.sandbox.checks.callback_registered import callback_registered
 from valetkey.sandbox.checks.client_authenticated import client_authenticated
@@ -47,6 +48,7 @@ from valetkey.sandbox.checks.session_handle_right import session_handle_right
 from valetkey.sandbox.checks.signature_method_allowed import signature_method_allowed
 from valetkey.sandbox.checks.signature_valid import signature_valid
 from valetkey.sandbox.checks.signed_request_readable import signed_request_readable
+from valetkey.sandbox.checks.subject_token_known import subject_token_known
 from valetkey.sandbox.checks.temporary_approved import temporary_approved
 from valetkey.sandbox.checks.temporary_known import temporary_known
 from valetkey.sandbox.checks.temporary_pending import temporary_pending
@@ -57,7 +59,7 @@ from valetkey.sandbox.checks.user_code_known import user_code_known
 from valetkey.sandbox.checks.verifier_matches import verifier_matches
 from valetkey.sandbox.checks.verifier_right import verifier_right
 from valetkey.sandbox.checks.xauth_right import xauth_right
-from valetkey.sandbox.clients import DEVICE_CODE
+from valetkey.sandbox.clients import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE
 from valetkey.sandbox.endpoints import (
     authorize,
     consent,
@@ -176,6 +178,24 @@ OAUTH2 = (
         device.exchange_device_code,
         as_json,
         when=("grant_type", DEVICE_CODE),
+    ),
+    Endpoint(
+        "token",
+        "/oauth2/token",
+        ("POST",),
+        (*AUTHENTICATED, grant_allowed, scope_allowed, assertion_trusted),
+        token.exchange_assertion,
+        as_json,
+        when=("grant_type", JWT_BEARER),
+    ),
+    Endpoint(
+        "token",
+        "/oauth2/token",
+        ("POST",),
+        (*AUTHENTICATED, grant_allowed, subject_token_known),
+        token.exchange_token,
+        as_json,
+        when=("grant_type", TOKEN_EXCHANGE),
     ),
     Endpoint("token", "/oauth2/token", ("POST",), (*AUTHENTICATED, grant_type_known), refuse_all, as_json),
     Endpoint(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from valetkey.sandbox.answers import json_answer
+from valetkey.sandbox.checks.subject_token_known import ACCESS_TOKEN
 from valetkey.sandbox.rotation import mark_used
 from valetkey.sandbox.state import fingerprint
 from valetkey.sandbox.tokens import issue_access_token, issue_family, issue_refresh_token
@@ -31,6 +32,20 @@ def client_credentials(exchange: Exchange) -> Response:
     sandbox, client = exchange.sandbox, exchange.client
     family = issue_family(sandbox, client.client_id, "", exchange.scope)
     return json_answer(issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now))
+
+
+def exchange_assertion(exchange: Exchange) -> Response:
+    """A token in the name of whom the assertion vouches for, without a refresh token (RFC 7521 section 4.1)."""
+    sandbox, client = exchange.sandbox, exchange.client
+    family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
+    return json_answer(issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now))
+
+
+def exchange_token(exchange: Exchange) -> Response:
+    """A token of the same grant with the same or a smaller scope (RFC 8693 section 2.2.1)."""
+    name, scope = exchange.access_token.family, exchange.scope
+    fields = issue_access_token(exchange.sandbox, exchange.client, name, scope=scope, now=exchange.now)
+    return json_answer(fields | {"issued_token_type": ACCESS_TOKEN})
 
 
 def refresh(exchange: Exchange) -> Response:

@@ -1,0 +1,108 @@
+"""Connections that an assertion brings (RFC 7521): somebody who vouches for the resource owner, and no browser.
+
+The one rule: who vouches for whom is the application's matter: it names the resource owner, and the assertion that it
+passes must be about them. Where the provider gives no refresh token, the application brings a new assertion when
+ReauthorizationRequired says `expired_without_refresh_token`.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.by_oauth2 import granted, parts
+from valetkey.connections.codec import connection_key
+from valetkey.connections.establish import flow_mark, save_grant
+from valetkey.connections.grant import exchange_deadline
+from valetkey.connections.records import sealing_key
+from valetkey.effects import Random
+from valetkey.errors import ConfigurationError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal, TypeAlias
+
+    from valetkey.connections.connection import Connection
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.oauth2.token_exchange import ExchangedToken
+    from valetkey.secret import Secret
+
+    AssertionKind: TypeAlias = Literal["jwt", "saml"]
+
+
+def connect_by_assertion(
+    settings: Settings,
+    registration: str,
+    *,
+    resource_owner: str,
+    assertion: Secret,
+    kind: AssertionKind = "jwt",
+    scope: tuple[str, ...] | None = None,
+    account: str = "",
+) -> Op[Connection]:
+    """The connection that the provider gives for a JWT (RFC 7523 section 2.1) or SAML assertion (RFC 7522 section 2.1).
+
+    assertion: a JWT in compact form, or the SAML assertion's XML in base64url.
+    Raises ConfigurationError, ProviderError, TransportError, StoreError.
+    """
+    from valetkey.oauth2.assertion import jwt_bearer_grant, saml_bearer_grant
+
+    at = settings.registration(registration)
+    if kind not in ("jwt", "saml"):
+        message = f"kind is 'jwt' or 'saml', not {kind!r}"
+        raise ConfigurationError(message)
+    server, client = parts(at)
+    _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anything is sent
+    _ = yield from sealing_key(settings)
+    asked = at.scope if scope is None else scope
+    mark = flow_mark((yield from Random(16)).hex())
+    not_after = yield from exchange_deadline()
+    program = jwt_bearer_grant if kind == "jwt" else saml_bearer_grant
+    response = yield from program(server, client, assertion=assertion, scope=asked, not_after=not_after)
+    return (
+        yield from save_grant(
+            settings,
+            at,
+            granted(response, asked=asked, before=None),
+            resource_owner=resource_owner,
+            account=account,
+            authorized_by=mark,
+        )
+    )
+
+
+def exchange_token(
+    settings: Settings,
+    registration: str,
+    *,
+    subject_token: Secret,
+    subject_token_type: str = "",
+    actor_token: Secret | None = None,
+    actor_token_type: str = "",
+    requested_token_type: str = "",
+    audience: tuple[str, ...] = (),
+    resource: tuple[str, ...] = (),
+    scope: tuple[str, ...] = (),
+) -> Op[ExchangedToken]:
+    """A token for the one who is named by another token (RFC 8693). It is handed out and not stored.
+
+    subject_token_type: empty says that it is an access token.
+    Raises ConfigurationError, ProviderError, TransportError.
+    """
+    from valetkey.oauth2.token_exchange import ACCESS_TOKEN
+    from valetkey.oauth2.token_exchange import exchange_token as program
+
+    server, client = parts(settings.registration(registration))
+    return (
+        yield from program(
+            server,
+            client,
+            subject_token=subject_token,
+            subject_token_type=subject_token_type or ACCESS_TOKEN,
+            actor_token=actor_token,
+            actor_token_type=actor_token_type,
+            requested_token_type=requested_token_type,
+            audience=audience,
+            resource=resource,
+            scope=scope,
+            not_after=(yield from exchange_deadline()),
+        )
+    )
