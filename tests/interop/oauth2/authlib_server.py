@@ -17,6 +17,7 @@ with warnings.catch_warnings():
     from authlib.integrations.flask_oauth2 import AuthorizationServer
     from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin, grants
     from authlib.oauth2.rfc7009 import RevocationEndpoint
+    from authlib.oauth2.rfc7523 import JWTBearerGrant
     from authlib.oauth2.rfc7636 import CodeChallenge
     from authlib.oauth2.rfc7662 import IntrospectionEndpoint
     from authlib.oauth2.rfc9207 import IssuerParameter
@@ -55,7 +56,7 @@ class Client(ClientMixin):
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type in ("authorization_code", "refresh_token")
+        return grant_type in ("authorization_code", "refresh_token", "client_credentials", JWTBearerGrant.GRANT_TYPE)
 
 
 class Record(TokenMixin):
@@ -132,6 +133,27 @@ def application(base_url: str) -> Flask:
         def revoke_old_credential(self, refresh_token: Record) -> None:
             refresh_token.dead = True
 
+    class ClientGrant(grants.ClientCredentialsGrant):
+        TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
+
+    class AssertionGrant(JWTBearerGrant):
+        def resolve_issuer_client(self, issuer: str) -> Client | None:
+            return clients.get(issuer)
+
+        def get_audiences(self) -> list[str]:
+            return [f"{base_url}/token"]
+
+        def resolve_client_public_key(self, client: Client) -> Any:
+            from joserfc.jwk import OctKey
+
+            return OctKey.import_key(client.secret * 4)
+
+        def authenticate_user(self, subject: str) -> str | None:
+            return subject if subject == "alice" else None
+
+        def has_granted_permission(self, client: Client, user: str) -> bool:
+            return user == "alice"
+
     class Revocation(RevocationEndpoint):
         CLIENT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
@@ -160,6 +182,8 @@ def application(base_url: str) -> Flask:
     server = AuthorizationServer(app, clients.get, save_token)
     server.register_grant(CodeGrant, [CodeChallenge(required=True)])
     server.register_grant(RefreshGrant)
+    server.register_grant(ClientGrant)
+    server.register_grant(AssertionGrant)
     server.register_endpoint(Revocation)
     server.register_endpoint(Introspection)
     server.register_extension(Issuer())

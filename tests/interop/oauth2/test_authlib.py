@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +11,15 @@ from tests.interop.oauth2 import authlib_server
 from tests.interop.peers import REDIRECT_URI, Browser, run, soon
 
 from valetkey.errors import AuthorizationDenied, CallbackError, ProviderError
+from valetkey.oauth2.assertion import jwt_bearer_grant
 from valetkey.oauth2.authorization import authorization_url, read_authorization_response
 from valetkey.oauth2.client import Client
+from valetkey.oauth2.client_credentials import client_credentials_grant
 from valetkey.oauth2.introspection import introspect_token
 from valetkey.oauth2.pkce import code_challenge, code_verifier
 from valetkey.oauth2.revocation import revoke_token
 from valetkey.oauth2.server import AuthorizationServer
+from valetkey.oauth2.signed_jwt import authenticate_jwt
 from valetkey.oauth2.token import TokenResponse, exchange_code, refresh_grant
 from valetkey.secret import Secret
 from valetkey.value import replace
@@ -126,3 +130,29 @@ def test_a_revoked_token_is_dead_and_can_be_revoked_again(server: AuthorizationS
 
 def test_a_token_nobody_knows_is_revoked_without_complaint(server: AuthorizationServer) -> None:
     run(revoke_token(server, BASIC, token=Secret("unknown"), token_type_hint=None, not_after=soon()))
+
+
+@pytest.mark.parametrize("kind", ["client_secret_basic", "client_secret_post"])
+def test_a_client_gets_a_token_of_its_own(server: AuthorizationServer, kind: str) -> None:
+    server = replace(server, token_endpoint_auth_method=kind)
+
+    tokens = run(client_credentials_grant(server, CLIENTS[kind], scope=("read",), not_after=soon()))
+
+    assert (tokens.scope, tokens.refresh_token) == (("read",), None)
+    if kind == "client_secret_basic":  # Authlib's introspection takes no other
+        assert run(introspect_token(server, BASIC, token=tokens.access_token, not_after=soon())).active
+
+
+def test_a_jwt_assertion_is_taken_from_who_may_vouch_and_nobody_else(server: AuthorizationServer) -> None:
+    def vouch(secret: str, subject: str) -> Secret:
+        claims = {"iss": "basic", "sub": subject, "aud": server.token_endpoint, "exp": int(time.time()) + 60}
+        return Secret(authenticate_jwt(Secret(secret), header={"alg": "HS256"}, claims=claims))
+
+    good = vouch("basic-secret" * 4, "alice")
+    tokens = run(jwt_bearer_grant(server, BASIC, assertion=good, scope=("read",), not_after=soon()))
+    assert tokens.scope == ("read",)
+
+    for bad in (vouch("another-secret" * 4, "alice"), vouch("basic-secret" * 4, "mallory")):
+        with pytest.raises(ProviderError) as caught:
+            run(jwt_bearer_grant(server, BASIC, assertion=bad, not_after=soon()))
+        assert caught.value.error == "invalid_grant"
