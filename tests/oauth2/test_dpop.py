@@ -10,13 +10,14 @@ from tests.oauth2.peer import CLIENT, NOW, SERVER, answer, form_of
 from tests.oauth2.vectors import load
 
 from valetkey.digest import sha256
-from valetkey.errors import MalformedResponse, ProviderError, TransportError
+from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TransportError
 from valetkey.http import Headers, Request, Response, base64url
 from valetkey.keys.jwk import make_key, public_jwk
 from valetkey.oauth2.dpop import MAX_NONCE_LENGTH, MAX_ORIGINS, Nonces, ProofKey, prove, read_nonce, wants_nonce
 from valetkey.oauth2.signed_jwt import write_signing_input
 from valetkey.oauth2.token import exchange_code, refresh_grant
 from valetkey.secret import Secret
+from valetkey.value import replace
 
 if TYPE_CHECKING:
     from valetkey.oauth2.token_response import TokenResponse
@@ -174,6 +175,26 @@ def test_an_answer_that_is_not_bound_to_the_key_is_refused(token_type: str) -> N
 
     assert caught.value.error == "dpop_downgrade"
     assert "canary" not in str(caught.value)
+
+
+def test_a_grant_that_does_not_bind_is_refused_where_tokens_must_be_bound() -> None:
+    server = replace(SERVER, dpop_bound_access_tokens=True)
+    peer = SigningPeer()
+
+    with pytest.raises(ConfigurationError, match="not bound to a key"):
+        peer.run(exchange_code(server, CLIENT, code=Secret("c"), code_verifier=Secret("v"), not_after=NOW + 9))
+
+    assert peer.sent == []
+
+
+def test_a_connection_from_before_goes_on_with_bearer_tokens() -> None:
+    server = replace(SERVER, dpop_bound_access_tokens=True)
+    peer = SigningPeer(answer('{"access_token": "a", "token_type": "Bearer"}'))
+
+    tokens = peer.run(refresh_grant(server, CLIENT, refresh_token=Secret("r"), not_after=NOW + 9))
+
+    assert tokens.token_type == "bearer"
+    assert peer.request.headers.get("DPoP") is None
 
 
 def test_a_bound_token_that_nobody_asked_for_is_refused() -> None:

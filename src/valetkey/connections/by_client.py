@@ -5,7 +5,7 @@ The one rule: there is no refresh token, so to refresh is to ask again; nothing 
 
 from __future__ import annotations
 
-from valetkey.connections.by_oauth2 import authorize, granted, parts
+from valetkey.connections.by_oauth2 import authorize, granted, new_key, parts, proof_key
 from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
 
 TYPE_CHECKING = False
@@ -54,11 +54,15 @@ def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...
     """A new token for the client; the scope asked for is the registration's, whatever the last one was given."""
     from valetkey.oauth2.client_credentials import client_credentials_grant
 
-    del tokens, scope
+    del scope
     server, client = parts(registration)
     asked = registration.scope
+    key = tokens.proof_key or (yield from new_key(server))
+    bound = proof_key(registration, key)
     try:
-        response = yield from client_credentials_grant(server, client, scope=asked, not_after=not_after)
+        response = yield from client_credentials_grant(
+            server, client, scope=asked, proof_key=bound, not_after=not_after
+        )
     except MalformedResponse:
         raise
     except ProviderError as error:
@@ -67,7 +71,7 @@ def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...
         # 6749 s5.2: no grant was sent that could be invalid; nobody could connect again, so it is a refusal like others
         message = f"the provider answered {error.status} invalid_grant to the client's own credentials: check them"
         raise ProviderError(message, error="unauthorized_client", status=error.status) from None
-    return granted(response, asked=asked, before=None)
+    return granted(response, asked=asked, before=None, key=key)
 
 
 def revoke(registration: Registration, tokens: Tokens, *, not_after: float) -> WireOp[AtProvider]:

@@ -90,7 +90,7 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
         from valetkey.connections.identity import check_id_token, fetch_keys
 
         kept = yield from fetch_keys(registration, server, not_after=not_after)
-    key = (yield from MakeKey()).pem if server.dpop_bound_access_tokens else None
+    key = yield from new_key(server)
     response = yield from exchange_code(
         server,
         client,
@@ -129,6 +129,11 @@ def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...
         return replace(grant, subject=refreshed_subject(server, client, response))
     except CallbackError as refused:
         return replace(grant, refused=refused.reason)
+
+
+def new_key(server: AuthorizationServer) -> WireOp[Secret | None]:
+    """A key for one connection's tokens to be bound to, or None where they are bearer tokens."""
+    return (yield from MakeKey()).pem if server.dpop_bound_access_tokens else None
 
 
 def proof_key(registration: Registration, key: Secret | None) -> ProofKey | None:

@@ -42,10 +42,7 @@ def call(
 def _call(settings: Settings, at: Registration, request: Request, resource_owner: str, account: str) -> Op[Response]:
     check_target(at, request)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
-    signed = yield from speaker(at).authorize(at, request, tokens)
-    response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
-    if tokens.proof_key is not None:
-        response = yield from _with_their_nonce(at, request, response, tokens)
+    response = yield from _send(at, request, tokens)
     if at.provider.protocol == "oauth1" and response.status in (400, 401):
         response = yield from _at_their_time(at, request, response, tokens)
     if response.status != 401 or tokens.refresh_token is None:  # 6750 s3.1: 401 is invalid_token
@@ -53,8 +50,23 @@ def _call(settings: Settings, at: Registration, request: Request, resource_owner
     renewed = yield from current_tokens(
         settings, at, resource_owner=resource_owner, account=account, rejected=tokens.access_token
     )
-    signed = yield from speaker(at).authorize(at, request, renewed)
-    return (yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True))
+    return (yield from _send(at, request, renewed))
+
+
+def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
+    """The answer to the request with these tokens; with bound ones, after at most one more try with the nonce."""
+    signed = yield from speaker(at).authorize(at, request, tokens)
+    response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    if tokens.proof_key is None:
+        return response
+    from valetkey.connections.by_oauth2 import must_prove_again
+
+    if not must_prove_again(at, request, response):
+        return response
+    proved = yield from speaker(at).authorize(at, request, tokens)
+    again = yield from Send(proved, CONFIGURED, (yield from _deadline()), kept=True)
+    _ = must_prove_again(at, request, again)  # it may have given out the next one
+    return again
 
 
 def call_as_client(
@@ -82,13 +94,11 @@ def _call_with_own_token(
     check_target(registration, request)
     alone = client_registration(registration, scope)
     tokens = yield from client_tokens(settings, alone)
-    signed = yield from speaker(alone).authorize(alone, request, tokens)
-    response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    response = yield from _send(alone, request, tokens)
     if response.status != 401:
         return response
     renewed = yield from client_tokens(settings, alone, rejected=tokens.access_token)
-    signed = yield from speaker(alone).authorize(alone, request, renewed)
-    return (yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True))
+    return (yield from _send(alone, request, renewed))
 
 
 def _at_their_time(
@@ -106,18 +116,6 @@ def _at_their_time(
     again = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
     if again.status in (400, 401) and registration.clocks is not None:
         registration.clocks.forget(read_url(request.url).host)
-    return again
-
-
-def _with_their_nonce(registration: Registration, request: Request, response: Response, tokens: Tokens) -> Op[Response]:
-    """The answer to the request with the nonce that the server wants in a proof, if that is why it was refused."""
-    from valetkey.connections.by_oauth2 import authorize, must_prove_again
-
-    if not must_prove_again(registration, request, response):
-        return response
-    proved = yield from authorize(registration, request, tokens)
-    again = yield from Send(proved, CONFIGURED, (yield from _deadline()), kept=True)
-    _ = must_prove_again(registration, request, again)  # it may have given out the next one
     return again
 
 

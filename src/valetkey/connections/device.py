@@ -14,7 +14,7 @@ functions that poll for one page stay within the interval.
 
 from __future__ import annotations
 
-from valetkey.connections.by_oauth2 import granted, parts
+from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.claims import DONE, FAILED, POLLED, Claim, load_claim, move_claim, take_claim
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.establish import flow_mark, save_grant, settle
@@ -43,9 +43,9 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
     from valetkey.connections.connection import Connection
+    from valetkey.connections.grant import Grant
     from valetkey.connections.settings import Settings
     from valetkey.effects import Clear, Op
-    from valetkey.oauth2.token_response import TokenResponse
     from valetkey.providers.registration import Registration
 
 SLOW_DOWN_SECONDS = 5  # 8628 s3.5
@@ -176,11 +176,15 @@ def _ask(settings: Settings, at: Registration, claim: Claim, *, flow: str, resou
         return DeviceStep(None, float(claim.clear.get("interval", SLOW_DOWN_SECONDS)))
     server, client = parts(at)
     try:
-        response = yield from device_token(server, client, device_code=device_code, not_after=not_after)
+        key = yield from new_key(server)  # a code that is not yet good is bound to nothing: each poll may have its own
+        response = yield from device_token(
+            server, client, device_code=device_code, proof_key=proof_key(at, key), not_after=not_after
+        )
     except (ProviderError, TransportError) as error:
         return (yield from _not_yet(turn, error, doubted=bool(claim.clear.get("in_doubt"))))
     account = str(claim.clear.get("account", ""))
-    connection = yield from _keep(settings, at, response, flow, asked, resource_owner, account)
+    grant = granted(response, asked=asked, before=None, key=key)
+    connection = yield from _keep(settings, at, grant, flow, resource_owner, account)
     try:
         _ = yield from move_claim(turn, DONE)
     except StoreError:  # the connection says by which flow: the next poll sees it
@@ -191,9 +195,8 @@ def _ask(settings: Settings, at: Registration, claim: Claim, *, flow: str, resou
 def _keep(
     settings: Settings,
     at: Registration,
-    response: TokenResponse,
+    grant: Grant,
     flow: str,
-    asked: tuple[str, ...],
     resource_owner: str,
     account: str,
 ) -> Op[Connection]:
@@ -201,7 +204,7 @@ def _keep(
         yield from save_grant(
             settings,
             at,
-            granted(response, asked=asked, before=None),
+            grant,
             resource_owner=resource_owner,
             account=account,
             authorized_by=flow_mark(flow),

@@ -12,6 +12,7 @@ from valetkey.http import DEFAULT_PORTS, is_loopback, read_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from valetkey.connections.connection import Tokens
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Request, Url
@@ -78,12 +79,15 @@ def access_token(
         message = f"{registration} speaks OAuth 1.0a, whose requests are signed: use session() or sign()"
         raise ConfigurationError(message)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
-    if tokens.proof_key is not None:
-        message = (
-            f"{registration}'s tokens are bound to a key and of no use without its proofs: use session() or sign()"
-        )
-        raise ConfigurationError(message)
+    refuse_bound(at, tokens)
     return tokens.access_token
+
+
+def refuse_bound(registration: Registration, tokens: Tokens) -> None:
+    """Refuse to hand out a token that is of no use without its key (RFC 9449). Raises ConfigurationError."""
+    if tokens.proof_key is not None:
+        message = f"{registration.name}: its tokens are bound to a key and need proofs: use session() or sign()"
+        raise ConfigurationError(message)
 
 
 def check_target(registration: Registration, request: Request) -> None:

@@ -10,12 +10,18 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.effects import WireOp
     from valetkey.oauth2.client import Client
+    from valetkey.oauth2.dpop import ProofKey
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.oauth2.token_response import TokenResponse
 
 
 def client_credentials_grant(
-    server: AuthorizationServer, client: Client, *, scope: tuple[str, ...] = (), not_after: float
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    scope: tuple[str, ...] = (),
+    proof_key: ProofKey | None = None,
+    not_after: float,
 ) -> WireOp[TokenResponse]:
     """An access token that the client gets by proving who it is (RFC 6749 sections 4.4.2 and 4.4.3).
 
@@ -30,5 +36,5 @@ def client_credentials_grant(
     if scope:
         grant.append((server.scope_parameter, server.scope_separator.join(scope)))
     grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
-    tokens = yield from ask_for_tokens(server, client, grant=tuple(grant), not_after=not_after)
+    tokens = yield from ask_for_tokens(server, client, grant=tuple(grant), proof_key=proof_key, not_after=not_after)
     return replace(tokens, refresh_token=None)

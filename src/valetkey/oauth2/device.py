@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from valetkey.effects import WireOp
     from valetkey.http import Response
     from valetkey.oauth2.client import Client
+    from valetkey.oauth2.dpop import ProofKey
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.oauth2.token_response import TokenResponse
 
@@ -92,7 +93,12 @@ def read_device_codes(response: Response, *, server: AuthorizationServer, receiv
 
 
 def device_token(
-    server: AuthorizationServer, client: Client, *, device_code: Secret, not_after: float
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    device_code: Secret,
+    proof_key: ProofKey | None = None,
+    not_after: float,
 ) -> WireOp[TokenResponse]:
     """Ask once whether the resource owner has decided (RFC 8628 section 3.4).
 
@@ -100,7 +106,7 @@ def device_token(
     (section 3.5), MalformedResponse, TransportError.
     """
     grant = (("grant_type", DEVICE_CODE), ("device_code", device_code.reveal()))
-    return (yield from ask_for_tokens(server, client, grant=grant, not_after=not_after))
+    return (yield from ask_for_tokens(server, client, grant=grant, proof_key=proof_key, not_after=not_after))
 
 
 def _malformed(what: str) -> MalformedResponse:

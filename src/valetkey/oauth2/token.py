@@ -52,6 +52,10 @@ def ask_for_tokens(
     proof_key: the key that the tokens are bound to (RFC 9449 section 5); a bearer token is then refused.
     Raises ConfigurationError, ProviderError, MalformedResponse, TransportError.
     """
+    if server.dpop_bound_access_tokens and proof_key is None and ("grant_type", "refresh_token") not in grant:
+        # a connection that is older than the setting goes on with bearer tokens; a new one never begins with them
+        message = "tokens of this grant are not bound to a key: use a registration without dpop_bound_access_tokens"
+        raise ConfigurationError(message)
     response: Response = yield from ask(
         server,
         client,

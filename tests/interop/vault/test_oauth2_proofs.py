@@ -253,6 +253,23 @@ def test_two_connections_never_have_one_key(
     assert len(keys) == 2
 
 
+def test_the_clients_own_token_is_bound_too(
+    node_oidc_provider: NodeOidcProvider, colour: type[Vault | AsyncVault], tmp_path: Path
+) -> None:
+    client = {"dpop_bound_access_tokens": True, "grant_types": ["client_credentials"], "response_types": []}
+    registration = registered(node_oidc_provider, client=client, dpop_bound_access_tokens=True)
+    me = Request("GET", f"{node_oidc_provider.base_url}/me")
+
+    with Party(colour, f"sqlite://{tmp_path}/c.db", registration) as party:
+        signed = party.done(party.vault.sign_as_client(me, registration="peer", scope=("api",)))
+        with pytest.raises(ConfigurationError, match="bound to a key"):
+            party.done(party.vault.client_token("peer", scope=("api",)))
+
+        assert (signed.headers.get("Authorization") or "").startswith("DPoP ")
+        assert claims_of(signed.headers.get("DPoP") or "")[1]["ath"]
+        assert party.transport.sent("client_credentials") == 2  # the second one with the nonce
+
+
 def test_tokens_for_a_resource_name_it_as_their_audience(
     node_oidc_provider: NodeOidcProvider, colour: type[Vault | AsyncVault], tmp_path: Path
 ) -> None:
