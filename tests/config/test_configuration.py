@@ -485,6 +485,15 @@ def test_hosts_of_an_issuers_api_are_named() -> None:
     assert getattr(login.provider.server, "discovery", "") == "oauth2"
 
 
+def test_the_last_day_of_a_secret_is_a_date() -> None:
+    found = read_configuration({**SOUND, "VALETKEY_GITHUB_CLIENT_SECRET_EXPIRES": "2027-01-31"})
+
+    assert found.registrations["github"].client_secret_expires == "2027-01-31"
+    assert problems_of({**SOUND, "VALETKEY_GITHUB_CLIENT_SECRET_EXPIRES": "soon"}) == (
+        "github: VALETKEY_GITHUB_CLIENT_SECRET_EXPIRES must be a date such as 2027-01-31",
+    )
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [

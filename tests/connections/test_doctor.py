@@ -210,6 +210,20 @@ def test_a_flow_that_does_not_fit_into_its_cookie_is_a_problem() -> None:
     assert findings(world)["cookie_size"].level == "problem"
 
 
+@pytest.mark.parametrize(
+    ("last", "level"),
+    [("", ""), ("2030-01-01", ""), ("2027-02-10", "warning"), ("2027-01-15", "warning"), ("2027-01-14", "problem")],
+)
+def test_a_secret_that_ends_soon_is_told(last: str, level: str) -> None:
+    world = world_of()  # it is 2027-01-15
+    two = replace(world.settings.registrations["two"], client_secret_expires=last)
+    world.settings = replace(world.settings, registrations={"two": two})
+
+    found = findings(world)
+
+    assert (found["secret_age"].level if "secret_age" in found else "") == level
+
+
 def test_plain_http_is_told_with_its_cookies() -> None:
     world = world_of()
     world.settings = replace(world.settings, base_url="http://localhost:8300/oauth")
@@ -247,6 +261,6 @@ def test_a_key_ring_that_may_not_be_used_is_a_problem() -> None:
         message = "the key service refuses: AccessDenied"
         raise StoreError(message)
 
-    world.ports.keys.seal = refuse  # type: ignore[method-assign]
+    world.ports.keys.seal = refuse  # type: ignore[method-assign,assignment]
 
     assert "AccessDenied" in findings(world)["seal"].what

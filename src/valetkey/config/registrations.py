@@ -2,6 +2,7 @@
 
     CLIENT_ID                          what the provider calls the application
     CLIENT_SECRET, CLIENT_SECRET_FILE  the secret, or a file that holds it
+    CLIENT_SECRET_EXPIRES              the last day of the secret, 2027-01-31: the doctor warns a month before
     PROVIDER                           the provider's name, where it is not the registration's
     ISSUER                             for the providers `oidc` and `oauth2-discovery`, which need nothing else
     API_HOSTS                          where their tokens may be sent; the issuer's host where it is left out
@@ -98,6 +99,7 @@ def _read(sources: Sources, name: str) -> Registration | None:
             accept_missing_verifier=sources.flag("accept_missing_verifier", name),
             accept_xauth=sources.flag("accept_xauth", name),
             public_client=sources.flag("public_client", name),
+            client_secret_expires=sources.text("client_secret_expires", name),
             token_endpoint_auth_method=sources.text("token_endpoint_auth_method", name),
             resources=sources.texts("resources", name),
             authorization_details=sources.text("authorization_details", name),

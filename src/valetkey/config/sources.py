@@ -19,8 +19,8 @@ OF_REGISTRATIONS = (
     "token_endpoint_auth_method", "dpop_bound_access_tokens", "authorization_details",
     "authorization_parameters", "accept_missing_verifier", "private_key_pkcs12_file",
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
-    "private_key_id", "public_client", "api_hosts", "issuer", "client_secret", "accept_xauth", "private_key", "client_id", "resources",
-    "base_url", "provider", "scope",
+    "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key",
+    "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
 )  # fmt: skip
 
 

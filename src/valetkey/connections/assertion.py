@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from valetkey.connections.by_oauth2 import granted, parts
 from valetkey.connections.codec import connection_key
+from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.records import sealing_key
@@ -45,7 +46,7 @@ def connect_by_assertion(
     """
     from valetkey.oauth2.assertion import jwt_bearer_grant, saml_bearer_grant
 
-    at = settings.registration(registration)
+    at = yield from described(settings, settings.registration(registration))
     if kind not in ("jwt", "saml"):
         message = f"kind is 'jwt' or 'saml', not {kind!r}"
         raise ConfigurationError(message)
@@ -90,7 +91,7 @@ def exchange_token(
     from valetkey.oauth2.token_exchange import ACCESS_TOKEN
     from valetkey.oauth2.token_exchange import exchange_token as program
 
-    server, client = parts(settings.registration(registration))
+    server, client = parts((yield from described(settings, settings.registration(registration))))
     return (
         yield from program(
             server,

@@ -17,6 +17,7 @@ from __future__ import annotations
 from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.claims import DONE, FAILED, POLLED, Claim, load_claim, move_claim, take_claim
 from valetkey.connections.codec import connection_key, partition_of
+from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant, settle
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.links import read_handle
@@ -93,7 +94,7 @@ def begin_device_authorization(
     """
     from valetkey.oauth2.device import request_device_codes
 
-    at = settings.registration(registration)
+    at = yield from described(settings, settings.registration(registration))
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no device authorization: use begin_authorization"
         raise ConfigurationError(message)
@@ -143,7 +144,7 @@ def poll_device_authorization(settings: Settings, handle: str, *, resource_owner
         raise unknown
     if not constant_time_equal(str(claim.clear.get("owner", "")), partition_of(resource_owner)):
         raise CallbackError("user_changed", "another person began this device authorization: begin again")
-    at = settings.registration(str(claim.clear.get("registration", "")))
+    at = yield from described(settings, settings.registration(str(claim.clear.get("registration", ""))))
     account = str(claim.clear.get("account", ""))
     if claim.state == FAILED:
         _raise_over(str(claim.clear.get("reason", "flow_expired")))

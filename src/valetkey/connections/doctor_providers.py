@@ -11,7 +11,7 @@ from valetkey.connections.grant import exchange_deadline
 from valetkey.effects import Now, Send
 from valetkey.errors import ConfigurationError, MalformedResponse, TransportError, ValetkeyError
 from valetkey.http import Headers, Request, read_url
-from valetkey.oauth1.dates import read_http_date
+from valetkey.oauth1.dates import read_http_date, write_date
 from valetkey.oauth2.server import AuthorizationServer
 
 TYPE_CHECKING = False
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 WRONG_SECONDS = 60
 UNEASY_SECONDS = 10
+SOON_SECONDS = 30 * 86_400
 MAX_QUESTIONS = 3
 COMPARED = (
     "authorization_endpoint", "token_endpoint", "revocation_endpoint", "introspection_endpoint", "userinfo_endpoint",
@@ -51,6 +52,7 @@ def look_at_registration(
         what = f"its issuer's metadata cannot be used: {failed}"
         return [*found, Finding("problem", name, "discovery", what, "check the issuer, character by character")]
     found += _lifetimes(at)
+    found += _secret_age(at, (yield from Now()))
     server = at.provider.server
     metadata: Metadata | None = None
     if isinstance(server, AuthorizationServer):
@@ -155,6 +157,17 @@ def _lifetimes(registration: Registration) -> list[Finding]:
         what = f"its connections lapse when they are not used for {days} days"
         found.append(Finding("note", registration.name, "idle", what, "run `valetkey keepalive` on a schedule"))
     return found
+
+
+def _secret_age(registration: Registration, now: float) -> list[Finding]:
+    """How long the client secret still lives, where the configuration says."""
+    last = registration.client_secret_expires
+    if not last or write_date(int(now) + SOON_SECONDS)[:10] < last:
+        return []
+    over = last < write_date(int(now))[:10]
+    what = f"its client secret {'ended' if over else 'ends'} on {last}"
+    advice = "make a new secret at the provider, configure it with its day, then delete the old one"
+    return [Finding("problem" if over else "warning", registration.name, "secret_age", what, advice)]
 
 
 def _clock(registration: Registration, asked: dict[str, tuple[Finding, ...]]) -> Op[tuple[Finding, ...]]:

@@ -40,7 +40,8 @@ class Pending:
     flow: 32 hex digits of the state, or the SHA-256 of the temporary credentials' identifier where state is not kept.
     half: the other 32 hex digits of the state. owner: SHA-256 of the resource owner.
     link: whether it began with a connect link, so that the application must name the resource owner at the end.
-    verifier: the PKCE code verifier. nonce: what the id_token must repeat; empty where none is expected. temporary: the identifier of the temporary credentials, secret: their secret.
+    verifier: the PKCE code verifier. nonce: what the id_token must repeat; empty where none is expected.
+    temporary: the identifier of the temporary credentials, secret: their secret.
     scope: what was asked for where it differs from the registration's. issued_at: Unix seconds.
     """
 

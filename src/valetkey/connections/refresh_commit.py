@@ -128,7 +128,7 @@ def _tell(before: Connection, after: Connection, scope: tuple[str, ...]) -> Op[N
 
 
 def _check_subject(grant: Grant, credentials: Credentials) -> None:
-    """Refuse tokens whose id_token is another account's (OpenID Connect Core 1.0 section 12.2): the old ones are kept."""
+    """Refuse tokens whose id_token is another account's (OpenID Connect Core 1.0 section 12.2); the old ones stay."""
     if credentials.subject and (grant.refused or grant.subject not in ("", credentials.subject)):
         message = "the provider refreshed with the id_token of another account: the new tokens are not used"
         raise ProviderError(message, error=grant.refused or "subject_changed", status=200)

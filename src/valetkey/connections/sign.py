@@ -127,6 +127,7 @@ def _matches(allowed: str, host: str) -> bool:
 
 def _own_ports(provider: Provider, url: Url) -> set[int | None]:
     """The ports of the provider's own endpoints on that host, where an operator runs one elsewhere than on 443."""
-    written = (provider.server.authorization_endpoint, provider.server.token_endpoint)
+    server = provider.server
+    written = (server.authorization_endpoint, server.token_endpoint, getattr(server, "issuer", None) or "")
     endpoints = [read_url(endpoint) for endpoint in written if endpoint]  # a provider may have none: only signatures
     return {endpoint.port for endpoint in endpoints if endpoint.host == url.host}

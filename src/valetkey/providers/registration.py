@@ -36,6 +36,7 @@ class Registration:
     accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
     clocks: what this process has learned of the provider's clocks.
     nonces: what its servers last wanted in proofs of possession, in this process (RFC 9449 section 8).
+    client_secret_expires: the day, 2027-01-31, on which the provider stops taking the secret; empty: nobody said.
     kept_keys, kept_metadata: what it has fetched of an authorization server's keys and metadata.
     grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
@@ -50,6 +51,7 @@ class Registration:
     clocks: ClockOffsets | None = None
     nonces: Nonces | None = None
     grant: GrantType = "authorization_code"
+    client_secret_expires: str = ""
     kept_keys: KeptKeys | None = None
     kept_metadata: KeptMetadata | None = None
 
@@ -78,6 +80,7 @@ def register(
     resources: tuple[str, ...] = (),
     authorization_details: str = "",
     dpop_bound_access_tokens: bool = False,
+    client_secret_expires: str = "",
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
 
@@ -91,9 +94,12 @@ def register(
     dpop_bound_access_tokens: bind tokens to a key of the connection's own (RFC 9449), also where the entry does not.
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
+    client_secret_expires: the last day of the secret, such as 2027-01-31; the doctor warns before.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
     """
     problems = [] if schema.is_name(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
+    if client_secret_expires and not schema.is_date(client_secret_expires):
+        problems.append(f"{name}: `client_secret_expires` must be a date such as 2027-01-31")
     if not client_id:
         problems.append(f"{name}: `client_id` is missing")
     scope = scope or provider.scope
@@ -156,6 +162,7 @@ def register(
         accept_xauth=accept_xauth,
         clocks=clocks,
         nonces=nonces,
+        client_secret_expires=client_secret_expires,
         kept_keys=kept_keys,
         kept_metadata=kept_metadata,
     )
