@@ -184,8 +184,9 @@ def _ask(settings: Settings, at: Registration, claim: Claim, *, flow: str, resou
     except (ProviderError, TransportError) as error:
         return (yield from _not_yet(turn, error, doubted=bool(claim.clear.get("in_doubt"))))
     account = str(claim.clear.get("account", ""))
-    grant = granted(response, asked=asked, before=None, key=key)
-    connection = yield from _keep(settings, at, grant, flow, resource_owner, account)
+    connection = yield from _keep(
+        settings, at, granted(response, asked=asked, before=None, key=key), flow, resource_owner, account
+    )
     try:
         _ = yield from move_claim(turn, DONE)
     except StoreError:  # the connection says by which flow: the next poll sees it
