@@ -135,9 +135,34 @@ def test_endpoints_elsewhere_must_be_on_the_public_internet() -> None:
 
     own = Metadata("https://as.internal:8443", "https://as.internal:8443/a", "https://as.internal:8443/t")
 
+    names = [name for name in Metadata.__match_args__ if name.endswith(("_endpoint", "_uri"))]
+
     assert reach_of(own) == "configured"
+    assert len(names) > 6
+    assert {reach_of(replace(own, **{name: "https://other.example/x"})) for name in names} == {"public"}
     assert reach_of(replace(own, jwks_uri="https://10.0.0.1/keys")) == "public"
     assert reach_of(replace(own, token_endpoint="https://as.internal/t")) == "public"
+
+
+def test_what_is_kept_is_read_as_it_was() -> None:
+    from valetkey.http import Headers, Response
+    from valetkey.oauth2.metadata import Metadata, read_metadata, write_metadata
+
+    url = "https://as.example/x"
+    whole: dict[str, Any] = {
+        name: url
+        if name.endswith(("_endpoint", "_uri"))
+        else ("a", "b")
+        if name.endswith("ed")
+        else "https://as.example"
+        for name in Metadata.__match_args__
+    }
+    flags = ("authorization_response_iss_parameter_supported", "require_pushed_authorization_requests")
+    found = Metadata(**{**whole, **dict.fromkeys(flags, True)})
+
+    for metadata in (found, Metadata("https://as.example", url, url)):
+        kept = Response(200, Headers(), write_metadata(metadata))
+        assert read_metadata(kept, issuer="https://as.example") == metadata
 
 
 def test_a_stored_copy_that_was_altered_is_fetched_again() -> None:

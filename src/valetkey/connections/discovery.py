@@ -72,15 +72,8 @@ def reach_of(metadata: Metadata) -> Reach:
     from valetkey.effects import CONFIGURED, PUBLIC
     from valetkey.http import read_url
 
-    urls = (
-        metadata.authorization_endpoint,
-        metadata.token_endpoint,
-        metadata.revocation_endpoint,
-        metadata.introspection_endpoint,
-        metadata.userinfo_endpoint,
-        metadata.jwks_uri,
-        metadata.pushed_authorization_request_endpoint,
-    )
+    names: tuple[str, ...] = type(metadata).__match_args__
+    urls = [getattr(metadata, name) for name in names if name.endswith(("_endpoint", "_uri"))]
     origin = read_url(metadata.issuer).origin
     return CONFIGURED if all(read_url(url).origin == origin for url in urls if url) else PUBLIC
 
