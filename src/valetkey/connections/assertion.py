@@ -7,7 +7,7 @@ ReauthorizationRequired says `expired_without_refresh_token`.
 
 from __future__ import annotations
 
-from valetkey.connections.by_oauth2 import granted, parts
+from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.codec import connection_key
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant
@@ -57,12 +57,15 @@ def connect_by_assertion(
     mark = flow_mark((yield from Random(16)).hex())
     not_after = yield from exchange_deadline()
     program = jwt_bearer_grant if kind == "jwt" else saml_bearer_grant
-    response = yield from program(server, client, assertion=assertion, scope=asked, not_after=not_after)
+    key = yield from new_key(server)
+    response = yield from program(
+        server, client, assertion=assertion, scope=asked, proof_key=proof_key(at, key), not_after=not_after
+    )
     return (
         yield from save_grant(
             settings,
             at,
-            granted(response, asked=asked, before=None),
+            granted(response, asked=asked, before=None, key=key),
             resource_owner=resource_owner,
             account=account,
             authorized_by=mark,

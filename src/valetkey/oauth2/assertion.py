@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.effects import WireOp
     from valetkey.oauth2.client import Client
+    from valetkey.oauth2.dpop import ProofKey
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.oauth2.token_response import TokenResponse
     from valetkey.secret import Secret
@@ -24,7 +25,13 @@ BASE64URL = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01234
 
 
 def jwt_bearer_grant(
-    server: AuthorizationServer, client: Client, *, assertion: Secret, scope: tuple[str, ...] = (), not_after: float
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    assertion: Secret,
+    scope: tuple[str, ...] = (),
+    proof_key: ProofKey | None = None,
+    not_after: float,
 ) -> WireOp[TokenResponse]:
     """Tokens for a JWT in compact serialization (RFC 7523 section 2.1).
 
@@ -34,11 +41,17 @@ def jwt_bearer_grant(
     if len(parts) != 3 or not all(part and BASE64URL.issuperset(part) for part in parts) or _too_long(assertion):
         message = f"a JWT assertion is three parts of base64url with dots between, at most {MAX_ASSERTION} characters"
         raise ConfigurationError(message)
-    return (yield from _grant(server, client, JWT_BEARER, assertion, scope, not_after))
+    return (yield from _grant(server, client, JWT_BEARER, assertion, scope, proof_key, not_after))
 
 
 def saml_bearer_grant(
-    server: AuthorizationServer, client: Client, *, assertion: Secret, scope: tuple[str, ...] = (), not_after: float
+    server: AuthorizationServer,
+    client: Client,
+    *,
+    assertion: Secret,
+    scope: tuple[str, ...] = (),
+    proof_key: ProofKey | None = None,
+    not_after: float,
 ) -> WireOp[TokenResponse]:
     """Tokens for a SAML 2.0 assertion, its XML in base64url (RFC 7522 section 2.1).
 
@@ -48,7 +61,7 @@ def saml_bearer_grant(
     if _too_long(assertion) or not text or not BASE64URL.issuperset(text.rstrip("=")):
         message = f"a SAML assertion is sent as base64url of its XML, at most {MAX_ASSERTION} characters: encode it"
         raise ConfigurationError(message)
-    return (yield from _grant(server, client, SAML_BEARER, assertion, scope, not_after))
+    return (yield from _grant(server, client, SAML_BEARER, assertion, scope, proof_key, not_after))
 
 
 def _too_long(assertion: Secret) -> bool:
@@ -61,10 +74,11 @@ def _grant(
     grant_type: str,
     assertion: Secret,
     scope: tuple[str, ...],
+    proof_key: ProofKey | None,
     not_after: float,
 ) -> WireOp[TokenResponse]:
     grant = [("grant_type", grant_type), ("assertion", assertion.reveal())]
     if scope:
         grant.append((server.scope_parameter, server.scope_separator.join(scope)))
     grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
-    return (yield from ask_for_tokens(server, client, grant=tuple(grant), not_after=not_after))
+    return (yield from ask_for_tokens(server, client, grant=tuple(grant), proof_key=proof_key, not_after=not_after))
