@@ -268,3 +268,32 @@ def test_any_document_is_metadata_or_malformed(body: bytes) -> None:
     except MalformedResponse:
         return
     assert metadata.token_endpoint.startswith("https://")
+
+
+@pytest.mark.parametrize(("required", "pushed"), [(True, "https://as.example/par"), (False, None), (None, None)])
+def test_requests_are_pushed_where_the_server_requires_it(required: bool | None, pushed: str | None) -> None:
+    """RFC 9126 section 5; without a word it is false."""
+    members: dict[str, Any] = {"pushed_authorization_request_endpoint": "https://as.example/par"}
+    if required is not None:
+        members["require_pushed_authorization_requests"] = required
+
+    assert authorization_server(read(**members)).pushed_authorization_request_endpoint == pushed
+
+
+def test_an_endpoint_for_pushed_requests_is_checked_like_the_others() -> None:
+    with pytest.raises(MalformedResponse, match="pushed_authorization_request_endpoint"):
+        read(pushed_authorization_request_endpoint="http://as.example/par")
+
+
+@pytest.mark.parametrize(
+    ("offered", "method"),
+    [
+        (["private_key_jwt"], "private_key_jwt"),
+        (["private_key_jwt", "none"], "none"),
+        (["client_secret_jwt"], "client_secret_jwt"),
+    ],
+)
+def test_methods_that_sign_are_the_last_choice(offered: list[str], method: str) -> None:
+    server = authorization_server(read(token_endpoint_auth_methods_supported=offered))
+
+    assert server.token_endpoint_auth_method == method

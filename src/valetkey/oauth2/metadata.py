@@ -24,6 +24,13 @@ if TYPE_CHECKING:
 
 MAX_METADATA_OCTETS = 64 * 1024
 MAX_LIST_LENGTH = 500
+_AUTH_METHODS: tuple[AuthMethod, ...] = (
+    "client_secret_basic",
+    "client_secret_post",
+    "none",
+    "private_key_jwt",
+    "client_secret_jwt",
+)
 _PATHS = ("oauth-authorization-server", "openid-configuration")
 
 
@@ -127,17 +134,11 @@ def authorization_server(metadata: Metadata, *, reach: Reach = PUBLIC) -> Author
 
 
 def _auth_method(supported: tuple[str, ...]) -> AuthMethod:
-    if "client_secret_basic" in supported:
-        return "client_secret_basic"
-    if "client_secret_post" in supported:
-        return "client_secret_post"
-    if "private_key_jwt" in supported:
-        return "private_key_jwt"
-    if "client_secret_jwt" in supported:
-        return "client_secret_jwt"
-    if "none" in supported:
-        return "none"
-    message = "the authorization server offers none of client_secret_basic, client_secret_post and none"
+    """The first that it offers of those which need the least of a registration; one with a key says so itself."""
+    for method in _AUTH_METHODS:
+        if method in supported:
+            return method
+    message = f"the authorization server offers none of {', '.join(_AUTH_METHODS)}"
     raise ValueError(message)
 
 
