@@ -11,6 +11,7 @@ from tests.oauth2.tokens import ec_jwk, rsa_jwk, rsa_key, signed
 
 from valetkey.connections.authorize import begin_authorization, finish_authorization
 from valetkey.connections.identity import userinfo
+from valetkey.connections.links import begin_from_link, complete_authorization, connect_url
 from valetkey.errors import (
     CallbackError,
     ConfigurationError,
@@ -19,6 +20,10 @@ from valetkey.errors import (
     RefreshInProgress,
     TransportError,
 )
+from valetkey.http import read_form
+from valetkey.sandbox import approve
+from valetkey.testing.world import callback_request
+from valetkey.value import replace
 
 
 def test_a_connection_knows_whose_account_it_is() -> None:
@@ -42,6 +47,26 @@ def test_the_subject_is_inside_the_seal() -> None:
     [stored] = [found for found in world.store.rows._rows.values() if found.key.name.startswith("connection/")]
     assert "subject-17" not in repr(stored.clear)
     assert b"subject-17" not in stored.sealed
+
+
+@pytest.mark.parametrize(("claims", "reason"), [({}, ""), ({"nonce": "another"}, "id_token_nonce")])
+def test_what_began_with_a_link_is_checked_when_it_is_completed(claims: dict[str, Any], reason: str) -> None:
+    world, network = openid_world()
+    world.settings = replace(world.settings, completion_url="https://app.example/done")
+    network.claims = claims
+    link = world.run(connect_url(world.settings, "two", resource_owner="alice")).rpartition("/")[2]
+    begun = world.run(begin_from_link(world.settings, link, resource_owner=None, cookies=()))
+    network.nonce = dict(read_form(begun.location.partition("?")[2]))["nonce"]
+    request = callback_request(approve(world.sandbox.respond, begun.location), begun.set_cookies)
+    handle = world.run(finish_authorization(world.settings, request, resource_owner=None)).return_to.rpartition("=")[2]
+    completing = complete_authorization(world.settings, handle, resource_owner="alice")
+
+    if reason:
+        caught = failure(world, completing)
+        assert isinstance(caught, CallbackError)
+        assert (caught.reason, row(world)) == (reason, None)
+    else:
+        assert world.run(completing).subject == "alice"
 
 
 def test_without_openid_there_is_no_nonce_and_no_id_token_is_looked_at() -> None:
