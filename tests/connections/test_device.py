@@ -27,10 +27,13 @@ from valetkey.http import Headers, Request, Response
 from valetkey.sandbox import approve_device
 from valetkey.sandbox.visitor import VisitFailed
 from valetkey.testing.crash import crashes
+from valetkey.testing.interleave import schedules
 from valetkey.value import replace
 from valetkey.vault import AsyncVault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from valetkey.effects import Op
     from valetkey.testing.world import World
 
@@ -449,3 +452,25 @@ def test_who_polls_faster_than_the_interval_is_told_to_slow_down() -> None:
         error = failure(world, program)
         assert isinstance(error, ProviderError)
         assert error.error == expected
+
+
+def test_two_who_poll_at_once_ask_once_whatever_the_order() -> None:
+    world = world_of()
+    begun = begin(world)
+    _ = decide(world, begun)
+    world.clock.time += 6
+    asked_before = asked(world)
+
+    def make() -> tuple[World, Sequence[Op[Any]]]:
+        fork = world.fork()
+        return fork, [polling(fork, begun), polling(fork, begun)]
+
+    runs = 0
+    for run in schedules(make, depth=14):
+        assert run.errors == [None, None], run
+        assert asked(run.world) - asked_before <= 1, run
+        connected = [step.connection for step in run.results if step.connection is not None]
+        assert connected, run
+        assert {one.generation for one in connected} == {1}, run
+        runs += 1
+    assert runs >= 20
