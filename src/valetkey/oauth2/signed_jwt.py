@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     KeyAlgorithm: TypeAlias = Literal["RS256", "PS256", "ES256"]
 
-KEY_ALGORITHMS: tuple[KeyAlgorithm, ...] = ("RS256", "PS256", "ES256")
-
 
 def sign_jwt(
     key: PrivateKey, algorithm: KeyAlgorithm, *, header: Mapping[str, object], claims: Mapping[str, object]
