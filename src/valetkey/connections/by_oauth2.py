@@ -87,7 +87,7 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
     client = replace(client, redirect_uri=pending.redirect_uri)
     kept = None
     if pending.nonce:
-        from valetkey.connections.identity import check_id_token, fetch_keys
+        from valetkey.connections.identity import fetch_keys
 
         kept = yield from fetch_keys(registration, server, not_after=not_after)
     key = yield from new_key(server)
@@ -103,6 +103,8 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
     grant = granted(response, asked=asked, before=None, key=key)
     if kept is None:
         return grant
+    from valetkey.connections.identity import check_id_token
+
     who = yield from check_id_token(server, client, response, kept=kept, nonce=pending.nonce, not_after=not_after)
     return replace(grant, subject=who.subject, issuer=who.issuer)
 

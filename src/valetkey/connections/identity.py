@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from valetkey.oauth2.jws import Jws
     from valetkey.oauth2.token_response import TokenResponse
     from valetkey.providers.registration import Registration
-    from valetkey.secret import Secret
 
 OPENID = "openid"
 MAX_USERINFO_OCTETS = 64 * 1024
@@ -128,17 +127,17 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
         message = f"{registration} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
         raise ConfigurationError(message)
-    rejected: Secret | None = None
-    for _ in range(2):  # a token that is refused is refreshed once
+    asked = Request("GET", server.userinfo_endpoint, Headers((("Accept", "application/json"),)))
+    tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
+    request = yield from speaker(at).authorize(at, asked, tokens)
+    response = yield from Send(request, server.reach, (yield from exchange_deadline()))
+    if response.status == 401:  # a token that is refused is refreshed once
+        refused = tokens.access_token
         tokens = yield from current_tokens(
-            settings, at, resource_owner=resource_owner, account=account, rejected=rejected
+            settings, at, resource_owner=resource_owner, account=account, rejected=refused
         )
-        request = Request("GET", server.userinfo_endpoint, Headers((("Accept", "application/json"),)))
-        request = yield from speaker(at).authorize(at, request, tokens)
+        request = yield from speaker(at).authorize(at, asked, tokens)
         response = yield from Send(request, server.reach, (yield from exchange_deadline()))
-        if response.status != 401:
-            break
-        rejected = tokens.access_token
     if response.status != 200:
         message = f"the userinfo endpoint answered {response.status}: look at the connection's scope"
         raise ProviderError(message, error="userinfo_refused", status=response.status)

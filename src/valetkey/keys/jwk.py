@@ -29,7 +29,7 @@ def make_key() -> PrivateKey:
 
 
 def public_jwk(key: PrivateKey) -> Pairs:
-    """The required members of the public key's JWK, sorted by name (RFC 7638 section 3.2). Raises ConfigurationError."""
+    """The required members of the public key's JWK, by name (RFC 7638 section 3.2). Raises ConfigurationError."""
     from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
     if key.signer is not None:

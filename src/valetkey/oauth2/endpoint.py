@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from valetkey.oauth2.dpop import ProofKey
     from valetkey.oauth2.server import AuthorizationServer
 
-ATTEMPTS = 2  # 9449 s8: once more with the nonce that the server asked for
-
 
 def ask(
     server: AuthorizationServer,
@@ -37,19 +35,38 @@ def ask(
     proof_key: the key that the tokens are or will be bound to; the request is repeated once where the server refused
     it unread for want of its nonce (RFC 9449 section 8). Raises ConfigurationError, TransportError.
     """
-    for attempt in range(ATTEMPTS):
-        proof = yield from authenticate(server, client, now=(yield from Now()))
-        request = endpoint_request(server, client, endpoint=endpoint, fields=fields, headers=headers, proof=proof)
-        if proof_key is None:
-            break
-        from valetkey.oauth2.dpop import prove, wants_nonce
+    once = (server, client, endpoint, fields, headers)
+    response = yield from _ask_once(*once, proof_key=proof_key, not_after=not_after)
+    if proof_key is None:
+        return response
+    from valetkey.oauth2.dpop import wants_nonce
 
-        request = yield from prove(request, proof_key)
-        response = yield from Send(request, server.reach, not_after)
-        proof_key.nonces.learn(request, response)
-        if attempt + 1 == ATTEMPTS or not wants_nonce(response):
-            return response
-    return (yield from Send(request, server.reach, not_after))
+    if not wants_nonce(response):
+        return response
+    return (yield from _ask_once(*once, proof_key=proof_key, not_after=not_after))
+
+
+def _ask_once(
+    server: AuthorizationServer,
+    client: Client,
+    endpoint: str,
+    fields: Pairs,
+    headers: Pairs,
+    *,
+    proof_key: ProofKey | None,
+    not_after: float,
+) -> WireOp[Response]:
+    """One request with an authentication and a proof of its own: neither is sent twice (RFC 7523, RFC 9449)."""
+    proof = yield from authenticate(server, client, now=(yield from Now()))
+    request = endpoint_request(server, client, endpoint=endpoint, fields=fields, headers=headers, proof=proof)
+    if proof_key is None:
+        return (yield from Send(request, server.reach, not_after))
+    from valetkey.oauth2.dpop import prove
+
+    proven = yield from prove(request, proof_key)
+    response = yield from Send(proven, server.reach, not_after)
+    proof_key.nonces.learn(proven, response)
+    return response
 
 
 def endpoint_request(
