@@ -104,6 +104,13 @@ def test_callers_that_never_stop_asking_cost_one_refresh_for_each_short_lived_to
         assert len(answers) <= refreshes + 1
 
 
+def stop(process: int) -> None:
+    """Stop a child and wait until every thread of it has: the signal alone takes effect a moment later."""
+    os.kill(process, signal.SIGSTOP)
+    _, status = os.waitpid(process, os.WUNTRACED)
+    assert os.WIFSTOPPED(status)
+
+
 @pytest.mark.parametrize("store", ["postgres", "redis"], indirect=True)
 def test_a_holder_that_was_frozen_past_its_lease_brings_what_the_provider_had_answered(
     store: str, crew: Crew, tmp_path: Path
@@ -115,7 +122,7 @@ def test_a_holder_that_was_frozen_past_its_lease_brings_what_the_provider_had_an
         asked = crew.ask()
         held = fleet.provider.held.get(timeout=60)
         frozen = crew.workers[fleet.holder()]
-        os.kill(frozen.process.pid, signal.SIGSTOP)
+        stop(frozen.process.pid)
         held.let_go(acts=True)
         fleet.pass_time(LEASE_SECONDS)
 
