@@ -1,8 +1,8 @@
 """Frozen, slotted values that cost a cold start almost nothing.
 
 The one rule: a value never changes; `replace` makes another one. `dataclasses` brings `inspect` and compiles six
-methods per class when a module is imported; here `__init__` is compiled when the first instance is made and
-everything else is shared. Type checkers see a frozen dataclass.
+methods per class when a module is imported; here `__init__` is compiled when more than a few instances are
+made and everything else is shared. Type checkers see a frozen dataclass.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ else:
     def dataclass_transform(**_: object) -> object:
         """Say nothing at run time: only type checkers read it."""
         return lambda decorator: decorator
+
+
+BY_HAND = 3  # instances: a cold start makes one or two of most values
 
 
 class FrozenValueError(AttributeError):
@@ -40,9 +43,20 @@ def _compile_init(cls: type, fields: tuple[str, ...], defaults: dict[str, object
 
 
 def _lazy_init(self: Any, *args: object, **kwargs: object) -> None:
+    """Make the first few instances by hand, which costs less than compiling; the compiled one does all else."""
     cls = type(self)
-    cls.__init__ = _compile_init(cls, cls.__match_args__, cls.__field_defaults__)
-    self.__init__(*args, **kwargs)
+    fields: tuple[str, ...] = cls.__match_args__
+    made = {**cls.__field_defaults__, **dict(zip(fields, args, strict=False)), **kwargs}
+    regular = len(args) <= len(fields) == len(made) and not kwargs.keys() & set(fields[: len(args)])
+    if not regular or not made.keys() <= set(fields) or cls.__made__ >= BY_HAND:
+        cls.__init__ = _compile_init(cls, fields, cls.__field_defaults__)
+        self.__init__(*args, **kwargs)
+        return
+    cls.__made__ += 1
+    for name, item in made.items():
+        object.__setattr__(self, name, item)
+    if hasattr(cls, "__post_init__"):
+        self.__post_init__()
 
 
 def _equal(self: Any, other: Any) -> bool:
@@ -103,6 +117,7 @@ def value(cls: C) -> C:
     namespace["__slots__"] = tuple(name for name in names if name not in inherited)
     namespace["__match_args__"] = tuple(fields)
     namespace["__field_defaults__"] = defaults
+    namespace["__made__"] = 0
     return type(cls)(cls.__name__, cls.__bases__, namespace)
 
 
