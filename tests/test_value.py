@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+from typing import Any
 
 import pytest
 
@@ -42,7 +43,8 @@ def test_what_does_not_fit_is_a_type_error_from_the_first_instance_on(attempt: i
 
     for _ in range(attempt):
         Fresh(1)
-    for wrong in (Fresh, lambda: Fresh(1, 2, 3), lambda: Fresh(1, x=1), lambda: Fresh(1, z=1)):  # type: ignore[call-arg,misc]
+    misfits: list[Any] = [Fresh, lambda: Fresh(1, 2, 3), lambda: Fresh(1, x=1), lambda: Fresh(1, z=1)]  # type: ignore[call-arg,misc]
+    for wrong in misfits:
         with pytest.raises(TypeError):
             wrong()
     assert Fresh(1).y == 2
