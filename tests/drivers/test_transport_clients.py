@@ -30,7 +30,7 @@ from valetkey.http import Headers, Request, Response
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 
     from valetkey.effects import Reach
     from valetkey.http import Pairs
@@ -66,6 +66,14 @@ def client_of(library: Any) -> Sends:
     return sends
 
 
+async def settled(program: Coroutine[Any, Any, list[Response]]) -> list[Response]:
+    """What it answers, and a moment for asyncio to close the sockets that the client has given back."""
+    try:
+        return await program
+    finally:
+        await asyncio.sleep(0.02)
+
+
 def async_client_of(library: Any) -> Sends:
     def sends(*effects: Send, tls: ssl.SSLContext | None = None, outside: Outside | None = None) -> list[Response]:
         async def main() -> list[Response]:
@@ -73,7 +81,7 @@ def async_client_of(library: Any) -> Sends:
                 transport = HttpxTransport(client, outside=outside)
                 return [await transport.send(effect) for effect in effects]  # type: ignore[misc]
 
-        return asyncio.run(main())
+        return asyncio.run(settled(main()))
 
     return sends
 
@@ -84,12 +92,9 @@ def by_aiohttp(*effects: Send, tls: ssl.SSLContext | None = None, outside: Outsi
         given: Any = {"headers": {"X-Default": "1", "Authorization": "Basic not-used"}, "raise_for_status": True}
         async with aiohttp.ClientSession(connector=connector, cookies={"a": "b"}, **given) as session:
             transport = AiohttpTransport(session, outside=outside)
-            try:
-                return [await transport.send(effect) for effect in effects]
-            finally:
-                await asyncio.sleep(0)
+            return [await transport.send(effect) for effect in effects]
 
-    return asyncio.run(main())
+    return asyncio.run(settled(main()))
 
 
 TRUST = ssl.create_default_context()
