@@ -83,7 +83,7 @@ def program_files(root: Path) -> list[Path]:
     return sorted(
         path
         for path in root.rglob("*.py")
-        if path.relative_to(root).parts[0] in PROGRAM_ROOMS or path.name in ("effects.py", "vault.py")
+        if path.relative_to(root).parts[0] in PROGRAM_ROOMS or path.name in ("effects.py", "vault.py", "async_vault.py")
     )
 
 

@@ -7,6 +7,7 @@ handlers, `valetkey.errors` the errors. The one rule: importing valetkey imports
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from valetkey.async_vault import AsyncVault
     from valetkey.connections.settings import Settings
     from valetkey.errors import (
         AuthorizationDenied,
@@ -26,12 +27,12 @@ if TYPE_CHECKING:
     )
     from valetkey.http import Headers, Request, Response
     from valetkey.secret import Secret
-    from valetkey.vault import AsyncVault, Vault
+    from valetkey.vault import Vault
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "AsyncVault": "vault",
+    "AsyncVault": "async_vault",
     "AuthorizationDenied": "errors",
     "AuthorizationExpired": "errors",
     "CallbackError": "errors",

@@ -13,7 +13,8 @@ import pytest
 from tools import program_guard, tables
 
 import valetkey
-from valetkey.vault import AsyncVault, Vault
+from valetkey.async_vault import AsyncVault
+from valetkey.vault import Vault
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "valetkey"

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from tests.keys.steps import ENVIRON, KmsServer
 from tests.stores import servers
 
+from valetkey.async_vault import AsyncVault
 from valetkey.cli.commands import valetkey as command
 from valetkey.cli.demo.deployment import OAUTH2, Deployment
 from valetkey.cli.demo.narration import Narrator
@@ -21,7 +22,7 @@ from valetkey.effects import Key, Row
 from valetkey.keys.local import generate_key
 from valetkey.keys.open import read_key_ring
 from valetkey.stores.sqlite import SqliteStore
-from valetkey.vault import AsyncVault, Vault
+from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

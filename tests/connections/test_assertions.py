@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from tests.connections.steps import failure, row, token, works, world_of
 from tests.oauth2.peer import CLIENT, NOW, SERVER, Peer, answer, form_of
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.assertion import connect_by_assertion, exchange_token
 from valetkey.errors import (
     ConfigurationError,
@@ -29,7 +30,6 @@ from valetkey.oauth2 import token_exchange
 from valetkey.oauth2.assertion import MAX_ASSERTION, jwt_bearer_grant, saml_bearer_grant
 from valetkey.secret import Secret
 from valetkey.testing.crash import crashes
-from valetkey.vault import AsyncVault
 
 if TYPE_CHECKING:
     from valetkey.effects import Op

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.connections.steps import failure, world_of
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.client import client_token, scope_label
 from valetkey.connections.codec import APPLICATION, connection_key
 from valetkey.connections.keepalive import keepalive
@@ -26,7 +27,6 @@ from valetkey.testing.crash import crashes
 from valetkey.testing.interleave import schedules
 from valetkey.testing.world import BASE_URL, PROVIDER_URL, World
 from valetkey.value import replace
-from valetkey.vault import AsyncVault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

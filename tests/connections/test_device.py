@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.connections.steps import failure, row, token, works, world_of
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.device import (
     DeviceAuthorization,
     DeviceStep,
@@ -29,7 +30,6 @@ from valetkey.sandbox.visitor import VisitFailed
 from valetkey.testing.crash import crashes
 from valetkey.testing.interleave import schedules
 from valetkey.value import replace
-from valetkey.vault import AsyncVault
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

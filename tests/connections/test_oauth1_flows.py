@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.cookies import read_cookies
 from valetkey.connections.refresh import current_tokens
 from valetkey.errors import CallbackError, ConfigurationError, ProviderError, ReauthorizationRequired, StoreError
@@ -22,7 +23,6 @@ from valetkey.sandbox import SandboxClient, approve
 from valetkey.secret import Secret
 from valetkey.testing.world import BASE_URL, PROVIDER_URL, World, callback_request
 from valetkey.value import replace
-from valetkey.vault import AsyncVault
 from valetkey.web.routes import respond
 
 if TYPE_CHECKING:

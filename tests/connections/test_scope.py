@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.connections.steps import failure, world_of
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.call import call
 from valetkey.connections.scope import ASK_SECONDS, needed_scope, require
 from valetkey.errors import ConfigurationError, ReauthorizationRequired
 from valetkey.http import FORM, Headers, Request, Response, read_form, write_form
 from valetkey.sandbox import approve
 from valetkey.testing.world import BASE_URL, PROVIDER_URL, callback_request
-from valetkey.vault import AsyncVault
 from valetkey.web.routes import respond
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from tests.connections.steps import world_of
 from werkzeug import Response
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.outbox import KEPT_SECONDS, PARTITION, PAUSES, deliver_events
 from valetkey.connections.webhook import Webhook, secret_problem, webhook_request, write_body, write_secret
 from valetkey.drivers.transports.stdlib import StdlibTransport
@@ -23,7 +24,7 @@ from valetkey.secret import Secret
 from valetkey.testing.crash import crashes
 from valetkey.testing.world import START, World
 from valetkey.value import replace
-from valetkey.vault import AsyncVault, Vault
+from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -20,6 +20,7 @@ from typing import Any
 
 from tests.fleet.clock import AsyncFleetClock, FleetClock
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.settings import Settings
 from valetkey.drivers.defaults import system_random
 from valetkey.drivers.transports.stdlib import StdlibTransport
@@ -31,7 +32,7 @@ from valetkey.providers.registration import register
 from valetkey.secret import Secret
 from valetkey.stores.open import open_store
 from valetkey.value import replace
-from valetkey.vault import AsyncVault, Vault
+from valetkey.vault import Vault
 
 CALLBACK = "https://app.example/oauth/callback/two"
 PAUSE_SECONDS = 0.1

@@ -14,6 +14,7 @@ from tests.gateways.test_wsgi import call as call_wsgi
 from tests.gateways.test_wsgi import environ
 from tests.web.world import BASE, ProviderInMemory, World, registration
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.settings import Settings
 from valetkey.gateways.asgi import asgi_app
 from valetkey.gateways.aws import lambda_handler
@@ -21,7 +22,7 @@ from valetkey.gateways.wsgi import wsgi_app
 from valetkey.http import Request
 from valetkey.keys.local import LocalKeyRing
 from valetkey.stores.memory import MemoryStore
-from valetkey.vault import AsyncVault, Vault
+from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from valetkey.effects import Send

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from tests.connections.steps import credentials, failure, record, standing, token, works, world_of
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION
 from valetkey.connections.keepalive import (
     ASSUMED_IDLE_SECONDS,
@@ -23,7 +24,7 @@ from valetkey.providers.catalog import load_provider, provider_names
 from valetkey.stores.memory import MemoryStore
 from valetkey.testing.crash import crashes
 from valetkey.value import replace
-from valetkey.vault import AsyncVault, Vault
+from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from valetkey.testing.world import World

@@ -9,7 +9,8 @@ from tests.stores.bench import TRANSPORT
 from tests.stores.conftest import make_table
 from tests.stores.servers import moto as serve_moto
 
-from valetkey.vault import AsyncVault, Vault
+from valetkey.async_vault import AsyncVault
+from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any, Self
 
 from tests.interop.peers import Browser
 
+from valetkey.async_vault import AsyncVault
 from valetkey.connections.settings import Settings
 from valetkey.drivers.clock import AsyncClock, SystemClock
 from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.http import Headers, Request, read_form, read_url, with_query
 from valetkey.keys.local import LocalKeyRing
 from valetkey.stores.open import open_store
-from valetkey.vault import AsyncVault, Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from valetkey.effects import Send
     from valetkey.http import Pairs, Response
     from valetkey.providers.registration import Registration
+    from valetkey.vault import Vault
 
 BASE_URL = "https://app.example/oauth"
 OWNER = "user-17"

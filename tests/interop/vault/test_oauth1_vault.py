@@ -22,9 +22,10 @@ from valetkey.value import replace
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from valetkey.async_vault import AsyncVault
     from valetkey.http import Pairs
     from valetkey.oauth1.credentials import SignatureMethod
-    from valetkey.vault import AsyncVault, Vault
+    from valetkey.vault import Vault
 
 METHODS: tuple[SignatureMethod, ...] = ("HMAC-SHA256", "RSA-SHA1", "PLAINTEXT")
 

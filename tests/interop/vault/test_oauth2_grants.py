@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from valetkey.vault import AsyncVault, Vault
+    from valetkey.async_vault import AsyncVault
+    from valetkey.vault import Vault
 
 pytestmark = pytest.mark.node
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"

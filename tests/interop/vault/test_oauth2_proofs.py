@@ -24,8 +24,9 @@ from valetkey.value import replace
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from valetkey.async_vault import AsyncVault
     from valetkey.providers.registration import Registration
-    from valetkey.vault import AsyncVault, Vault
+    from valetkey.vault import Vault
 
 pytestmark = pytest.mark.node
 REDIRECT_URI = f"{BASE_URL}/callback/peer"

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from valetkey.vault import AsyncVault, Vault
+    from valetkey.async_vault import AsyncVault
+    from valetkey.vault import Vault
 
 pytestmark = pytest.mark.node
 CALLERS = 16
