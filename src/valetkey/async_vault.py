@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from valetkey.drivers.session import AsyncSession
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request
+    from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
 
@@ -114,6 +115,10 @@ class AsyncVault(Front):
     async def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""
         return await self.run(verbs.userinfo(self, registration, resource_owner, account))
+
+    async def introspect(self, registration: str, resource_owner: str, account: str = "") -> Introspection:
+        """See `connections.introspect.introspect`."""
+        return await self.run(verbs.introspect(self, registration, resource_owner, account))
 
     async def sign_as_client(
         self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None

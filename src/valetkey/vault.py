@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from valetkey.drivers.session import Session
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request
+    from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
 
@@ -103,6 +104,10 @@ class Vault(Front):
     def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""
         return self.run(verbs.userinfo(self, registration, resource_owner, account))
+
+    def introspect(self, registration: str, resource_owner: str, account: str = "") -> Introspection:
+        """See `connections.introspect.introspect`."""
+        return self.run(verbs.introspect(self, registration, resource_owner, account))
 
     def sign_as_client(self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None) -> Request:
         """See `connections.sign.sign_as_client`."""

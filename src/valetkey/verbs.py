@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request
+    from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
     from valetkey.stores import Store
@@ -157,6 +158,13 @@ def doctor(vault: Front, request: Request | None, store: Store) -> Op[Diagnosis]
 def userinfo(vault: Front, registration: str, resource_owner: str, account: str) -> Op[UserInfo]:
     """See the verb of that name."""
     from valetkey.connections.identity import userinfo as program
+
+    return program(vault.settings, registration, resource_owner=_owner(resource_owner), account=account)
+
+
+def introspect(vault: Front, registration: str, resource_owner: str, account: str) -> Op[Introspection]:
+    """See the verb of that name."""
+    from valetkey.connections.introspect import introspect as program
 
     return program(vault.settings, registration, resource_owner=_owner(resource_owner), account=account)
 

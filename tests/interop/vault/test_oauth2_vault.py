@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from tests.interop.vault.parties import BASE_URL, OWNER, Party
 
 from valetkey.effects import CONFIGURED
 from valetkey.errors import AuthorizationDenied, CallbackError, ReauthorizationRequired
-from valetkey.http import Headers, Request, read_form
+from valetkey.http import FORM, Headers, Request, read_form
+from valetkey.oauth2.client import Client
 from valetkey.oauth2.metadata import authorization_server, fetch_metadata
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.providers.provider import Provider, Rotation
@@ -76,6 +78,29 @@ def test_an_account_is_connected_with_pkce_and_the_issuer_and_called(party: Part
     assert party.get(me).json() == {"sub": "alice"}
     assert (finished.connection.issuer, finished.connection.subject) == (me.removesuffix("/me"), "alice")
     assert party.done(party.vault.userinfo("peer", OWNER)).claims == {"sub": "alice"}
+
+
+def test_the_provider_says_what_the_token_is_good_for_until_it_is_revoked(party: Party, me: str) -> None:
+    party.connect()
+    found = party.done(party.vault.introspect("peer", OWNER))
+    over_http(
+        revocation(party, me, party.done(party.vault.access_token("peer", OWNER)).reveal()),
+    )
+
+    assert (found.active, found.subject, found.scope) == (True, "alice", ("openid", "api"))
+    assert found.expires_at is not None
+    assert not party.done(party.vault.introspect("peer", OWNER)).active
+    assert party.done(party.vault.connection("peer", OWNER)).state == "active"
+
+
+def revocation(party: Party, me: str, token: str) -> Request:
+    """What the client would send, were it to end its token behind the vault's back."""
+    client = party.settings.registration("peer").client
+    assert isinstance(client, Client)
+    assert client.client_secret is not None
+    pair = base64.b64encode(f"{client.client_id}:{client.client_secret.reveal()}".encode()).decode()
+    fields = (("Content-Type", FORM), ("Authorization", f"Basic {pair}"))
+    return Request("POST", me.replace("/me", "/token/revocation"), Headers(fields), f"token={token}".encode())
 
 
 def test_a_connection_outlives_the_vault_that_made_it(party: Party, me: str) -> None:
