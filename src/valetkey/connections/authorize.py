@@ -28,6 +28,7 @@ from valetkey.connections.pending import (
     seal_pending,
     write_state,
 )
+from valetkey.connections.registrations import requested
 from valetkey.connections.settings import read_return_to, single_valued
 from valetkey.effects import Now, Random
 from valetkey.errors import AuthorizationDenied, AuthorizationExpired, CallbackError, RequestRefused
@@ -88,7 +89,7 @@ def begin_authorization(
     cookies: what the browser sent, so that its oldest flows can make room. Nothing is written to the store.
     Raises RequestRefused, ConfigurationError, ProviderError, TransportError.
     """
-    at = yield from described(settings, settings.requested_registration(registration))
+    at = yield from described(settings, (yield from requested(settings, registration)))
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     octets = yield from Random(STATE_OCTETS)
     state = write_state(octets)
@@ -129,7 +130,7 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     resource_owner: who is signed in to the application, or None where its session is not visible here.
     Raises CallbackError with a `reason` for each check that fails, ProviderError, TransportError, StoreError.
     """
-    at = yield from described(settings, settings.requested_registration(_context(settings, request)))
+    at = yield from described(settings, (yield from requested(settings, _context(settings, request))))
     # The parameters are read twice rather than kept: a code in a local variable ends up in error reports.
     flow, half = _read_flow(at, read_callback_parameters(at, request))
     pending = yield from find_pending(settings, read_cookies(request.headers), flow=flow)

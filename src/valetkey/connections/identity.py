@@ -121,8 +121,9 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     from valetkey.connections.grant import exchange_deadline, speaker
     from valetkey.connections.manage import connection
     from valetkey.connections.refresh import current_tokens
+    from valetkey.connections.registrations import registered
 
-    at = yield from described(settings, settings.registration(registration))
+    at = yield from described(settings, (yield from registered(settings, registration)))
     server = at.provider.server
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
         message = f"{registration} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
