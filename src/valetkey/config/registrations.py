@@ -22,6 +22,7 @@
     AUTHORIZATION_PARAMETERS           `expiration=1day&name=Notes`, or a table
     ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
     ACCEPT_XAUTH                       true: connecting takes the resource owner's password, see `connections.xauth`
+    ACCEPT_PASSWORD_GRANT              true: the same by OAuth 2.0, which RFC 9700 forbids, see `connections.password`
     PUBLIC_CLIENT                      true: there is no secret
 
 `<NAME>` is the registration's name in upper case with `_` for `-`.
@@ -98,6 +99,7 @@ def _read(sources: Sources, name: str) -> Registration | None:
             authorization_parameters=parameters,
             accept_missing_verifier=sources.flag("accept_missing_verifier", name),
             accept_xauth=sources.flag("accept_xauth", name),
+            accept_password_grant=sources.flag("accept_password_grant", name),
             public_client=sources.flag("public_client", name),
             client_secret_expires=sources.text("client_secret_expires", name),
             token_endpoint_auth_method=sources.text("token_endpoint_auth_method", name),

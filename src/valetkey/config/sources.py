@@ -19,6 +19,7 @@ OF_REGISTRATIONS = (
     "token_endpoint_auth_method", "dpop_bound_access_tokens", "authorization_details",
     "authorization_parameters", "accept_missing_verifier", "private_key_pkcs12_file",
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
+    "accept_password_grant",
     "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key",
     "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
 )  # fmt: skip

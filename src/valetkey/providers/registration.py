@@ -34,6 +34,7 @@ class Registration:
     accept_missing_verifier: the loud opt-in for a provider of OAuth 1.0 without `a`, which sends no verifier: whoever
       authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
     accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
+    accept_password_grant: the same by OAuth 2.0, which RFC 9700 section 2.4 forbids (`connections.password`).
     clocks: what this process has learned of the provider's clocks.
     nonces: what its servers last wanted in proofs of possession, in this process (RFC 9449 section 8).
     client_secret_expires: the day, 2027-01-31, on which the provider stops taking the secret; empty: nobody said.
@@ -48,6 +49,7 @@ class Registration:
     redirect_uri: str
     accept_missing_verifier: bool = False
     accept_xauth: bool = False
+    accept_password_grant: bool = False
     clocks: ClockOffsets | None = None
     nonces: Nonces | None = None
     grant: GrantType = "authorization_code"
@@ -75,6 +77,7 @@ def register(
     authorization_parameters: Pairs = (),
     accept_missing_verifier: bool = False,
     accept_xauth: bool = False,
+    accept_password_grant: bool = False,
     public_client: bool = False,
     token_endpoint_auth_method: str = "",
     resources: tuple[str, ...] = (),
@@ -160,6 +163,7 @@ def register(
         redirect_uri,
         accept_missing_verifier=accept_missing_verifier,
         accept_xauth=accept_xauth,
+        accept_password_grant=accept_password_grant,
         clocks=clocks,
         nonces=nonces,
         client_secret_expires=client_secret_expires,

@@ -29,6 +29,7 @@ OUT_OF_BAND = "oob"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, not a secret
+PASSWORD = "password"  # noqa: S105 - as above
 GRANT_TYPES = (
     "authorization_code",
     "refresh_token",
@@ -60,7 +61,7 @@ class SandboxClient:
     renewing prolongs the same token.
     callback_at_authorization: the callback comes to the authorization page, as at providers of OAuth 1.0.
     assertion_public_key: PEM of the RSA key whose JWTs (RS256) vouch for accounts, for the grant of RFC 7523.
-    grant_types: what it may ask the token endpoint for.
+    grant_types: what it may ask the token endpoint for; `password` must be named, for nobody has it by default.
     xauth: whether /oauth1/token takes a user name and a password.
     """
 

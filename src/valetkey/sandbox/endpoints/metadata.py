@@ -17,6 +17,7 @@ def metadata(exchange: Exchange) -> Response:
     """What a client needs to know of this server."""
     base_url = exchange.sandbox.base_url
     scopes = dict.fromkeys(name for client in exchange.sandbox.clients for name in client.scopes)
+    registered = [name for client in exchange.sandbox.clients for name in client.grant_types]
     return json_answer(
         {
             "issuer": exchange.sandbox.issuer,
@@ -28,7 +29,7 @@ def metadata(exchange: Exchange) -> Response:
             "scopes_supported": list(scopes),
             "response_types_supported": ["code"],
             "response_modes_supported": ["query"],
-            "grant_types_supported": list(GRANT_TYPES),
+            "grant_types_supported": list(dict.fromkeys((*GRANT_TYPES, *registered))),
             "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
             "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
             "introspection_endpoint_auth_methods_supported": SECRET_METHODS,

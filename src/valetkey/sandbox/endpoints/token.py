@@ -41,6 +41,17 @@ def exchange_assertion(exchange: Exchange) -> Response:
     return json_answer(issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now))
 
 
+def exchange_password(exchange: Exchange) -> Response:
+    """Tokens in the name of whose password it is, for a client that is registered for that (RFC 6749 section 4.3.3)."""
+    sandbox, client = exchange.sandbox, exchange.client
+    exchange.notes["account"] = exchange.account.name
+    family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
+    fields = issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now)
+    if client.refresh_tokens:
+        fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
+    return json_answer(fields)
+
+
 def exchange_token(exchange: Exchange) -> Response:
     """A token of the same grant with the same or a smaller scope (RFC 8693 section 2.2.1)."""
     name, scope = exchange.access_token.family, exchange.scope
