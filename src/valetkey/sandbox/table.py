@@ -69,12 +69,14 @@ from valetkey.sandbox.endpoints import (
     device,
     home,
     introspect,
+    jwks,
     metadata,
     oauth1_authorize,
     oauth1_credentials,
     resources,
     revoke,
     token,
+    userinfo,
 )
 from valetkey.sandbox.refusals import as_bearer_challenge, as_json, as_oauth_problem, as_page, as_redirect
 from valetkey.value import value
@@ -244,6 +246,26 @@ OAUTH2 = (
         metadata.metadata,
         as_json,
         says="OAuth 2.0: all of this for machines (RFC 8414)",
+    ),
+    Endpoint("metadata", "/.well-known/openid-configuration", ("GET",), (), metadata.metadata, as_json),
+    Endpoint(
+        "jwks",
+        "/oauth2/jwks",
+        ("GET",),
+        (),
+        jwks.jwks,
+        as_json,
+        says="OpenID Connect: the keys that id_tokens are signed with",
+    ),
+    Endpoint(
+        "userinfo",
+        "/oauth2/userinfo",
+        ("GET", "POST"),
+        (*BEARER, account_present),
+        userinfo.userinfo,
+        as_bearer_challenge,
+        scope="openid",
+        says="OpenID Connect: claims about the account",
     ),
     Endpoint(
         "me",
