@@ -19,6 +19,8 @@
     DPOP_BOUND_ACCESS_TOKENS           true: tokens are bound to a key of the connection's own (RFC 9449)
     AUTHORIZATION_DETAILS              what exactly is asked for, as a JSON array (RFC 9396)
     RESOURCES                          what the tokens are for, as URIs (RFC 8707), separated by blanks or commas
+    RESPONSE_MODE                      how the answer comes back: query, form_post, jwt, query.jwt, form_post.jwt
+    AUTHORIZATION_SIGNED_RESPONSE_ALG  RS256, PS256 or ES256: how such a JWT is signed, and no other way
     AUTHORIZATION_PARAMETERS           `expiration=1day&name=Notes`, or a table
     ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
     ACCEPT_XAUTH                       true: connecting takes the resource owner's password, see `connections.xauth`
@@ -106,6 +108,8 @@ def _read(sources: Sources, name: str) -> Registration | None:
             resources=sources.texts("resources", name),
             authorization_details=sources.text("authorization_details", name),
             dpop_bound_access_tokens=sources.flag("dpop_bound_access_tokens", name),
+            response_mode=sources.text("response_mode", name),
+            authorization_signed_response_alg=sources.text("authorization_signed_response_alg", name),
         )
     except ConfigurationError as error:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]

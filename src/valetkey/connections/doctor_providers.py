@@ -134,6 +134,21 @@ def _compared(name: str, server: AuthorizationServer, metadata: Metadata) -> lis
             f"set token_endpoint_auth_method to one of {', '.join(text for text in offered if text.isidentifier())}"
         )
         found.append(Finding("problem", name, "discovery", what, advice))
+    return found + _answers(name, server, metadata)
+
+
+def _answers(name: str, server: AuthorizationServer, metadata: Metadata) -> list[Finding]:
+    """How the answer is to come back through the browser, against what the issuer lists."""
+    found, mode, modes = [], server.response_mode, metadata.response_modes_supported
+    if mode != "query" and mode not in (modes or ()) and (modes is not None or server.signs_responses):
+        what = f"it asks for answers by response_mode {mode}, which its issuer does not list"
+        advice = "ask the provider whether it has it for this client; if not, every connection fails: take it out"
+        found.append(Finding("warning" if modes is None else "problem", name, "response_mode", what, advice))
+    signed = metadata.authorization_signing_alg_values_supported
+    if server.signs_responses and signed and not set(signed) & set(server.authorization_response_algorithms):
+        what = "its issuer signs answers with none of the algorithms that are accepted"
+        advice = "set authorization_signed_response_alg to RS256, PS256 or ES256, whichever the issuer lists"
+        found.append(Finding("problem", name, "response_mode", what, advice))
     return found
 
 

@@ -84,6 +84,8 @@ def register(
     authorization_details: str = "",
     dpop_bound_access_tokens: bool = False,
     client_secret_expires: str = "",
+    response_mode: str = "",
+    authorization_signed_response_alg: str = "",
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
 
@@ -98,6 +100,8 @@ def register(
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
     client_secret_expires: the last day of the secret, such as 2027-01-31; the doctor warns before.
+    response_mode: how the provider's answer comes back, where that is not as its entry says; where it ends in `jwt` it
+      must be signed (JARM), with one of the entry's algorithms, or with `authorization_signed_response_alg` alone.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
     """
     problems = [] if schema.is_name(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
@@ -136,6 +140,8 @@ def register(
             authorization_details=authorization_details,
             bound=dpop_bound_access_tokens,
             public=public_client,
+            response_mode=response_mode,
+            response_alg=authorization_signed_response_alg,
         )
         kept_keys, kept_metadata = KeptKeys(), KeptMetadata()
         keyed = private_key is not None and not client_secret

@@ -6,7 +6,7 @@ section 4.7). What to ask the provider for is never taken from the request.
 
 from __future__ import annotations
 
-from valetkey.connections.authorize import begin_authorization, finish_authorization
+from valetkey.connections.authorize import begin_authorization, finish_authorization, posts_back
 from valetkey.connections.cookies import read_cookies
 from valetkey.connections.links import begin_from_link, read_link
 from valetkey.connections.registrations import requested
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Response
-    from valetkey.providers.registration import Registration
     from valetkey.web.visit import Visit
 
 MAX_URL = 8_000  # what servers and load balancers take (RFC 9110 section 4.1 asks for no less)
@@ -91,7 +90,7 @@ def callback(visit: Visit) -> Op[Response]:
 def callback_by_form(visit: Visit) -> Op[Response]:
     """The same where the provider posts its answer (OAuth 2.0 Form Post Response Mode section 2)."""
     registration = yield from requested(visit.settings, visit.name)
-    if response_mode(registration) != "form_post":
+    if not posts_back(registration):
         return method_not_allowed(visit, ("GET",))
     fields = forms.read_body(visit.request)
     if visit.owner is None:
@@ -139,11 +138,6 @@ def follow_link(visit: Visit) -> Op[Response]:
     cookies = read_cookies(request.headers)
     going = yield from begin_from_link(settings, visit.name, resource_owner=owner, cookies=cookies)
     return redirect(going.location, going.set_cookies)
-
-
-def response_mode(registration: Registration) -> str:
-    """How the provider's answer arrives: `query` or `form_post`."""
-    return str(getattr(registration.provider.server, "response_mode", "query"))
 
 
 def after_callback(settings: Settings, return_to: str, name: str) -> str:
