@@ -15,12 +15,13 @@ from valetkey.cli.demo.narration import Narrator
 from valetkey.cli.demo.steps import connect_oauth1, connect_oauth2
 from valetkey.connections.events import EVENTS
 from valetkey.connections.outbox import keep_events
-from valetkey.connections.records import load_record
+from valetkey.connections.records import load_record, write_record
 from valetkey.connections.rescue_line import write_rescue_line
 from valetkey.connections.seal import rescue_place
 from valetkey.connections.webhook import secret_problem, write_secret
 from valetkey.drivers.clock import SystemClock
 from valetkey.effects import Event, Key, Row, Seal
+from valetkey.value import replace
 from valetkey.vault import Vault
 
 if TYPE_CHECKING:
@@ -89,8 +90,7 @@ def in_doubt(deployment: Deployment) -> str:
     """The connection is in doubt, and the line of its fresh tokens."""
     from valetkey.connections.codec import rescue_name, write_credentials
     from valetkey.connections.connection import IN_DOUBT, Doubt
-    from valetkey.connections.records import open_record, write_record
-    from valetkey.value import replace
+    from valetkey.connections.records import open_record
 
     record, attempt = record_of(deployment), "ab" * 16
 
@@ -130,6 +130,37 @@ def test_lines_of_a_log_are_imported_once(deployment: Deployment) -> None:
     assert (second.exit_code, second.output[:20]) == (0, "line 1: superseded: ")
     assert nothing.output == "There is no rescue record in these lines.\n"
     assert record_of(deployment).connection.generation == 2
+
+
+def test_a_backup_that_was_put_back_is_marked_and_its_connections_go_on(deployment: Deployment) -> None:
+    done = json.loads(run(deployment, "store", "restored", "--json", "--wait", "3600").output)
+    shown = run(deployment, "store", "restored")
+    again = run(deployment, "connections", "refresh", OAUTH2, "alice", "--json")
+
+    assert done == {"marked": 2, "already": 0, "leased": 0, "busy": 0, "unreadable": 0, "cursor": "", "left": 0}
+    assert "marked before 2" in " ".join(shown.output.split()), "a longer wait is never shortened"
+    assert record_of(deployment).connection.verify_first > time.time() + 3500
+    assert again.exit_code == 0, "the access token lives"
+    assert json.loads(again.output)["refreshed"] is False
+
+
+def test_marking_says_where_to_go_on_and_what_is_left(deployment: Deployment) -> None:
+    record = record_of(deployment)
+
+    def lease() -> Op[Any]:
+        leased = replace(record.connection, state="refreshing", attempt="ab" * 16, lease_until=int(time.time()) + 60)
+        yield from write_record(record.key, record.version, leased, record.sealed)
+
+    deployment.vault.run(lease())
+
+    result = run(deployment, "store", "restored")
+
+    assert result.exit_code == 1
+    assert "being refreshed 1" in " ".join(result.output.split())
+
+
+def test_a_wait_of_nothing_is_wrong_use(deployment: Deployment) -> None:
+    assert run(deployment, "store", "restored", "--wait", "0").exit_code == 2
 
 
 def test_rescue_records_are_listed(deployment: Deployment) -> None:

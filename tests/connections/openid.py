@@ -54,11 +54,9 @@ class OpenidNetwork:
         if "/.well-known/" in url:
             return self._describe(url)
         response = self.behind.send(effect)
-        if url.endswith("/oauth2/token") and response.status == 200:
+        if url.endswith("/oauth2/token") and response.status == 200 and not self.without:
             members = json.loads(response.body)
             members["id_token"] = self._id_token(members)
-            if self.without:
-                del members["id_token"]
             return replace(response, body=json.dumps(members).encode())
         return response
 

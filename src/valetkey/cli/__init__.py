@@ -6,7 +6,7 @@
     valetkey keepalive                                   refresh what is about to lapse because nobody uses it
     valetkey rescue import|list                          fresh tokens that the store did not take when they came
     valetkey events deliver|list|secret                  what is told, and what still waits to be told
-    valetkey store create|check                          the place where they are kept
+    valetkey store create|check|restored                 the place where they are kept; that a backup was put back
     valetkey keys generate|rotate|reseal                 sealing keys: make one, bring it in, seal every row with it
     valetkey doctor                                      what is wrong with the deployment
     valetkey doctor oauth1                               which mistake makes a signature that is refused

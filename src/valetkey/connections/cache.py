@@ -51,6 +51,10 @@ class TokenCache:
         expires_at = entry.record.connection.access_expires_at
         return entry if expires_at and now < expires_at else None
 
+    def known(self, key: Key) -> CachedRecord | None:
+        """The entry, however old: what this process has seen cannot be unseen by a backup (`restored`)."""
+        return self._entries.get(key)
+
     def keep(self, key: Key, entry: CachedRecord) -> None:
         """Remember the entry."""
         while len(self._entries) >= MAX_ENTRIES:

@@ -37,7 +37,9 @@ _NUMBERS = (
     "created_at",
     "authorized_at",
     "refreshed_at",
+    "verify_first",
 )
+_RARE = ("verify_first",)  # columns that are left out where they are 0
 
 
 def partition_of(resource_owner: str) -> str:
@@ -99,6 +101,9 @@ def write_clear(connection: Connection) -> Clear:
     }
     for column in _TEXTS + _NUMBERS:
         clear[column] = getattr(connection, column)
+    for column in _RARE:
+        if not clear[column]:
+            del clear[column]
     return clear
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         "refused",
         "rescued",
         "reauthorized",
+        "put_back",
         "revocation_begun",
         "revoked",
     ]
@@ -38,9 +39,10 @@ GONE: State = "gone"
 USABLE = (ACTIVE, REFRESHING, IN_DOUBT)  # tokens are handed out in these only
 
 _ALWAYS: dict[Happening, State] = {"reauthorized": ACTIVE, "revocation_begun": REVOKING}
+_HELD: dict[Happening, State] = {"put_back": ACTIVE, **_ALWAYS}  # newer tokens than a backup brought
 NEXT: dict[State, dict[Happening, State]] = {
     GONE: {"connected": ACTIVE},
-    ACTIVE: {"claimed": REFRESHING, "refused": NEEDS_REAUTHORIZATION, **_ALWAYS},
+    ACTIVE: {"claimed": REFRESHING, "refused": NEEDS_REAUTHORIZATION, **_HELD},
     REFRESHING: {
         "saved": ACTIVE,
         "not_processed": ACTIVE,  # IN_DOUBT where older doubts remain: see next_state
@@ -48,10 +50,10 @@ NEXT: dict[State, dict[Happening, State]] = {
         "refused": NEEDS_REAUTHORIZATION,
         "claimed": REFRESHING,  # past its lease REFRESHING reads as IN_DOUBT
         "rescued": ACTIVE,
-        **_ALWAYS,
+        **_HELD,
     },
-    IN_DOUBT: {"claimed": REFRESHING, "rescued": ACTIVE, **_ALWAYS},
-    NEEDS_REAUTHORIZATION: {"rescued": ACTIVE, **_ALWAYS},
+    IN_DOUBT: {"claimed": REFRESHING, "rescued": ACTIVE, **_HELD},
+    NEEDS_REAUTHORIZATION: {"rescued": ACTIVE, **_HELD},
     REVOKING: {"revoked": GONE, **_ALWAYS},
 }
 
@@ -62,7 +64,7 @@ def next_state(state: State, happening: Happening, *, doubts_remain: bool = Fals
     if following is None:
         message = f"a connection that is {state} cannot be {happening}"
         raise ValueError(message)
-    return IN_DOUBT if happening == "not_processed" and doubts_remain else following
+    return IN_DOUBT if happening in ("not_processed", "put_back") and doubts_remain else following
 
 
 @value
@@ -82,6 +84,8 @@ class Connection:
     access_expires_at, refresh_due_at, cool_until, lease_until, previous_until: Unix seconds, 0 where there is none.
     refresh_due_at: when the next caller refreshes; lies a margin before access_expires_at.
     generation: grows with every new set of tokens. incarnation: 32 hex digits, drawn when the row was created.
+    verify_first: 0, or the row came out of a backup (`restored`): Unix seconds from which its refresh token is
+      presented without knowing that it lives.
     authorized_by: SHA-256 of the flow that brought the grant; authorized_at: when, 0 where an older valetkey wrote it.
     issuer, subject: whose account it is at the provider, from the id_token; inside the seal, as scope is.
     problem: why a row could not be read (`key_unavailable`, `seal_broken`; `unreadable` where the key service is out of
@@ -111,6 +115,17 @@ class Connection:
     problem: str = ""
     issuer: str = ""
     subject: str = ""
+    verify_first: int = 0
+
+
+def was_set_back(found: Connection, known: Connection) -> bool:
+    """Whether a backup was put in the place of a newer row: of the same grant, and older than what is known.
+
+    A row that has been refreshed since holds tokens that the provider gave later: then nothing is put back.
+    """
+    one, other = (found.incarnation, found.authorized_by), (known.incarnation, known.authorized_by)
+    older = found.generation < known.generation and found.refreshed_at <= known.refreshed_at
+    return one == other and older and found.state in (*USABLE, NEEDS_REAUTHORIZATION)
 
 
 @value

@@ -41,7 +41,7 @@ EVENTS: Mapping[str, EventKind] = {
     "refreshed": EventKind("new tokens are stored", {}),
     "refresh_failed": EventKind(
         "a refresh failed and the connection was kept; told once for each kind of failure until a refresh succeeds",
-        {"error": "the provider's registered error code, or `no_answer`"},
+        {"error": "the provider's registered error code, `no_answer`, or `verify_first` after a backup was put back"},
         "WARNING",
     ),
     "needs_reauthorization": EventKind(
@@ -51,7 +51,10 @@ EVENTS: Mapping[str, EventKind] = {
     ),
     "recovered": EventKind(
         "after failures, doubt or `needs_reauthorization` the connection has working tokens again",
-        {"by": "`refresh`, or `rescue` where tokens were found that had come too late to be stored"},
+        {
+            "by": "`refresh`; `rescue` where tokens were found that had come too late to be stored; `put_back` where"
+            " this process held newer ones than a backup"
+        },
     ),
     "revoked": EventKind(
         "the grant was ended and the connection deleted",

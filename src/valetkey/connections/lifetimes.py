@@ -34,6 +34,14 @@ def window_ends_at(connection: Connection, rotation: Rotation) -> float:
     return float("inf") if rotation.kind in ("none", "stable", "until_new_used", "unknown") else 0.0
 
 
+def is_unverified(connection: Connection, rotation: Rotation) -> bool:
+    """Whether the row came out of a backup and presenting its refresh token might end what others still hold.
+
+    Where tokens are not replaced, what a backup holds is what lives.
+    """
+    return connection.verify_first > 0 and rotation.kind not in ("none", "stable")
+
+
 def cool_until(
     now: float, connection: Connection, rotation: Rotation, *, retry_after: float | None, chance: bytes
 ) -> int:

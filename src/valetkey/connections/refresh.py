@@ -14,7 +14,14 @@ from __future__ import annotations
 
 from valetkey.connections.cache import CachedRecord
 from valetkey.connections.codec import connection_key
-from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REFRESHING, USABLE, Doubt, next_state
+from valetkey.connections.connection import (
+    NEEDS_REAUTHORIZATION,
+    REFRESHING,
+    USABLE,
+    Doubt,
+    next_state,
+    was_set_back,
+)
 from valetkey.connections.discovery import described
 from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
 from valetkey.connections.lifetimes import SKEW_SECONDS
@@ -75,6 +82,8 @@ def current_tokens(
             if surviving is None:
                 raise
             return surviving.credentials.current
+        if (yield from _put_back(settings, key, record)):
+            continue
         try:
             record = yield from _usable(settings, registration, record)
         except ReauthorizationRequired:
@@ -87,6 +96,7 @@ def current_tokens(
             can_refresh=credentials.current.refresh_token is not None or registration.renews_alone,
             rejected=rejected is not None and rejected == credentials.current.access_token,
             now=now,
+            can_ask=_can_be_asked(registration),
         )
         if found.step == "use":
             if settings.cache is not None:
@@ -100,6 +110,23 @@ def current_tokens(
         yield from _wait_or_raise(settings, registration, found, now, pause)
         pause = min(pause * 1.5, MAX_POLL_SECONDS)
     raise RefreshInProgress(MAX_POLL_SECONDS)
+
+
+def _put_back(settings: Settings, key: Key, record: Record | None) -> Op[bool]:
+    """Whether this process remembers newer tokens than a row that a backup has set back: they are written there."""
+    known = None if settings.cache is None else settings.cache.known(key)
+    if known is None or record is None or not was_set_back(record.connection, known.record.connection):
+        return False
+    from valetkey.connections.restored import put_back
+
+    _ = yield from put_back(record, known.record.connection, known.record.sealed)
+    return True
+
+
+def _can_be_asked(registration: Registration) -> bool:
+    """Whether the provider has, or may turn out to have, an introspection endpoint (RFC 7662)."""
+    server = registration.provider.server
+    return bool(getattr(server, "introspection_endpoint", None) or getattr(server, "discovery", ""))
 
 
 def _usable(settings: Settings, registration: Registration, record: Record | None) -> Op[Record]:

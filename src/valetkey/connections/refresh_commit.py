@@ -14,7 +14,7 @@ from __future__ import annotations
 from valetkey.connections.connection import Credentials, next_state
 from valetkey.connections.events import scope_change
 from valetkey.connections.grant import speaker
-from valetkey.connections.lifetimes import cool_until, refresh_due_at
+from valetkey.connections.lifetimes import cool_until, is_unverified, refresh_due_at
 from valetkey.connections.records import emit, load_record, seal_credentials, write_record
 from valetkey.connections.rescue import adopt_rescue, keep_rescue, outlived
 from valetkey.effects import Now, Random, Sleep
@@ -64,6 +64,13 @@ def refresh_under_lease(
     if len(claimed.connection.doubts) > 1 and (yield from adopt_rescue(settings, registration, claimed)) is not None:
         return None
     assert credentials.current.refresh_token is not None or registration.renews_alone
+    if is_unverified(claimed.connection, registration.provider.rotation):
+        from valetkey.connections.restored import may_not_be_presented
+
+        unsure = yield from may_not_be_presented(registration, claimed.connection, credentials.current)
+        if unsure is not None:
+            _ = yield from _postpone(registration, claimed, unsure)
+            return credentials.current if usable else None
     try:
         grant = yield from speaker(registration).refresh(
             registration, credentials.current, scope=credentials.scope, not_after=not_after
@@ -149,6 +156,7 @@ def _saved(before: Connection, registration: Registration, grant: Grant, now: fl
         previous_until=int(now) + registration.provider.rotation.window_seconds,
         refreshed_at=int(now),
         last_error="",
+        verify_first=0,
     )
 
 

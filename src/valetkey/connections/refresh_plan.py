@@ -5,11 +5,12 @@ due, cooling down                USE while it lives, else COOL
 due, somebody holds the lease    USE while it lives, else WAIT
 due                              CLAIM
 in doubt                         by the provider's rotation: CLAIM at once, or only when the token has ended
+out of a backup, not verified    USE while it lives; then CLAIM where the provider can be asked, else COOL for a while
 """
 
 from __future__ import annotations
 
-from valetkey.connections.lifetimes import window_ends_at
+from valetkey.connections.lifetimes import is_unverified, window_ends_at
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -33,10 +34,19 @@ class Plan:
     until: float = 0.0
 
 
-def plan(connection: Connection, *, rotation: Rotation, can_refresh: bool, rejected: bool, now: float) -> Plan:
+def plan(
+    connection: Connection,
+    *,
+    rotation: Rotation,
+    can_refresh: bool,
+    rejected: bool,
+    now: float,
+    can_ask: bool = False,
+) -> Plan:
     """The next step for a caller who needs an access token.
 
     rejected: the provider refused exactly the token that is stored. can_refresh: there is a refresh token.
+    can_ask: the provider says whether a refresh token lives (RFC 7662).
     """
     expires_at = connection.access_expires_at
     alive = not expires_at or now < expires_at
@@ -47,8 +57,10 @@ def plan(connection: Connection, *, rotation: Rotation, can_refresh: bool, rejec
         return Plan("use" if usable else "expired", usable)
     if rejected and alive and 0 <= now - connection.refreshed_at < REJECTION_SECONDS:
         return Plan("rejected_again", usable)
-    if now < connection.cool_until:
-        return Plan("use" if usable else "cool", usable, connection.cool_until)
+    held = is_unverified(connection, rotation) and not can_ask
+    rests_until = max(connection.cool_until, connection.verify_first if held else 0)
+    if now < rests_until:
+        return Plan("use" if usable else "cool", usable, rests_until)
     if connection.attempt and now < connection.lease_until:
         return Plan("use" if usable else "wait", usable, connection.lease_until)
     return Plan("claim", usable)
@@ -57,6 +69,8 @@ def plan(connection: Connection, *, rotation: Rotation, can_refresh: bool, rejec
 def _due(connection: Connection, rotation: Rotation, *, usable: bool, now: float) -> bool:
     if not usable:
         return True
+    if is_unverified(connection, rotation):
+        return False  # the access token that lives costs nothing; the refresh token may
     if connection.doubts:
         # Inside its window the old refresh token can still bring a new pair: at once. A dead one only costs the access
         # token that still works: not before that has ended, unless a refresh has ended it already.

@@ -7,7 +7,7 @@ revoked, since that may end the grant.
 from __future__ import annotations
 
 from valetkey.connections.codec import read_credentials, rescue_name, write_credentials
-from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING, next_state
+from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING, next_state, was_set_back
 from valetkey.connections.events import scope_change
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.records import describe_record, emit, seal_credentials, swap_settled, write_record
@@ -54,6 +54,15 @@ def outlived(
     found = current.connection
     if (found.incarnation, found.authorized_by) != (ours.incarnation, ours.authorized_by):
         return None  # connected anew: these tokens may share its grant, so they are left to lapse
+    forgotten = found.generation == ours.generation and all(doubt.attempt != ours.attempt for doubt in found.doubts)
+    if forgotten or was_set_back(found, ours):  # a backup was put in the place of the row
+        from valetkey.connections.restored import put_back_fresh
+
+        try:
+            return (yield from put_back_fresh(settings, claimed, current, renewed, connection))
+        except StoreError:
+            yield from keep_rescue(settings, claimed, renewed, connection, store_is_down=True)
+            return renewed.current
     if found.generation != ours.generation:
         return None  # a sibling was committed: it counts
     yield from keep_rescue(settings, claimed, renewed, connection, store_is_down=False)
