@@ -147,6 +147,6 @@ RATE_TARGETS = [
 ]
 STORE_TARGETS = [
     at_least(share, f"{step}_{kind}", f"raw_{kind}")
-    for kind in ("sqlite", "postgresql", "redis")
+    for kind in ("sqlite", "postgresql", "redis", "dynamodb")
     for step, share in (("load", 0.7), ("answer", 0.4))
 ]

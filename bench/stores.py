@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from types import GeneratorType
 
 import pyperf
 
 from valetkey import Settings, Vault
 from valetkey.connections.codec import connection_key
 from valetkey.connections.sign import access_token
+from valetkey.drivers.drive import drive
 from valetkey.value import replace
 
 KEY = connection_key("github", "alice")
@@ -25,11 +27,10 @@ def raw_sqlite(url: str) -> object:
 def raw_postgresql(url: str) -> object:
     import psycopg
 
-    from valetkey.stores.postgres_sql import Statements
-
-    database = psycopg.connect(url, autocommit=True)
-    statement = Statements("valetkey_rows").load
-    return lambda: database.execute(statement, (KEY.partition, KEY.name)).fetchone()
+    database = psycopg.connect(url, autocommit=True)  # which prepares the statement after its fifth time
+    statement = "SELECT version, clear, sealed, expires_at FROM valetkey_rows WHERE partition = %s AND name = %s"
+    where = (KEY.partition.encode(), KEY.name.encode())
+    return lambda: database.execute(statement, where).fetchone()
 
 
 def raw_redis(url: str) -> object:
@@ -42,18 +43,31 @@ def raw_redis(url: str) -> object:
     return lambda: client.hgetall(name)
 
 
+def raw_dynamodb(_: str) -> object:
+    import boto3
+
+    client = boto3.client("dynamodb", region_name="eu-central-1", endpoint_url=os.environ["BENCH_DYNAMODB"])
+    where = {"partition": {"S": KEY.partition}, "name": {"S": KEY.name}}
+    return lambda: client.get_item(TableName="valetkey", Key=where, ConsistentRead=True)["Item"]
+
+
+def load(vault: Vault) -> object:
+    found = vault._store.load(KEY)
+    return drive(found, vault._ports.answer) if isinstance(found, GeneratorType) else found
+
+
 def answer(vault: Vault, uncached: Settings) -> object:
     return vault.run(access_token(uncached, "github", resource_owner="alice"))
 
 
-RAW = {"sqlite": raw_sqlite, "postgresql": raw_postgresql, "redis": raw_redis}
+RAW = {"sqlite": raw_sqlite, "postgresql": raw_postgresql, "redis": raw_redis, "dynamodb": raw_dynamodb}
 
 if __name__ == "__main__":
     runner = pyperf.Runner(processes=5, values=4, warmups=1)
     for url in os.environ["BENCH_STORES"].split():
         kind = url.partition(":")[0]
         vault = Vault.from_env({**os.environ, "VALETKEY_STORE": url})
-        store, uncached = vault._store, replace(vault.settings, cache=None)
+        uncached = replace(vault.settings, cache=None)
         runner.bench_func(f"raw_{kind}", RAW[kind](url))
-        runner.bench_func(f"load_{kind}", store.load, KEY)
+        runner.bench_func(f"load_{kind}", load, vault)
         runner.bench_func(f"answer_{kind}", answer, vault, uncached)

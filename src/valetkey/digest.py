@@ -7,6 +7,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from hashlib import sha1, sha256, sha512
 else:
     try:
@@ -20,7 +21,7 @@ else:
     except ImportError:
         from hashlib import sha1, sha256, sha512
 
-__all__ = ["sha1", "sha256", "sha256_hex", "sha512"]
+__all__ = ["hmac_sha256", "keyed_sha256", "sha1", "sha256", "sha256_hex", "sha512"]
 
 
 def sha256_hex(text: str) -> str:
@@ -30,11 +31,16 @@ def sha256_hex(text: str) -> str:
 
 def hmac_sha256(key: bytes, message: bytes) -> bytes:
     """HMAC-SHA256 (RFC 2104) without the module `hmac`, which loads OpenSSL."""
+    return keyed_sha256(key)(message)
+
+
+def keyed_sha256(key: bytes) -> Callable[[bytes], bytes]:
+    """HMAC-SHA256 under that key, for more than one message."""
     if len(key) > 64:
         key = sha256(key).digest()
     key = key.ljust(64, b"\0")
-    inner = sha256(key.translate(_INNER_PAD) + message).digest()
-    return sha256(key.translate(_OUTER_PAD) + inner).digest()
+    inside, outside = key.translate(_INNER_PAD), key.translate(_OUTER_PAD)
+    return lambda message: sha256(outside + sha256(inside + message).digest()).digest()
 
 
 _INNER_PAD = bytes(octet ^ 0x36 for octet in range(256))

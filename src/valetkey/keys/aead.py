@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from _operator import _compare_digest
 
-from valetkey.digest import hmac_sha256, sha256
+from valetkey.digest import hmac_sha256, keyed_sha256, sha256
 from valetkey.errors import SealBroken
 from valetkey.http import base64url, base64url_decode
 
@@ -59,8 +59,9 @@ def seal(key: bytes, place: Place, *, key_id: str, plaintext: bytes, nonce: byte
     if len(plaintext) > MAX_PLAINTEXT_OCTETS:
         message = f"at most {MAX_PLAINTEXT_OCTETS} octets are sealed at once: keep fewer or shorter values in it"
         raise ValueError(message)
-    derived, commitment = _derive(key, place)
-    ciphertext = AESGCM(derived).encrypt(nonce, plaintext, _associated_data(key_id, place))
+    fields = length_prefixed(place.fields)
+    derived, commitment = _derive(key, place.purpose, fields)
+    ciphertext = AESGCM(derived).encrypt(nonce, plaintext, _associated_data(key_id, place.purpose, fields))
     return f"{FORMAT}.{key_id}.{base64url(commitment + nonce + ciphertext)}".encode()
 
 
@@ -80,13 +81,16 @@ def open_sealed(key: bytes, place: Place, *, sealed: bytes) -> bytes:
 
     key_id, payload = _take_apart(sealed)
     commitment, nonce = payload[:COMMITMENT_OCTETS], payload[COMMITMENT_OCTETS : COMMITMENT_OCTETS + NONCE_OCTETS]
-    derived, expected = _derive(key, place)
+    fields = length_prefixed(place.fields)
+    derived, expected = _derive(key, place.purpose, fields)
     if not _compare_digest(commitment, expected):
         raise _broken(place)
     try:
-        return AESGCM(derived).decrypt(
-            nonce, payload[COMMITMENT_OCTETS + NONCE_OCTETS :], _associated_data(key_id, place)
+        ciphertext, associated = (
+            payload[COMMITMENT_OCTETS + NONCE_OCTETS :],
+            _associated_data(key_id, place.purpose, fields),
         )
+        return AESGCM(derived).decrypt(nonce, ciphertext, associated)
     except InvalidTag:
         raise _broken(place) from None
 
@@ -113,15 +117,13 @@ def _malformed() -> SealBroken:
     return SealBroken("a sealed value is not in the form vk1.<key id>.<base64url>")
 
 
-def _derive(key: bytes, place: Place) -> tuple[bytes, bytes]:
-    """The place's own key and its commitment: HKDF-SHA256 (RFC 5869) to 48 octets."""
-    salt = sha256(length_prefixed(place.fields)).digest()
-    info = b"valetkey/1/" + place.purpose.encode("utf-8", "surrogatepass")
-    extracted = hmac_sha256(salt, key)
-    first = hmac_sha256(extracted, info + b"\x01")
-    second = hmac_sha256(extracted, first + info + b"\x02")
-    return first, second[:COMMITMENT_OCTETS]
+def _derive(key: bytes, purpose: str, fields: bytes) -> tuple[bytes, bytes]:
+    """The place's own key and its commitment: HKDF-SHA256 (RFC 5869) to 48 octets. fields: the place's, prefixed."""
+    info = b"valetkey/1/" + purpose.encode("utf-8", "surrogatepass")
+    expand = keyed_sha256(hmac_sha256(sha256(fields).digest(), key))
+    first = expand(info + b"\x01")
+    return first, expand(first + info + b"\x02")[:COMMITMENT_OCTETS]
 
 
-def _associated_data(key_id: str, place: Place) -> bytes:
-    return length_prefixed((FORMAT, key_id, place.purpose, *place.fields))
+def _associated_data(key_id: str, purpose: str, fields: bytes) -> bytes:
+    return length_prefixed((FORMAT, key_id, purpose)) + fields

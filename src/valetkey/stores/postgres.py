@@ -86,8 +86,15 @@ class PostgresStore(_Postgres):
     def load(self, key: Key) -> Row | None:
         """The row, from the primary. Raises StoreError."""
         rows.check_key(key)
-        found = self._read("load", self._sql.load, sql.key_parameters(key))
-        return sql.read_row(self.description, found[0]) if found else None
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                with self._pool.lend(new=attempt > 0) as connection:
+                    found = connection.wait(sql.send_load(self._sql, key, connection))
+                    return sql.read_load(self.description, key, found[0])
+            except self._error as error:
+                if not self._repeats(attempt, error):
+                    raise self._failure("load", error) from None
+        raise self._never()
 
     def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""
@@ -178,8 +185,15 @@ class AsyncPostgresStore(_Postgres):
     async def load(self, key: Key) -> Row | None:
         """The row, from the primary. Raises StoreError."""
         rows.check_key(key)
-        found = await self._read("load", self._sql.load, sql.key_parameters(key))
-        return sql.read_row(self.description, found[0]) if found else None
+        for attempt in range(READ_ATTEMPTS):
+            try:
+                async with self._pool.lend(new=attempt > 0) as connection:
+                    found = await connection.wait(sql.send_load(self._sql, key, connection))
+                    return sql.read_load(self.description, key, found[0])
+            except self._error as error:
+                if not self._repeats(attempt, error):
+                    raise self._failure("load", error) from None
+        raise self._never()
 
     async def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""

@@ -76,7 +76,10 @@ class Statements:
         """table: a checked name, with or without a schema."""
         found = f"SELECT {COLUMNS} FROM {table}"  # noqa: S608 - the name is checked
         self.table = table
-        self.load = f"{found} WHERE partition = %s AND name = %s".encode()
+        self.load = (
+            f"SELECT version, clear::text, sealed, expires_at FROM {table}"  # noqa: S608 - as above
+            " WHERE partition = $1 AND name = $2"
+        ).encode()
         self.list = f"{found} WHERE partition = %s AND name > %s ORDER BY name LIMIT %s".encode()
         self.list_all = f"{found} WHERE (partition, name) > (%s, %s) ORDER BY partition, name LIMIT %s".encode()
         self.insert = (
@@ -127,6 +130,41 @@ def key_parameters(key: Key) -> tuple[bytes, bytes]:
     return key.partition.encode(), key.name.encode()
 
 
+def send_load(statements: Statements, key: Key, connection: Any) -> Any:
+    """Ask for a row by libpq itself, and what brings the results when the connection has waited for it.
+
+    A cursor takes longer to be made, converted and read than the server takes to answer.
+    """
+    from psycopg import generators
+
+    connection.pgconn.send_query_params(statements.load, key_parameters(key), _BYTEAS, _BINARY, _BINARY[0])
+    return generators.execute(connection.pgconn)
+
+
+_BYTEAS = (17, 17)  # the type's identifier, the same on every server
+_BINARY = (1, 1)
+
+
+def read_load(description: str, key: Key, result: Any) -> Row | None:
+    """The row that was asked for, or None where there is none. Raises StoreError, and psycopg's error for a refusal."""
+    if result.status != _TUPLES_OK:
+        from psycopg.errors import error_from_result
+
+        raise error_from_result(result)
+    if not result.ntuples:
+        return None
+    version, clear, sealed, expires_at = [result.get_value(0, column) for column in range(4)]
+    try:
+        return Row(
+            key, version, rows.read_clear(clear.decode()), sealed, int.from_bytes(expires_at, "big", signed=True)
+        )
+    except ValueError:
+        raise _foreign(description) from None
+
+
+_TUPLES_OK = 2
+
+
 def swap(statements: Statements, key: Key, expected: bytes | None, new: Row | None) -> tuple[bytes, Parameters]:
     """The one statement that is this write: it changes one row or none."""
     where = key_parameters(key)
@@ -164,8 +202,11 @@ def read_row(description: str, columns: Sequence[Any]) -> Row:
     try:
         return Row(Key(partition.decode(), name.decode()), version, rows.read_clear(clear), sealed, expires_at)
     except ValueError:
-        message = f"{description}: a row was written by something else: give valetkey a table of its own"
-        raise StoreError(message) from None
+        raise _foreign(description) from None
+
+
+def _foreign(description: str) -> StoreError:
+    return StoreError(f"{description}: a row was written by something else: give valetkey a table of its own")
 
 
 def is_doubtful(sqlstate: str | None) -> bool:

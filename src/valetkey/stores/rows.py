@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
 PAGE_ROWS = 100
 VERSION_OCTETS = 16
-MAX_PARTITION_OCTETS = 1_000
-MAX_NAME_OCTETS = 1_000  # DynamoDB's sort key has at most 1,024
+MAX_KEY_OCTETS = 1_000  # of the partition, and of the name: DynamoDB's sort key has at most 1,024
 MAX_SEALED_OCTETS = 65_536
 MAX_CLEAR_OCTETS = 16_384
 MAX_INTEGER = 2**63
@@ -26,10 +25,9 @@ COLUMN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 def check_key(key: Key) -> None:
     """Raise ValueError where no store could keep a row under this key."""
-    limits = (("partition", key.partition, MAX_PARTITION_OCTETS), ("name", key.name, MAX_NAME_OCTETS))
-    for part, text, most in limits:
-        if not text or len(text) > most or len(_utf8(text, part)) > most:
-            message = f"the {part} of a row's key has 1 to {most} octets of UTF-8: hash what is longer"
+    for part, text in (("partition", key.partition), ("name", key.name)):
+        if not 0 < len(text) <= MAX_KEY_OCTETS or (not text.isascii() and len(_utf8(text, part)) > MAX_KEY_OCTETS):
+            message = f"the {part} of a row's key has 1 to {MAX_KEY_OCTETS} octets of UTF-8: hash what is longer"
             raise ValueError(message)
 
 
