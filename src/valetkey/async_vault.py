@@ -144,6 +144,20 @@ class AsyncVault(Front):
         """See `connections.xauth.connect_by_xauth`."""
         return await self.run(verbs.xauth(self, registration, resource_owner, username, password, account))
 
+    async def connect_by_password(
+        self,
+        registration: str,
+        resource_owner: str,
+        *,
+        username: str,
+        password: Secret,
+        scope: tuple[str, ...] | None = None,
+        account: str = "",
+    ) -> Connection:
+        """See `connections.password.connect_by_password`."""
+        program = verbs.connect_by_password(self, registration, resource_owner, username, password, scope, account)
+        return await self.run(program)
+
     async def finish_with_verifier(
         self,
         registration: str,

@@ -131,6 +131,20 @@ class Vault(Front):
         """See `connections.xauth.connect_by_xauth`."""
         return self.run(verbs.xauth(self, registration, resource_owner, username, password, account))
 
+    def connect_by_password(
+        self,
+        registration: str,
+        resource_owner: str,
+        *,
+        username: str,
+        password: Secret,
+        scope: tuple[str, ...] | None = None,
+        account: str = "",
+    ) -> Connection:
+        """See `connections.password.connect_by_password`."""
+        program = verbs.connect_by_password(self, registration, resource_owner, username, password, scope, account)
+        return self.run(program)
+
     def finish_with_verifier(
         self,
         registration: str,

@@ -185,6 +185,29 @@ def xauth(
     )
 
 
+def connect_by_password(
+    vault: Front,
+    registration: str,
+    resource_owner: str,
+    username: str,
+    password: Secret,
+    scope: tuple[str, ...] | None,
+    account: str,
+) -> Op[Connection]:
+    """See the verb of that name."""
+    from valetkey.connections.password import connect_by_password as program
+
+    return program(
+        vault.settings,
+        registration,
+        resource_owner=_owner(resource_owner),
+        username=username,
+        password=password,
+        scope=scope,
+        account=account,
+    )
+
+
 def typed(
     vault: Front,
     registration: str,

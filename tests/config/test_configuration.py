@@ -459,6 +459,14 @@ def test_xauth_is_accepted_by_a_word_of_its_own() -> None:
     assert read_configuration(environ).registrations["x-oauth1"].accept_xauth
 
 
+def test_the_password_grant_is_accepted_by_a_word_of_its_own() -> None:
+    accepted = {**SOUND, "VALETKEY_GITHUB_ACCEPT_PASSWORD_GRANT": "true"}
+
+    assert read_configuration(accepted).registrations["github"].accept_password_grant
+    assert not read_configuration(SOUND).registrations["github"].accept_password_grant
+    assert "true or false" in problems_of({**SOUND, "VALETKEY_GITHUB_ACCEPT_PASSWORD_GRANT": "yes"})[0]
+
+
 ISSUER = {"VALETKEY_LOGIN_CLIENT_ID": "me", "VALETKEY_LOGIN_CLIENT_SECRET": "canary-client-secret"}
 
 

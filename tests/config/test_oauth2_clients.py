@@ -112,6 +112,21 @@ def test_what_a_registration_asks_for_beyond_scope(tmp_path: Path) -> None:
     assert server.dpop_bound_access_tokens
 
 
+SIGNED = 'jwks_uri = "https://bank.example/keys"\nresponse_mode = "query.jwt"'
+
+
+def test_how_the_answer_comes_back_is_said_by_the_registration(tmp_path: Path) -> None:
+    posted, _ = parts(bank(tmp_path, CLIENT_SECRET=CANARY, RESPONSE_MODE="form_post"))
+    more = {"RESPONSE_MODE": "form_post.jwt", "AUTHORIZATION_SIGNED_RESPONSE_ALG": "PS256"}
+    signed, _ = parts(bank(tmp_path, SIGNED, CLIENT_SECRET=CANARY, **more))
+    usual, _ = parts(bank(tmp_path, SIGNED, CLIENT_SECRET=CANARY))
+
+    assert (posted.posts_back, posted.signs_responses) == (True, False)
+    assert (signed.posts_back, signed.signs_responses) == (True, True)
+    assert signed.authorization_response_algorithms == ("PS256",)
+    assert (usual.response_mode, usual.authorization_response_algorithms) == ("query.jwt", ("RS256", "PS256", "ES256"))
+
+
 def test_the_same_stands_in_a_providers_entry(tmp_path: Path, pem: str) -> None:
     entry = """
 resources = ["https://a.example/"]
@@ -144,6 +159,18 @@ request_object_signing_alg = "ES256"
         ("", {"PRIVATE_KEY_SIGNER": "a:b"}, "VALETKEY_BANK_PRIVATE_KEY_ID is missing"),
         ('request_object_signing_alg = "ES256"', {"CLIENT_SECRET": CANARY}, "PRIVATE_KEY is missing"),
         ('request_object_signing_alg = "HS256"', {"CLIENT_SECRET": CANARY}, "request_object_signing_alg: it must be"),
+        ("", {"CLIENT_SECRET": CANARY, "RESPONSE_MODE": "fragment"}, "VALETKEY_BANK_RESPONSE_MODE must be one of"),
+        ("", {"CLIENT_SECRET": CANARY, "RESPONSE_MODE": "jwt"}, "response_mode jwt needs issuer and jwks_uri"),
+        (
+            "",
+            {"CLIENT_SECRET": CANARY, "AUTHORIZATION_SIGNED_RESPONSE_ALG": "PS256"},
+            "VALETKEY_BANK_AUTHORIZATION_SIGNED_RESPONSE_ALG needs a",
+        ),
+        (
+            SIGNED,
+            {"CLIENT_SECRET": CANARY, "AUTHORIZATION_SIGNED_RESPONSE_ALG": "none"},
+            "VALETKEY_BANK_AUTHORIZATION_SIGNED_RESPONSE_ALG must be one of RS256, PS256, ES256; unsigned is none",
+        ),
         ('pushed_authorization_request_endpoint = "http://b.example/"', {}, "it must start with https://"),
         ('resources = ["https://a.example/#b"]', {"CLIENT_SECRET": CANARY}, "neither a fragment nor a blank"),
         ('token_endpoint_auth_method = "tls_client_auth"', {}, "token_endpoint_auth_method: it must be one of"),

@@ -54,9 +54,11 @@ class OpenidNetwork:
         if "/.well-known/" in url:
             return self._describe(url)
         response = self.behind.send(effect)
-        if url.endswith("/oauth2/token") and response.status == 200 and not self.without:
+        if url.endswith("/oauth2/token") and response.status == 200:
             members = json.loads(response.body)
             members["id_token"] = self._id_token(members)
+            if self.without:
+                del members["id_token"]
             return replace(response, body=json.dumps(members).encode())
         return response
 

@@ -168,6 +168,39 @@ def test_an_auth_method_that_the_issuer_does_not_offer_is_a_problem() -> None:
     assert findings(world)["discovery"].level == "problem"
 
 
+@pytest.mark.parametrize(
+    ("mode", "listed", "level"),
+    [
+        ("query.jwt", ["query", "query.jwt"], None),
+        ("query.jwt", ["query", "fragment"], "problem"),
+        ("query.jwt", None, "warning"),
+        ("form_post", ["query"], "problem"),
+        ("form_post", None, None),
+        ("query", ["fragment"], None),
+    ],
+)
+def test_answers_that_the_issuer_does_not_list_are_told(mode: str, listed: list[str] | None, level: str | None) -> None:
+    world, network = openid_world(issuer=PROVIDER_URL, response_mode=mode)
+    network.metadata = {"response_modes_supported": listed}
+
+    found = findings(world).get("response_mode")
+
+    assert (found.level if found else None) == level
+
+
+def test_answers_signed_with_none_of_the_accepted_algorithms_are_a_problem() -> None:
+    world, network = openid_world(
+        issuer=PROVIDER_URL, response_mode="jwt", authorization_response_algorithms=("PS256",)
+    )
+    network.metadata = {"response_modes_supported": ["jwt"]}
+    for said, level in ((["RS256", "none"], "problem"), (["RS256", "PS256"], None), ([], None)):
+        network.metadata["authorization_signing_alg_values_supported"] = said
+
+        found = findings(world).get("response_mode")
+
+        assert (found.level if found else None) == level
+
+
 def test_an_issuer_that_cannot_be_discovered_is_a_problem() -> None:
     world, network = openid_world(discovery="oidc")
     network.metadata = {"issuer": "https://evil.example"}

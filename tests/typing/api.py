@@ -36,6 +36,7 @@ def blocking(vault: Vault, request: Request) -> None:
     assert_type(vault.require("github", "alice", scope=("repo",)), Connection)
     assert_type(vault.poll_device_authorization("handle", "alice").connection, Connection | None)
     assert_type(vault.connect_by_assertion("github", "alice", assertion=Secret("a.b.c")), Connection)
+    assert_type(vault.connect_by_password("github", "alice", username="a", password=Secret("b")), Connection)
     lambda_handler(vault, resource_owner=owner)
     lambda_handler(vault, resource_owner=async_owner)
     wsgi_app(vault, resource_owner=owner)

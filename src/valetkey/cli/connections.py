@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import click
 
 from valetkey.cli.output import json_option, moment, print_fields, print_json, print_table, say
+from valetkey.connections.registrations import registered
 from valetkey.errors import ConfigurationError, ProviderError, RequestRefused
 
 TYPE_CHECKING = False
@@ -65,7 +66,7 @@ def list_connections(resource_owner: str | None, registration: str, limit: int, 
     found: list[Connection] = []
     with opened() as vault:
         if registration:
-            vault.settings.registration(registration)
+            _ = vault.run(registered(vault.settings, registration))
         for connection in _all(vault, resource_owner):
             if registration in ("", connection.registration):
                 found.append(connection)
@@ -198,7 +199,7 @@ def _all(vault: Vault, resource_owner: str | None) -> Iterator[Connection]:
 
 
 def _found(vault: Vault, registration: str, resource_owner: str, account: str) -> Connection:
-    vault.settings.registration(registration)
+    _ = vault.run(registered(vault.settings, registration))
     found = vault.connection(registration, resource_owner, account)
     if found is not None:
         return found

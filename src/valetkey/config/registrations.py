@@ -19,9 +19,12 @@
     DPOP_BOUND_ACCESS_TOKENS           true: tokens are bound to a key of the connection's own (RFC 9449)
     AUTHORIZATION_DETAILS              what exactly is asked for, as a JSON array (RFC 9396)
     RESOURCES                          what the tokens are for, as URIs (RFC 8707), separated by blanks or commas
+    RESPONSE_MODE                      how the answer comes back: query, form_post, jwt, query.jwt, form_post.jwt
+    AUTHORIZATION_SIGNED_RESPONSE_ALG  RS256, PS256 or ES256: how such a JWT is signed, and no other way
     AUTHORIZATION_PARAMETERS           `expiration=1day&name=Notes`, or a table
     ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
     ACCEPT_XAUTH                       true: connecting takes the resource owner's password, see `connections.xauth`
+    ACCEPT_PASSWORD_GRANT              true: the same by OAuth 2.0, which RFC 9700 forbids, see `connections.password`
     PUBLIC_CLIENT                      true: there is no secret
 
 `<NAME>` is the registration's name in upper case with `_` for `-`.
@@ -98,12 +101,15 @@ def _read(sources: Sources, name: str) -> Registration | None:
             authorization_parameters=parameters,
             accept_missing_verifier=sources.flag("accept_missing_verifier", name),
             accept_xauth=sources.flag("accept_xauth", name),
+            accept_password_grant=sources.flag("accept_password_grant", name),
             public_client=sources.flag("public_client", name),
             client_secret_expires=sources.text("client_secret_expires", name),
             token_endpoint_auth_method=sources.text("token_endpoint_auth_method", name),
             resources=sources.texts("resources", name),
             authorization_details=sources.text("authorization_details", name),
             dpop_bound_access_tokens=sources.flag("dpop_bound_access_tokens", name),
+            response_mode=sources.text("response_mode", name),
+            authorization_signed_response_alg=sources.text("authorization_signed_response_alg", name),
         )
     except ConfigurationError as error:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]

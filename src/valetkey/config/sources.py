@@ -16,11 +16,13 @@ GENERAL = (
 )  # fmt: skip
 # Longest first: CLIENT_SECRET_FILE is not a registration called "...-client-secret" with a FILE.
 OF_REGISTRATIONS = (
+    "authorization_signed_response_alg",
     "token_endpoint_auth_method", "dpop_bound_access_tokens", "authorization_details",
     "authorization_parameters", "accept_missing_verifier", "private_key_pkcs12_file",
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
+    "accept_password_grant",
     "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key",
-    "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
+    "response_mode", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.records import sealing_key
+from valetkey.connections.registrations import registered
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
 
@@ -46,7 +47,7 @@ def connect_by_assertion(
     """
     from valetkey.oauth2.assertion import jwt_bearer_grant, saml_bearer_grant
 
-    at = yield from described(settings, settings.registration(registration))
+    at = yield from described(settings, (yield from registered(settings, registration)))
     if kind not in ("jwt", "saml"):
         message = f"kind is 'jwt' or 'saml', not {kind!r}"
         raise ConfigurationError(message)
@@ -94,7 +95,7 @@ def exchange_token(
     from valetkey.oauth2.token_exchange import ACCESS_TOKEN
     from valetkey.oauth2.token_exchange import exchange_token as program
 
-    server, client = parts((yield from described(settings, settings.registration(registration))))
+    server, client = parts((yield from described(settings, (yield from registered(settings, registration)))))
     return (
         yield from program(
             server,

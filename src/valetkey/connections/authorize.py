@@ -28,6 +28,7 @@ from valetkey.connections.pending import (
     seal_pending,
     write_state,
 )
+from valetkey.connections.registrations import requested
 from valetkey.connections.settings import read_return_to, single_valued
 from valetkey.effects import Now, Random
 from valetkey.errors import AuthorizationDenied, AuthorizationExpired, CallbackError, RequestRefused
@@ -88,7 +89,7 @@ def begin_authorization(
     cookies: what the browser sent, so that its oldest flows can make room. Nothing is written to the store.
     Raises RequestRefused, ConfigurationError, ProviderError, TransportError.
     """
-    at = yield from described(settings, settings.requested_registration(registration))
+    at = yield from described(settings, (yield from requested(settings, registration)))
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     octets = yield from Random(STATE_OCTETS)
     state = write_state(octets)
@@ -109,7 +110,7 @@ def begin_authorization(
     not_after = yield from exchange_deadline()
     location, pending = yield from speaker(at).begin(at, pending, state=state, scope=asked, not_after=not_after)
     sealed = yield from seal_pending(settings, pending)
-    cookie = flow_cookie(settings, pending.flow, sealed, cross_site_post=_posts_back(at))
+    cookie = flow_cookie(settings, pending.flow, sealed, cross_site_post=posts_back(at))
     gone = yield from evicted(settings, cookies, adding=len(sealed))
     cookies_to_set = (*(remove_cookie(settings, name) for name in gone), cookie)
     if getattr(at.provider.server, "verifier_typed", False):
@@ -119,8 +120,14 @@ def begin_authorization(
     return Redirect(location, cookies_to_set)
 
 
-def _posts_back(registration: Registration) -> bool:
-    return getattr(registration.provider.server, "response_mode", "query") == "form_post"
+def posts_back(registration: Registration) -> bool:
+    """Whether the provider's page posts the answer to the callback."""
+    return getattr(registration.provider.server, "posts_back", False)
+
+
+def _signed(registration: Registration) -> bool:
+    """Whether the answer must come as a signed JWT."""
+    return getattr(registration.provider.server, "signs_responses", False)
 
 
 def finish_authorization(settings: Settings, request: Request, *, resource_owner: str | None) -> Op[Finished]:
@@ -129,15 +136,19 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     resource_owner: who is signed in to the application, or None where its session is not visible here.
     Raises CallbackError with a `reason` for each check that fails, ProviderError, TransportError, StoreError.
     """
-    at = yield from described(settings, settings.requested_registration(_context(settings, request)))
+    at = yield from described(settings, (yield from requested(settings, _context(settings, request))))
     # The parameters are read twice rather than kept: a code in a local variable ends up in error reports.
-    flow, half = _read_flow(at, read_callback_parameters(at, request))
+    flow, half = _read_flow(at, _unproved(at, request))
     pending = yield from find_pending(settings, read_cookies(request.headers), flow=flow)
     if pending is None:
         return (yield from _repeated(settings, at, flow, resource_owner))
     yield from _check_pending(pending, at, half=half, resource_owner=resource_owner)
+    if _signed(at):
+        from valetkey.connections.signed_response import verify_response
+
+        yield from verify_response(at, read_callback_parameters(at, request))
     try:
-        answer = speaker(at).read_callback(at, pending, _without_state(read_callback_parameters(at, request)))
+        answer = speaker(at).read_callback(at, pending, _without_state(_unproved(at, request)))
     except AuthorizationDenied as denied:
         denied.set_cookies = (remove_cookie(settings, cookie_name(settings, flow)),)
         raise
@@ -154,7 +165,7 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     else:
         connection = yield from establish(settings, at, pending, answer, claim=claim, resource_owner=resource_owner)
         repeated = False
-    cookie = yield from done_cookie(settings, at.name, flow)
+    cookie = yield from done_cookie(settings, at.name, flow, cross_site_post=posts_back(at))
     return Finished(connection, pending.return_to, (cookie,), repeated)
 
 
@@ -168,7 +179,7 @@ def read_callback_parameters(registration: Registration, request: Request) -> Pa
     malformed = CallbackError("malformed_callback", "the callback cannot be read: start again")
     text = request.url.partition("?")[2]
     if request.method != "GET":
-        if request.method != "POST" or not _posts_back(registration):
+        if request.method != "POST" or not posts_back(registration):
             raise RequestRefused("method_not_allowed", "this callback takes GET", status=405)
         content_type = (request.headers.get("content-type") or "").partition(";")[0].strip().lower()
         if content_type != FORM:
@@ -180,6 +191,19 @@ def read_callback_parameters(registration: Registration, request: Request) -> Pa
         return read_form(text)
     except ValueError:
         raise malformed from None
+
+
+def _unproved(registration: Registration, request: Request) -> Pairs:
+    """What the answer says before anything of it is proved: its parameters, or the claims of a JWT.
+
+    Of those nothing but `state` may be looked at until `verify_response` has come to its end.
+    """
+    pairs = read_callback_parameters(registration, request)
+    if not _signed(registration):
+        return pairs
+    from valetkey.oauth2.signed_response import read_signed_response, response_parameters
+
+    return response_parameters(read_signed_response(pairs))
 
 
 def _read_flow(registration: Registration, pairs: Pairs) -> tuple[str, str]:

@@ -87,7 +87,7 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
     client = replace(client, redirect_uri=pending.redirect_uri)
     kept = None
     if pending.nonce:
-        from valetkey.connections.identity import fetch_keys
+        from valetkey.connections.issuer_keys import fetch_keys
 
         kept = yield from fetch_keys(registration, server, not_after=not_after)
     key = yield from new_key(server)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
+from valetkey.connections.registrations import registered
 from valetkey.connections.sign import check_target, sign_as_client
 from valetkey.effects import CONFIGURED, Now, Remaining, Send
 from valetkey.http import read_url
@@ -30,7 +31,7 @@ def call(
 
     An answer that asks for scope which the connection lacks is raised as ReauthorizationRequired (6750 section 3.1).
     """
-    at = settings.registration(registration)
+    at = yield from registered(settings, registration)
     response = yield from _call(settings, at, request, resource_owner, account)
     if response.status == 403 and at.provider.protocol == "oauth2":
         from valetkey.connections.scope import check_scope
@@ -76,14 +77,14 @@ def call_as_client(
 
     OAuth 2.0: a token that is refused is renewed and the request sent again, once.
     """
-    at = settings.registration(registration)
+    at = yield from registered(settings, registration)
     if at.provider.protocol == "oauth2":
         return (yield from _call_with_own_token(settings, at, request, scope))
     signed = yield from sign_as_client(settings, request, registration=registration)
     response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
     if response.status not in (400, 401):
         return response
-    return (yield from _at_their_time(settings.registration(registration), request, response, None))
+    return (yield from _at_their_time(at, request, response, None))
 
 
 def _call_with_own_token(

@@ -13,6 +13,7 @@ from valetkey.connections.codec import APPLICATION, connection_key
 from valetkey.connections.connection import GONE, Connection, Credentials, Tokens, next_state
 from valetkey.connections.records import seal_credentials, write_record
 from valetkey.connections.refresh import current_tokens
+from valetkey.connections.registrations import registered
 from valetkey.connections.sign import refuse_bound
 from valetkey.digest import sha256_hex
 from valetkey.effects import Load, Now, Random
@@ -39,7 +40,7 @@ def client_token(
     Raises ConfigurationError for OAuth 1.0a and public clients, RefreshInProgress, ProviderError, TransportError,
     StoreError.
     """
-    at = client_registration(settings.registration(registration), scope)
+    at = client_registration((yield from registered(settings, registration)), scope)
     tokens = yield from client_tokens(settings, at, rejected=rejected)
     refuse_bound(at, tokens)
     return tokens.access_token

@@ -22,6 +22,7 @@ from valetkey.connections.establish import flow_mark, save_grant, settle
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.links import read_handle
 from valetkey.connections.records import describe_record, load_record, sealing_key, swap_settled
+from valetkey.connections.registrations import registered
 from valetkey.connections.seal import device_place
 from valetkey.digest import sha256_hex
 from valetkey.effects import Now, Open, Random, Row, Seal
@@ -94,7 +95,7 @@ def begin_device_authorization(
     """
     from valetkey.oauth2.device import request_device_codes
 
-    at = yield from described(settings, settings.registration(registration))
+    at = yield from described(settings, (yield from registered(settings, registration)))
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no device authorization: use begin_authorization"
         raise ConfigurationError(message)
@@ -144,7 +145,7 @@ def poll_device_authorization(settings: Settings, handle: str, *, resource_owner
         raise unknown
     if not constant_time_equal(str(claim.clear.get("owner", "")), partition_of(resource_owner)):
         raise CallbackError("user_changed", "another person began this device authorization: begin again")
-    at = yield from described(settings, settings.registration(str(claim.clear.get("registration", ""))))
+    at = yield from described(settings, (yield from registered(settings, str(claim.clear.get("registration", "")))))
     account = str(claim.clear.get("account", ""))
     if claim.state == FAILED:
         _raise_over(str(claim.clear.get("reason", "flow_expired")))

@@ -26,6 +26,23 @@ WRONG_SECONDS = 60
 UNEASY_SECONDS = 10
 SOON_SECONDS = 30 * 86_400
 MAX_QUESTIONS = 3
+OPT_INS = (  # what a registration accepts against the rules, what that means, what to do
+    (
+        "accept_missing_verifier",
+        "accepts callbacks without a verifier: whoever authorizes last is connected (RFC 5849 section 4.10)",
+        "ask the provider for OAuth 1.0a, then take the setting out",
+    ),
+    (
+        "accept_xauth",
+        "takes the resource owner's password (xAuth), which OAuth was made to end",
+        "connect through the provider's own page where there is one, then take the setting out",
+    ),
+    (
+        "accept_password_grant",
+        "takes the resource owner's password, which RFC 9700 section 2.4 forbids",
+        "use authorization code or device authorization where the provider has them, then take the setting out",
+    ),
+)
 COMPARED = (
     "authorization_endpoint", "token_endpoint", "revocation_endpoint", "introspection_endpoint", "userinfo_endpoint",
     "jwks_uri",
@@ -51,6 +68,7 @@ def look_at_registration(
     except (ValetkeyError, ConfigurationError) as failed:
         what = f"its issuer's metadata cannot be used: {failed}"
         return [*found, Finding("problem", name, "discovery", what, "check the issuer, character by character")]
+    found += _opt_ins(at)
     found += _lifetimes(at)
     found += _secret_age(at, (yield from Now()))
     server = at.provider.server
@@ -116,6 +134,21 @@ def _compared(name: str, server: AuthorizationServer, metadata: Metadata) -> lis
             f"set token_endpoint_auth_method to one of {', '.join(text for text in offered if text.isidentifier())}"
         )
         found.append(Finding("problem", name, "discovery", what, advice))
+    return found + _answers(name, server, metadata)
+
+
+def _answers(name: str, server: AuthorizationServer, metadata: Metadata) -> list[Finding]:
+    """How the answer is to come back through the browser, against what the issuer lists."""
+    found, mode, modes = [], server.response_mode, metadata.response_modes_supported
+    if mode != "query" and mode not in (modes or ()) and (modes is not None or server.signs_responses):
+        what = f"it asks for answers by response_mode {mode}, which its issuer does not list"
+        advice = "ask the provider whether it has it for this client; if not, every connection fails: take it out"
+        found.append(Finding("warning" if modes is None else "problem", name, "response_mode", what, advice))
+    signed = metadata.authorization_signing_alg_values_supported
+    if server.signs_responses and signed and not set(signed) & set(server.authorization_response_algorithms):
+        what = "its issuer signs answers with none of the algorithms that are accepted"
+        advice = "set authorization_signed_response_alg to RS256, PS256 or ES256, whichever the issuer lists"
+        found.append(Finding("problem", name, "response_mode", what, advice))
     return found
 
 
@@ -141,6 +174,15 @@ def _scopes(registration: Registration, server: AuthorizationServer, metadata: M
         advice = "leave these authorization parameters as the catalog has them"
         found.append(Finding("warning", name, "refresh_token", what, advice))
     return found
+
+
+def _opt_ins(registration: Registration) -> list[Finding]:
+    """What was accepted against the rules, so that nobody forgets it."""
+    return [
+        Finding("warning", registration.name, "opt_in", f"it {what}", advice)
+        for setting, what, advice in OPT_INS
+        if getattr(registration, setting)
+    ]
 
 
 def _lifetimes(registration: Registration) -> list[Finding]:

@@ -5,13 +5,12 @@ The one rule: the keys are at hand before the code is sent, and tokens whose id_
 
 from __future__ import annotations
 
+from valetkey.connections.issuer_keys import signature_problem
 from valetkey.effects import Now, Send
 from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TransportError
 from valetkey.http import Headers, Request
 from valetkey.oauth2.id_token import Identity, check_bindings, check_header, check_identity, check_moment, refuse
-from valetkey.oauth2.jwks import key_set, key_set_anew
 from valetkey.oauth2.jws import read_jws
-from valetkey.oauth2.kept import KeptKeys
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.value import value
 
@@ -24,8 +23,8 @@ if TYPE_CHECKING:
     from valetkey.effects import Op, WireOp
     from valetkey.oauth2.client import Client
     from valetkey.oauth2.jws import Jws
+    from valetkey.oauth2.kept import KeptKeys
     from valetkey.oauth2.token_response import TokenResponse
-    from valetkey.providers.registration import Registration
 
 OPENID = "openid"
 MAX_USERINFO_OCTETS = 64 * 1024
@@ -34,17 +33,6 @@ MAX_USERINFO_OCTETS = 64 * 1024
 def identifies(server: AuthorizationServer, scope: tuple[str, ...]) -> bool:
     """Whether an id_token is expected and can be checked: scope has `openid`, and the issuer and its keys are known."""
     return OPENID in scope and bool(server.issuer and server.jwks_uri)
-
-
-def fetch_keys(registration: Registration, server: AuthorizationServer, *, not_after: float) -> WireOp[KeptKeys]:
-    """The server's keys, before anything is spent: a failure is a TransportError of a code that was never sent."""
-    kept = registration.kept_keys or KeptKeys()
-    try:
-        _ = yield from key_set(kept, server.jwks_uri or "", reach=server.reach, not_after=not_after)
-    except (ProviderError, TransportError) as problem:
-        message = f"the provider's keys cannot be had now, so the code was not sent ({type(problem).__name__})"
-        raise TransportError(message, maybe_received=False) from None
-    return kept
 
 
 def check_id_token(
@@ -87,20 +75,14 @@ def _read(response: TokenResponse) -> Jws:
 
 
 def _check_signature(server: AuthorizationServer, jws: Jws, kept: KeptKeys, not_after: float) -> WireOp[None]:
-    from valetkey.keys.verify import signature_is_right
-
-    assert kept.found is not None
-    keys = kept.found.candidates(jws.key_id, jws.algorithm)
-    if not keys:  # rotated since: asked for once more, at most once a minute
-        try:
-            fresh = yield from key_set_anew(kept, server.jwks_uri or "", reach=server.reach, not_after=not_after)
-        except (ProviderError, TransportError):
-            fresh = None
-        keys = fresh.candidates(jws.key_id, jws.algorithm) if fresh is not None else ()
-    if not keys:
-        raise refuse("unknown_key", "the provider's key set has no key that it names")
-    if not any(signature_is_right(key, jws.algorithm, jws.signed, signature=jws.signature) for key in keys):
-        raise refuse("signature", "its signature is wrong")
+    try:
+        problem = yield from signature_problem(server, jws, kept, not_after=not_after)
+    except (ProviderError, TransportError):  # the code is spent already: nothing could be tried again
+        problem = "unknown_key"
+    if problem == "unknown_key":
+        raise refuse(problem, "the provider's key set has no key that it names")
+    if problem:
+        raise refuse(problem, "its signature is wrong")
 
 
 @value
@@ -121,8 +103,9 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     from valetkey.connections.grant import exchange_deadline, speaker
     from valetkey.connections.manage import connection
     from valetkey.connections.refresh import current_tokens
+    from valetkey.connections.registrations import registered
 
-    at = yield from described(settings, settings.registration(registration))
+    at = yield from described(settings, (yield from registered(settings, registration)))
     server = at.provider.server
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
         message = f"{registration} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"

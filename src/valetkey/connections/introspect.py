@@ -8,6 +8,7 @@ from __future__ import annotations
 from valetkey.connections.discovery import described
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.records import load_record, open_record
+from valetkey.connections.registrations import registered
 from valetkey.errors import ConfigurationError, ReauthorizationRequired
 from valetkey.oauth2.server import AuthorizationServer
 
@@ -29,7 +30,7 @@ def introspect(settings: Settings, registration: str, *, resource_owner: str, ac
     is no such connection; ConfigurationError where its provider has no introspection endpoint; ProviderError,
     MalformedResponse, TransportError, StoreError.
     """
-    at = yield from described(settings, settings.registration(registration))
+    at = yield from described(settings, (yield from registered(settings, registration)))
     refuse_unaskable(at)
     record = yield from load_record(at.name, resource_owner=resource_owner, account=account)
     if record is None:

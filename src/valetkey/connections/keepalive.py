@@ -19,6 +19,7 @@ from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING
 from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
 from valetkey.connections.records import describe_record, open_record, read_record, swap_settled
 from valetkey.connections.refresh import current_tokens
+from valetkey.connections.registrations import find_registration
 from valetkey.digest import sha256_hex
 from valetkey.effects import Key, List, Load, Now, Random, Remaining, Row, Sleep
 from valetkey.errors import ConfigurationError, ReauthorizationRequired, StoreError, ValetkeyError
@@ -125,7 +126,7 @@ def _visit(settings: Settings, row: Row, report: Keepalive) -> Op[Keepalive]:
     report = replace(report, seen=report.seen + 1)
     try:
         record = read_record(row, resource_owner="")
-        registration = settings.registrations.get(record.connection.registration)
+        registration = yield from find_registration(settings, record.connection.registration)
         if registration is None:
             return replace(report, skipped=report.skipped + 1)
         outcome, waiting = yield from _keep_alive(settings, registration, record)

@@ -15,6 +15,7 @@ from valetkey.connections.discovery import described
 from valetkey.connections.establish import establish, settle
 from valetkey.connections.pending import SKEW_SECONDS, pack_pending, unpack_pending
 from valetkey.connections.records import swap_settled
+from valetkey.connections.registrations import registered
 from valetkey.connections.seal import claim_place, link_place
 from valetkey.connections.settings import read_return_to
 from valetkey.digest import sha256_hex
@@ -65,7 +66,7 @@ def connect_url(
     """A link that connects an account for this resource owner, once, within an hour. Nothing is stored."""
     import json
 
-    at = settings.registration(registration)
+    at = yield from registered(settings, registration)
     _ = connection_key(at.name, resource_owner, account)
     identity, now = (yield from Random(16)), (yield from Now())
     content = [identity.hex(), at.name, resource_owner, account, read_return_to(settings, return_to), int(now)]
@@ -157,7 +158,7 @@ def complete_authorization(settings: Settings, handle: str, *, resource_owner: s
     claim = yield from load_claim(flow)
     if claim is None or not constant_time_equal(str(claim.clear.get("handle", "")), sha256_hex(half)):
         raise unknown
-    at = yield from described(settings, settings.registration(str(claim.clear.get("registration", ""))))
+    at = yield from described(settings, (yield from registered(settings, str(claim.clear.get("registration", "")))))
     if claim.state != WAITING:
         return (yield from settle(settings, at, flow, resource_owner=resource_owner, account=None))
     if (yield from Now()) > int(claim.clear.get("complete_by", 0)):

@@ -19,6 +19,7 @@ from valetkey.connections.records import (
     swap_settled,
     write_record,
 )
+from valetkey.connections.registrations import registered
 from valetkey.connections.rescue import adopt_rescue
 from valetkey.effects import Key, List, Load, Now, Remaining, Sleep
 from valetkey.errors import ProviderError, ReauthorizationRequired, StoreError, TransportError
@@ -99,7 +100,7 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
 
     Raises ReauthorizationRequired where there is no such connection, StoreError.
     """
-    at = yield from described(settings, settings.registration(registration))
+    at = yield from described(settings, (yield from registered(settings, registration)))
     record = yield from _begin_revocation(settings, at, resource_owner, account)
     credentials = yield from open_record(settings, record)
     shared = at.provider.shared_grant_revocation

@@ -216,10 +216,13 @@ def flow_cookie(settings: Settings, flow: str, text: str, *, cross_site_post: bo
     return write_cookie(name, text, max_age=FLOW_SECONDS, secure=settings.secure, same_site=same_site)
 
 
-def done_cookie(settings: Settings, context: str, flow: str) -> Op[str]:
-    """The Set-Cookie value that marks a flow as finished, so that a reload shows success again."""
+def done_cookie(settings: Settings, context: str, flow: str, *, cross_site_post: bool = False) -> Op[str]:
+    """The Set-Cookie value that marks a flow as finished, so that a reload shows success again.
+
+    cross_site_post: the reload is one too.
+    """
     sealed = yield from Seal(done_place(settings.environment, context, flow), b"done")
-    return flow_cookie(settings, flow, f"{context}~{flow}~{sealed.decode()}")
+    return flow_cookie(settings, flow, f"{context}~{flow}~{sealed.decode()}", cross_site_post=cross_site_post)
 
 
 def remove_cookie(settings: Settings, name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from valetkey.connections.codec import CONNECTION
 from valetkey.connections.connection import IN_DOUBT, NEEDS_REAUTHORIZATION, REFRESHING, REVOKING, Doubt
 from valetkey.connections.records import read_record, swap_settled
+from valetkey.connections.registrations import find_registration
 from valetkey.connections.rescue import adopt_rescue, belongs, open_rescue
 from valetkey.connections.rescue_line import read_rescue_line
 from valetkey.effects import Key, List, Load, Now, Random
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from valetkey.connections.records import Record
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op, Row
+    from valetkey.providers.registration import Registration
 
     Fate: TypeAlias = Literal[
         "adopted",
@@ -86,16 +88,12 @@ def import_rescue(settings: Settings, line: str) -> Op[Fate]:
     if found is None:
         return "no_connection"
     record = read_record(found, resource_owner="")
-    unwanted = _unwanted(settings, row, record.connection)
-    return unwanted or (yield from _import(settings, row, record))
-
-
-def _unwanted(settings: Settings, row: Row, connection: Connection) -> Fate | None:
-    """Why the record changes nothing, or None where it might."""
-    if connection.registration not in settings.registrations or connection.registration != row.clear["registration"]:
+    registration = yield from find_registration(settings, record.connection.registration)
+    if registration is None or registration.name != row.clear["registration"]:
         return "not_configured"
+    connection = record.connection
     wanted = (belongs(row.clear, connection) and _in_doubt(connection, row)) or _newer_than_backup(connection, row)
-    return None if wanted else "superseded"
+    return (yield from _import(settings, registration, row, record)) if wanted else "superseded"
 
 
 def _newer_than_backup(connection: Connection, row: Row) -> bool:
@@ -104,7 +102,7 @@ def _newer_than_backup(connection: Connection, row: Row) -> bool:
     return same and connection.verify_first > 0 and int(row.clear["generation"]) >= connection.generation
 
 
-def _import(settings: Settings, row: Row, record: Record) -> Op[Fate]:
+def _import(settings: Settings, registration: Registration, row: Row, record: Record) -> Op[Fate]:
     """Put the record beside its connection, and adopt it unless somebody holds the lease."""
     ahead = _newer_than_backup(record.connection, row)
     if ahead:
@@ -124,7 +122,6 @@ def _import(settings: Settings, row: Row, record: Record) -> Op[Fate]:
         return "kept"
     # A lapsed lease is taken off: its own attempt may be the one that left the rescue record.
     mine = replace(record.connection, resource_owner=credentials.resource_owner, attempt="", lease_until=0)
-    registration = settings.registrations[mine.registration]
     if (yield from adopt_rescue(settings, registration, replace(record, connection=mine))) is None:
         return "kept"
     if settings.cache is not None:

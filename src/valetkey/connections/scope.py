@@ -11,6 +11,7 @@ from __future__ import annotations
 from valetkey.connections.codec import partition_of
 from valetkey.connections.connection import USABLE
 from valetkey.connections.manage import connection as load_connection
+from valetkey.connections.registrations import registered
 from valetkey.connections.seal import ask_place
 from valetkey.effects import Now, Open, Seal
 from valetkey.errors import ConfigurationError, ReauthorizationRequired, RequestRefused, StoreError
@@ -48,7 +49,7 @@ def require(
     Raises ReauthorizationRequired, whose `connect_url` asks for what is missing together with what is there (RFC 6749
     section 3.3); ConfigurationError for OAuth 1.0a, which has no scope, and for what is none.
     """
-    at = settings.registration(registration)
+    at = yield from registered(settings, registration)
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no scope: what it grants is set at the provider"
         raise ConfigurationError(message)

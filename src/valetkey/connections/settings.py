@@ -59,19 +59,12 @@ class Settings:
         return self.base_url.startswith("https://")
 
     def registration(self, name: str) -> Registration:
-        """The registration of that name. Raises ConfigurationError, for the caller's program named it."""
+        """The configured registration; programs ask `registrations`, which looks further. Raises ConfigurationError."""
         found = self.registrations.get(name)
         if found is None:
             known = ", ".join(sorted(self.registrations)) or "none"
             message = f"registration {name!r} is not configured (configured: {known})"
             raise ConfigurationError(message)
-        return found
-
-    def requested_registration(self, name: str) -> Registration:
-        """The same for a name that came from a browser: RequestRefused with status 404, the name unsaid."""
-        found = self.registrations.get(name)
-        if found is None:
-            raise RequestRefused("unknown_registration", "no registration of that name is configured", status=404)
         return found
 
     def connect_page(self, name: str) -> str:

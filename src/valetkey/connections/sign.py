@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
+from valetkey.connections.registrations import registered
 from valetkey.errors import ConfigurationError
 from valetkey.http import DEFAULT_PORTS, is_loopback, read_url
 
@@ -35,7 +36,7 @@ def sign(
     rejected: the access token that the provider answered 401 to, so that it is refreshed if it is still the stored one.
     Raises ConfigurationError for a host that is not the provider's and for an Authorization header of the caller's own.
     """
-    at = settings.registration(registration)
+    at = yield from registered(settings, registration)
     check_target(at, request)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
     return (yield from speaker(at).authorize(at, request, tokens))
@@ -49,7 +50,7 @@ def sign_as_client(
     OAuth 1.0a: signed without a token. OAuth 2.0: with a token of the client's own.
     Raises ConfigurationError for a host that is not the provider's; for OAuth 2.0 what `client_token` raises.
     """
-    at = settings.registration(registration)
+    at = yield from registered(settings, registration)
     check_target(at, request)
     if at.provider.protocol == "oauth2":
         from valetkey.connections.client import client_registration, client_tokens
@@ -74,7 +75,7 @@ def access_token(
 
     For OAuth 1.0a, whose tokens are of no use without a signature, ConfigurationError.
     """
-    at = settings.registration(registration)
+    at = yield from registered(settings, registration)
     if at.provider.protocol == "oauth1":
         message = f"{registration} speaks OAuth 1.0a, whose requests are signed: use session() or sign()"
         raise ConfigurationError(message)

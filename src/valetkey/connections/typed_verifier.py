@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.pending import cookie_name, find_pending, read_state
+from valetkey.connections.registrations import requested
 from valetkey.errors import AuthorizationExpired, CallbackError, RequestRefused
 from valetkey.http import Headers, Request, with_query
 from valetkey.oauth1.credentials import Server, TemporaryCredentials
@@ -42,7 +43,7 @@ def provider_page(settings: Settings, registration: str, *, state: str, cookies:
     """The provider's page that shows the verifier, for a flow of this browser. Raises CallbackError."""
     from valetkey.oauth1.authorize import authorization_url
 
-    at = settings.requested_registration(registration)
+    at = yield from requested(settings, registration)
     server = at.provider.server
     if not isinstance(server, Server) or not server.verifier_typed:
         raise RequestRefused("not_found", "this provider's verifiers are not typed in", status=404)
@@ -68,7 +69,7 @@ def finish_with_verifier(
 
     Raises what `finish_authorization` raises; where the verifier is wrong, ProviderError, and the flow is over.
     """
-    at = settings.requested_registration(registration)
+    at = yield from requested(settings, registration)
     if not is_typed(at):
         raise RequestRefused("not_found", "this provider's verifiers are not typed in", status=404)
     flow, _ = read_state(state)

@@ -9,18 +9,16 @@ from __future__ import annotations
 from valetkey.digest import sha256
 from valetkey.errors import CallbackError
 from valetkey.http import base64url
+from valetkey.oauth2.jws import header_problem, read_time
 from valetkey.secret import constant_time_equal
 from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from valetkey.oauth2.jws import Jws
     from valetkey.secret import Secret
 
 SKEW_SECONDS = 60
-LATEST = 253_402_300_799  # the end of the year 9999
 MAX_SUBJECT = 255
 MAX_AUDIENCES = 32
 
@@ -39,11 +37,10 @@ def refuse(word: str, why: str) -> CallbackError:
 
 
 def check_header(jws: Jws, *, algorithms: tuple[str, ...]) -> None:
-    """The algorithm is one of the configured (RFC 8725 section 3.1) and the type no other kind of token's (3.11)."""
-    if jws.algorithm not in algorithms:
-        raise refuse("algorithm", f"it is not signed with one of {', '.join(algorithms)}")
-    if jws.type not in ("", "jwt"):
-        raise refuse("type", "it is another kind of token")
+    """The algorithm is one of the configured and the type no other kind of token's: see `jws.header_problem`."""
+    if problem := header_problem(jws, algorithms=algorithms):
+        signed = f"it is not signed with one of {', '.join(algorithms)}"
+        raise refuse(problem, signed if problem == "algorithm" else "it is another kind of token")
 
 
 def check_identity(jws: Jws, *, issuer: str, client_id: str) -> Identity:
@@ -65,12 +62,12 @@ def check_identity(jws: Jws, *, issuer: str, client_id: str) -> Identity:
 
 def check_moment(jws: Jws, *, now: float) -> None:
     """It was issued, is valid and has not expired, with a minute for clocks that differ."""
-    expires_at, issued_at = _time(jws.claims, "exp"), _time(jws.claims, "iat")
+    expires_at, issued_at = read_time(jws, "exp"), read_time(jws, "iat")
     if expires_at is None or issued_at is None:
         raise refuse("times", "exp or iat is missing or not a time")
     if now >= expires_at + SKEW_SECONDS:
         raise refuse("expired", "its exp has passed: check this machine's clock")
-    not_before = _time(jws.claims, "nbf") if "nbf" in jws.claims else issued_at
+    not_before = read_time(jws, "nbf") if "nbf" in jws.claims else issued_at
     if not_before is None or max(issued_at, not_before) > now + SKEW_SECONDS:
         raise refuse("times", "it is from the future: check this machine's clock")
 
@@ -89,10 +86,3 @@ def check_bindings(jws: Jws, *, nonce: str, access_token: Secret) -> None:
 def left_half(token: str) -> str:
     """The left half of SHA-256, as `at_hash` and `c_hash` have it for every algorithm that is taken here."""
     return base64url(sha256(token.encode()).digest()[:16])
-
-
-def _time(claims: dict[str, Any], name: str) -> float | None:
-    found = claims.get(name)
-    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= LATEST:
-        return None
-    return found

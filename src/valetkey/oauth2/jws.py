@@ -2,7 +2,8 @@
 
 The one rule: nothing in a token chooses how it is checked. The algorithm comes from an allow-list of the
 configuration, the key from the server's own key set; `jwk`, `jku`, `x5u` and `x5c` in a header are not looked at.
-Not here: keys (`jwks`), the signature itself (`keys.verify`), what an id_token must say (`id_token`).
+Not here: keys (`jwks`), the signature itself (`keys.verify`), what an id_token (`id_token`) or a signed authorization
+response (`signed_response`) must say.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ ALGORITHMS: tuple[JwsAlgorithm, ...] = ("RS256", "PS256", "ES256")
 """What is ever verified: never `none`, and nothing symmetric, for a public key is no secret (RFC 8725 section 3.1)."""
 MAX_TOKEN_CHARACTERS = 16 * 1024
 MAX_HEADER_OCTETS = 4 * 1024
+LATEST = 253_402_300_799  # the end of the year 9999
 
 
 @value
@@ -64,6 +66,24 @@ def read_jws(text: str) -> Jws:
         signed=text.rpartition(".")[0].encode("ascii"),
         signature=signature,
     )
+
+
+def header_problem(jws: Jws, *, algorithms: tuple[str, ...]) -> Literal["", "algorithm", "type"]:
+    """What is wrong with the header; empty where nothing is.
+
+    The algorithm is none of the configured (RFC 8725 section 3.1), or the type another kind of token's (section 3.11).
+    """
+    if jws.algorithm not in algorithms:
+        return "algorithm"
+    return "" if jws.type in ("", "jwt") else "type"
+
+
+def read_time(jws: Jws, name: str) -> float | None:
+    """The claim as Unix seconds (RFC 7519 section 2, NumericDate); None where it is missing or not a time."""
+    found = jws.claims.get(name)
+    if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= LATEST:
+        return None
+    return found
 
 
 def _decode(part: str) -> bytes:

@@ -57,6 +57,8 @@ class Metadata:
     authorization_response_iss_parameter_supported: bool = False
     pushed_authorization_request_endpoint: str | None = None
     require_pushed_authorization_requests: bool = False
+    response_modes_supported: tuple[str, ...] | None = None
+    authorization_signing_alg_values_supported: tuple[str, ...] | None = None
 
 
 def metadata_urls(issuer: str, *, reach: Reach = PUBLIC) -> tuple[str, ...]:
@@ -124,7 +126,8 @@ def authorization_server(metadata: Metadata, *, reach: Reach = PUBLIC) -> Author
         iss_required=metadata.authorization_response_iss_parameter_supported,
         jwks_uri=metadata.jwks_uri,
         userinfo_endpoint=metadata.userinfo_endpoint,
-        id_token_algorithms=_algorithms(metadata),
+        id_token_algorithms=_algorithms(metadata.id_token_signing_alg_values_supported or ("RS256",)),
+        authorization_response_algorithms=_algorithms(metadata.authorization_signing_alg_values_supported or ()),
         token_endpoint_auth_method=_auth_method(metadata.token_endpoint_auth_methods_supported),
         pushed_authorization_request_endpoint=(
             metadata.pushed_authorization_request_endpoint if metadata.require_pushed_authorization_requests else None
@@ -142,9 +145,8 @@ def _auth_method(supported: tuple[str, ...]) -> AuthMethod:
     raise ValueError(message)
 
 
-def _algorithms(metadata: Metadata) -> tuple[str, ...]:
-    """How it may sign id_tokens: what it says and we verify; RS256 where it does not say (Discovery section 3)."""
-    said = metadata.id_token_signing_alg_values_supported or ("RS256",)
+def _algorithms(said: tuple[str, ...]) -> tuple[str, ...]:
+    """How it may sign: what it says and we verify. For id_tokens RS256 where it does not say (Discovery section 3)."""
     return tuple(name for name in ALGORITHMS if name in said) or ALGORITHMS
 
 
@@ -184,6 +186,8 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         authorization_response_iss_parameter_supported=iss_supported,
         pushed_authorization_request_endpoint=_endpoint(members, "pushed_authorization_request_endpoint", reach),
         require_pushed_authorization_requests=members.get("require_pushed_authorization_requests") is True,  # 9126 s5
+        response_modes_supported=_texts(members, "response_modes_supported"),
+        authorization_signing_alg_values_supported=_texts(members, "authorization_signing_alg_values_supported"),
     )
 
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     AuthMethod: TypeAlias = Literal[
         "none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"
     ]
-    ResponseMode: TypeAlias = Literal["query", "form_post"]
+    ResponseMode: TypeAlias = Literal["query", "form_post", "jwt", "query.jwt", "form_post.jwt"]
     Discovery: TypeAlias = Literal["", "oidc", "oauth2"]
     BodyEncoding: TypeAlias = Literal["form", "json"]
 
@@ -58,7 +58,7 @@ OURS_AT_TOKEN = frozenset(
 )
 """Token request parameters that nobody else may set."""
 
-_ID_TOKEN_ALGORITHMS = frozenset(("RS256", "PS256", "ES256"))
+_VERIFIED_ALGORITHMS = frozenset(("RS256", "PS256", "ES256"))
 
 
 @value
@@ -85,6 +85,9 @@ class AuthorizationServer:
     pushed_authorization_request_endpoint: authorization requests are pushed there first (RFC 9126).
     request_object_signing_alg: authorization requests are signed with the client's private key (RFC 9101).
     dpop_bound_access_tokens: tokens are bound to a key of the connection's own (RFC 9449).
+    response_mode: how the answer comes back through the browser: in the query, as a form that its page posts, or either
+      way as a signed JWT (JARM); `jwt` is `query.jwt`.
+    authorization_response_algorithms: how it may sign such answers; they need issuer and jwks_uri.
     jwks_uri, id_token_algorithms: where its keys are, and how it may sign id_tokens; needs issuer.
     userinfo_endpoint: where an access token tells whose account it is.
     discovery: the endpoints come from the issuer's metadata when they are first needed; empty: they stand here.
@@ -127,6 +130,17 @@ class AuthorizationServer:
     request_object_signing_alg: KeyAlgorithm | Literal[""] = ""
     dpop_bound_access_tokens: bool = False
     device_authorization_endpoint: str | None = None
+    authorization_response_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
+
+    @property
+    def posts_back(self) -> bool:
+        """Whether its page posts the answer (OAuth 2.0 Form Post Response Mode section 2)."""
+        return self.response_mode.startswith("form_post")
+
+    @property
+    def signs_responses(self) -> bool:
+        """Whether its answers come as a signed JWT (JARM section 2.3)."""
+        return self.response_mode.endswith("jwt")
 
     def __post_init__(self) -> None:
         problems = []
@@ -136,8 +150,12 @@ class AuthorizationServer:
             problems.append(f"{self.token_endpoint_auth_method} needs the issuer, which the assertion is addressed to")
         if self.jwks_uri and not self.issuer:
             problems.append("an authorization server with jwks_uri needs its issuer, or id_tokens cannot be checked")
-        if not self.id_token_algorithms or not _ID_TOKEN_ALGORITHMS.issuperset(self.id_token_algorithms):
-            problems.append(f"id_token_algorithms: some of {', '.join(sorted(_ID_TOKEN_ALGORITHMS))}, and no other")
+        if self.signs_responses and not (self.issuer and (self.jwks_uri or self.discovery)):
+            problems.append(f"response_mode {self.response_mode} needs issuer and jwks_uri, or nothing can be verified")
+        for name in ("id_token_algorithms", "authorization_response_algorithms"):
+            algorithms: tuple[str, ...] = getattr(self, name)
+            if not algorithms or not _VERIFIED_ALGORITHMS.issuperset(algorithms):
+                problems.append(f"{name}: some of {', '.join(sorted(_VERIFIED_ALGORITHMS))}, and no other")
         if not self.scope_separator:
             problems.append("scope_separator is what stands between two scopes: it cannot be empty")
         if self.request_object_signing_alg and not self.issuer:

@@ -21,6 +21,7 @@ class Wishes:
     """What one registration wants that its provider's entry does not say; empty is as the entry says.
 
     authorization_details: JSON (RFC 9396). bound: tokens are bound to a key (RFC 9449).
+    response_alg: how its answers are signed (JARM section 3).
     """
 
     token_endpoint_auth_method: str = ""
@@ -29,6 +30,8 @@ class Wishes:
     authorization_details: str = ""
     bound: bool = False
     public: bool = False
+    response_mode: str = ""
+    response_alg: str = ""
 
 
 def adjusted_server(
@@ -58,11 +61,30 @@ def adjusted_server(
         changes["authorization_details"] = wishes.authorization_details
     if wishes.bound:
         changes["dpop_bound_access_tokens"] = True
+    changes |= _answers(name, server, wishes, problems)
     try:
         return replace(server, **changes)
     except ConfigurationError as error:
         problems += [f"{name}: {problem}" for problem in error.problems]
         return server
+
+
+def _answers(name: str, server: AuthorizationServer, wishes: Wishes, problems: list[str]) -> dict[str, Any]:
+    """How the provider's answers come back through the browser, where the registration says so."""
+    mode, algorithm = wishes.response_mode, wishes.response_alg
+    changes: dict[str, Any] = {}
+    if mode and mode not in schema.RESPONSE_MODES:
+        problems.append(f"{name}: `response_mode` must be one of {', '.join(schema.RESPONSE_MODES)}")
+    elif mode:
+        changes["response_mode"] = mode
+    if algorithm and algorithm not in schema.SIGNING_ALGORITHMS:
+        known = ", ".join(schema.SIGNING_ALGORITHMS)
+        problems.append(f"{name}: `authorization_signed_response_alg` must be one of {known}; unsigned is none")
+    elif algorithm:
+        changes["authorization_response_algorithms"] = (algorithm,)
+        if not (mode or server.response_mode).endswith("jwt"):
+            problems.append(f"{name}: `authorization_signed_response_alg` needs a `response_mode` of jwt")
+    return changes
 
 
 def oauth2_client(

@@ -34,6 +34,7 @@ class Registration:
     accept_missing_verifier: the loud opt-in for a provider of OAuth 1.0 without `a`, which sends no verifier: whoever
       authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
     accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
+    accept_password_grant: the same by OAuth 2.0, which RFC 9700 section 2.4 forbids (`connections.password`).
     clocks: what this process has learned of the provider's clocks.
     nonces: what its servers last wanted in proofs of possession, in this process (RFC 9449 section 8).
     client_secret_expires: the day, 2027-01-31, on which the provider stops taking the secret; empty: nobody said.
@@ -48,6 +49,7 @@ class Registration:
     redirect_uri: str
     accept_missing_verifier: bool = False
     accept_xauth: bool = False
+    accept_password_grant: bool = False
     clocks: ClockOffsets | None = None
     nonces: Nonces | None = None
     grant: GrantType = "authorization_code"
@@ -75,12 +77,15 @@ def register(
     authorization_parameters: Pairs = (),
     accept_missing_verifier: bool = False,
     accept_xauth: bool = False,
+    accept_password_grant: bool = False,
     public_client: bool = False,
     token_endpoint_auth_method: str = "",
     resources: tuple[str, ...] = (),
     authorization_details: str = "",
     dpop_bound_access_tokens: bool = False,
     client_secret_expires: str = "",
+    response_mode: str = "",
+    authorization_signed_response_alg: str = "",
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
 
@@ -95,6 +100,8 @@ def register(
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
     client_secret_expires: the last day of the secret, such as 2027-01-31; the doctor warns before.
+    response_mode: how the provider's answer comes back, where that is not as its entry says; where it ends in `jwt` it
+      must be signed (JARM), with one of the entry's algorithms, or with `authorization_signed_response_alg` alone.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
     """
     problems = [] if schema.is_name(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
@@ -133,6 +140,8 @@ def register(
             authorization_details=authorization_details,
             bound=dpop_bound_access_tokens,
             public=public_client,
+            response_mode=response_mode,
+            response_alg=authorization_signed_response_alg,
         )
         kept_keys, kept_metadata = KeptKeys(), KeptMetadata()
         keyed = private_key is not None and not client_secret
@@ -160,6 +169,7 @@ def register(
         redirect_uri,
         accept_missing_verifier=accept_missing_verifier,
         accept_xauth=accept_xauth,
+        accept_password_grant=accept_password_grant,
         clocks=clocks,
         nonces=nonces,
         client_secret_expires=client_secret_expires,

@@ -27,6 +27,7 @@ SIGNATURE_METHODS = (
 PKCE_REFUSED = "refused_by_provider"
 AUTH_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none")
 SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256")
+RESPONSE_MODES = ("query", "form_post", "jwt", "query.jwt", "form_post.jwt")
 
 PROVIDER: Fields = {
     "name": "text",
@@ -126,7 +127,8 @@ OAUTH2: Fields = {
     "default_expires_in": "number",
     "token_type_optional": "flag",
     "token_types": "texts",
-    "response_mode": ("query", "form_post"),
+    "response_mode": RESPONSE_MODES,
+    "authorization_response_algorithms": "texts",
     "token_encoding": ("form", "json"),
     "token_path": "texts",
     "scope_parameter": "text",

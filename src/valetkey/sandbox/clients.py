@@ -11,6 +11,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
+    from valetkey.sandbox.signing import Algorithm
+
     RotationMode: TypeAlias = Literal["none", "stable", "window", "until_new_used", "strict", "strict_family"]
     ClientAuthentication: TypeAlias = Literal["any_secret", "client_secret_basic", "client_secret_post", "none"]
 
@@ -29,6 +31,7 @@ OUT_OF_BAND = "oob"
 DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, not a secret
+PASSWORD = "password"  # noqa: S105 - as above
 GRANT_TYPES = (
     "authorization_code",
     "refresh_token",
@@ -39,6 +42,7 @@ GRANT_TYPES = (
 )
 READ = "read"
 WRITE = "write"
+OPENID = "openid"
 
 
 @value
@@ -60,7 +64,8 @@ class SandboxClient:
     renewing prolongs the same token.
     callback_at_authorization: the callback comes to the authorization page, as at providers of OAuth 1.0.
     assertion_public_key: PEM of the RSA key whose JWTs (RS256) vouch for accounts, for the grant of RFC 7523.
-    grant_types: what it may ask the token endpoint for.
+    grant_types: what it may ask the token endpoint for; `password` must be named, for nobody has it by default.
+    id_token_signed_response_alg: how its id_tokens are signed.
     xauth: whether /oauth1/token takes a user name and a password.
     """
 
@@ -87,6 +92,7 @@ class SandboxClient:
     xauth: bool = False
     grant_types: tuple[str, ...] = GRANT_TYPES
     assertion_public_key: str = ""
+    id_token_signed_response_alg: Algorithm = "RS256"  # noqa: S105 - an algorithm, not a secret
 
     def __post_init__(self) -> None:
         problems = []
@@ -175,6 +181,7 @@ def demo_clients(
             Secret("demo-oauth2-secret"),
             redirect_uris=redirect_uris,
             name="Demo (OAuth 2.0)",
+            scopes=(READ, WRITE, OPENID),
             rotation="strict_family",
             access_token_seconds=access_token_seconds,
         ),
@@ -182,6 +189,7 @@ def demo_clients(
             "demo-public",
             redirect_uris=redirect_uris,
             name="Demo (public client)",
+            scopes=(READ, WRITE, OPENID),
             authentication="none",
             rotation="strict_family",
             access_token_seconds=access_token_seconds,

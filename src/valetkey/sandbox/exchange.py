@@ -74,6 +74,7 @@ class Exchange:
             self.form = self._pairs(self._decoded_body())
         self.notes: dict[str, str] = {}  # for `seen`: no secrets
         self.endpoint: Endpoint | None = None
+        self.fault = ""  # the word of the one that acts from within
 
     def _decoded(self, path: str) -> str:
         try:

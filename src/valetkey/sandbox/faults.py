@@ -11,6 +11,11 @@
     missing_refresh_token                                   the answer lacks its refresh token
     expires_in_string                                       `"expires_in": "3600"`
     double_delivery        answer                           it acts twice; the `first` or `second` answer comes back
+    token_type_swapped                                      `"token_type": "bEARER"`
+    <member>_missing                                        the answer lacks access_token, token_type, expires_in,
+                                                            scope or id_token
+
+What is inside signed tokens, keys, metadata and authorization responses goes wrong by the words of `spoilt`.
 
 `when` is `before` or `after` acting: before for status and delay, after for html, unless said otherwise.
 The one rule: faults are taken in the order in which they were added, one for each request.
@@ -20,6 +25,7 @@ from __future__ import annotations
 
 from valetkey.errors import ConfigurationError, TransportError
 from valetkey.http import FORM, Headers, Response, write_form
+from valetkey.sandbox.spoilt import WORDS
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -69,8 +75,8 @@ class Fault:
 
     def __post_init__(self) -> None:
         problems = []
-        if self.fault not in _FAULTS:
-            problems.append(f"there is no fault {self.fault!r}: use one of {', '.join(_FAULTS)}")
+        if self.fault not in _FAULTS and self.fault not in WORDS:
+            problems.append(f"there is no fault {self.fault!r}: use one of {', '.join((*_FAULTS, *WORDS))}")
         if self.when not in ("", *WHEN):
             problems.append(f"a fault acts before or after, not {self.when!r}")
         if self.answer not in ("first", "second"):
@@ -126,6 +132,8 @@ def misbehave(fault: Fault, act: Act, *, sleep: Callable[[float], None]) -> Resp
     """The response, spoilt. Raises ResponseLost and RequestLost."""
     if fault.fault == "delay":
         return _delay(fault, act, sleep)
+    if fault.fault in WORDS:  # whoever makes the answer sees to it
+        return act()
     return _FAULTS[fault.fault](fault, act)
 
 
@@ -180,11 +188,22 @@ def _error_with_status_200(fault: Fault, act: Act) -> Response:
     return replace(response, status=200) if response.status >= 400 else response
 
 
-def _missing_refresh_token(_: Fault, act: Act) -> Response:
+def _without(name: str) -> Callable[[Fault, Act], Response]:
+    def fault(_: Fault, act: Act) -> Response:
+        response = act()
+        fields = _json_fields(response) or {}
+        fields.pop(name, None)
+        return _with_fields(response, fields) if fields else response
+
+    return fault
+
+
+def _token_type_swapped(_: Fault, act: Act) -> Response:
     response = act()
-    fields = _json_fields(response) or {}
-    fields.pop("refresh_token", None)
-    return _with_fields(response, fields) if fields else response
+    fields = _json_fields(response)
+    if fields is None or "token_type" not in fields:
+        return response
+    return _with_fields(response, fields | {"token_type": str(fields["token_type"]).swapcase()})
 
 
 def _expires_in_string(_: Fault, act: Act) -> Response:
@@ -224,7 +243,13 @@ _FAULTS: dict[str, Callable[[Fault, Act], Response]] = {
     "html": _html,
     "form_encoded": _form_encoded,
     "error_with_status_200": _error_with_status_200,
-    "missing_refresh_token": _missing_refresh_token,
+    "missing_refresh_token": _without("refresh_token"),
+    "access_token_missing": _without("access_token"),
+    "token_type_missing": _without("token_type"),
+    "expires_in_missing": _without("expires_in"),
+    "scope_missing": _without("scope"),
+    "id_token_missing": _without("id_token"),
+    "token_type_swapped": _token_type_swapped,
     "expires_in_string": _expires_in_string,
     "double_delivery": _double_delivery,
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 from valetkey.http import with_query
 from valetkey.sandbox.answers import form_answer, json_answer, redirect_answer
 from valetkey.sandbox.pages import render
+from valetkey.sandbox.spoilt import spoil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,12 +31,19 @@ def as_redirect(exchange: Exchange, refusal: Refusal) -> Response:
     if not hasattr(exchange, "redirect_uri"):
         return as_page(exchange, refusal)
     pairs = [("error", refusal.error), ("error_description", refusal.description)]
-    state = exchange.parameter("state")
-    if state is not None and [name for name, _ in exchange.query + exchange.form].count("state") == 1:
-        pairs.append(("state", state))
+    once = [name for name, _ in exchange.query + exchange.form].count("state") == 1
+    state = exchange.parameter("state") if once else None
+    return redirect_answer(with_query(exchange.redirect_uri, answered(exchange, pairs, state=state)))
+
+
+def answered(exchange: Exchange, pairs: list[tuple[str, str]], *, state: str | None) -> list[tuple[str, str]]:
+    """The parameters of an authorization response, with `state` as it came and `iss` (RFC 9207 section 2)."""
+    said: dict[str, object] = dict(pairs)
+    if state is not None:
+        said["state"] = state
     if exchange.sandbox.iss_in_responses:
-        pairs.append(("iss", exchange.sandbox.issuer))
-    return redirect_answer(with_query(exchange.redirect_uri, pairs))
+        said["iss"] = exchange.sandbox.issuer
+    return [(name, str(text)) for name, text in spoil(said, exchange.fault, now=exchange.now).items()]
 
 
 def as_page(exchange: Exchange, refusal: Refusal) -> Response:

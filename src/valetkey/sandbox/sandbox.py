@@ -13,6 +13,7 @@ from valetkey.sandbox.exchange import Exchange, Refusal
 from valetkey.sandbox.faults import Faults, misbehave
 from valetkey.sandbox.refusals import as_page
 from valetkey.sandbox.seen import Entry, Seen
+from valetkey.sandbox.signing import SigningKeys
 from valetkey.sandbox.state import State
 from valetkey.sandbox.table import NAMES, row_for, rows_at
 from valetkey.value import replace
@@ -67,6 +68,7 @@ class Sandbox:
         self.accounts = {account.name: account for account in accounts}
         self.key = random(32)
         self.state = State()
+        self.signing_keys = SigningKeys(self.state)
         self._lock = RLock()
         self.seen = Seen()
         self.faults = Faults(NAMES, self._lock)
@@ -136,7 +138,7 @@ class Sandbox:
             nonlocal acted
             acted = True
             again = Exchange(self, exchange.request, exchange.target)
-            again.notes["fault"] = fault.fault
+            again.notes["fault"] = again.fault = fault.fault
             return self._act(row, again)
 
         response = misbehave(fault, act, sleep=self.sleep or _take_no_time)

@@ -52,6 +52,7 @@ class PendingConsent:
     state: str | None = None
     code_challenge: str = ""
     device: str = ""
+    nonce: str | None = None
 
 
 @value
@@ -66,6 +67,7 @@ class Code:
     code_challenge: str
     expires_at: float
     family: str = ""
+    nonce: str | None = None
 
 
 @value
@@ -161,6 +163,7 @@ class State:
         self.device_grants: dict[str, DeviceGrant] = {}
         self.wrong_user_codes: dict[str, tuple[float, ...]] = {}  # by account: when
         self.assertions: dict[str, float] = {}  # until when each one that was used would live
+        self.key_rotations = 0
         self._requests = 0
 
     def sweep(self, now: float) -> None:

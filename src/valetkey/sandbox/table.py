@@ -27,11 +27,13 @@ from valetkey.sandbox.checks.device_polled_slowly import device_polled_slowly
 from valetkey.sandbox.checks.form_content_type import form_content_type
 from valetkey.sandbox.checks.form_token_valid import form_token_valid
 from valetkey.sandbox.checks.grant_allowed import grant_allowed
+from valetkey.sandbox.checks.grant_offered import grant_offered
 from valetkey.sandbox.checks.grant_type_known import grant_type_known
 from valetkey.sandbox.checks.nonce_unused import nonce_unused
 from valetkey.sandbox.checks.oauth1_client_known import oauth1_client_known
 from valetkey.sandbox.checks.parameters_readable import parameters_readable
 from valetkey.sandbox.checks.parameters_single import parameters_single
+from valetkey.sandbox.checks.password_right import password_right
 from valetkey.sandbox.checks.pkce_required import pkce_required
 from valetkey.sandbox.checks.prompt_known import prompt_known
 from valetkey.sandbox.checks.query_empty import query_empty
@@ -59,7 +61,7 @@ from valetkey.sandbox.checks.user_code_known import user_code_known
 from valetkey.sandbox.checks.verifier_matches import verifier_matches
 from valetkey.sandbox.checks.verifier_right import verifier_right
 from valetkey.sandbox.checks.xauth_right import xauth_right
-from valetkey.sandbox.clients import DEVICE_CODE, JWT_BEARER, TOKEN_EXCHANGE
+from valetkey.sandbox.clients import DEVICE_CODE, JWT_BEARER, PASSWORD, TOKEN_EXCHANGE
 from valetkey.sandbox.endpoints import (
     authorize,
     consent,
@@ -67,12 +69,14 @@ from valetkey.sandbox.endpoints import (
     device,
     home,
     introspect,
+    jwks,
     metadata,
     oauth1_authorize,
     oauth1_credentials,
     resources,
     revoke,
     token,
+    userinfo,
 )
 from valetkey.sandbox.refusals import as_bearer_challenge, as_json, as_oauth_problem, as_page, as_redirect
 from valetkey.value import value
@@ -197,6 +201,15 @@ OAUTH2 = (
         as_json,
         when=("grant_type", TOKEN_EXCHANGE),
     ),
+    Endpoint(
+        "token",
+        "/oauth2/token",
+        ("POST",),
+        (*AUTHENTICATED, grant_offered, grant_allowed, scope_allowed, password_right),
+        token.exchange_password,
+        as_json,
+        when=("grant_type", PASSWORD),
+    ),
     Endpoint("token", "/oauth2/token", ("POST",), (*AUTHENTICATED, grant_type_known), refuse_all, as_json),
     Endpoint(
         "device_authorization",
@@ -233,6 +246,26 @@ OAUTH2 = (
         metadata.metadata,
         as_json,
         says="OAuth 2.0: all of this for machines (RFC 8414)",
+    ),
+    Endpoint("metadata", "/.well-known/openid-configuration", ("GET",), (), metadata.metadata, as_json),
+    Endpoint(
+        "jwks",
+        "/oauth2/jwks",
+        ("GET",),
+        (),
+        jwks.jwks,
+        as_json,
+        says="OpenID Connect: the keys that id_tokens are signed with",
+    ),
+    Endpoint(
+        "userinfo",
+        "/oauth2/userinfo",
+        ("GET", "POST"),
+        (*BEARER, account_present),
+        userinfo.userinfo,
+        as_bearer_challenge,
+        scope="openid",
+        says="OpenID Connect: claims about the account",
     ),
     Endpoint(
         "me",

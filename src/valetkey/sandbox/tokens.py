@@ -43,6 +43,7 @@ def issue_code(sandbox: Sandbox, consent: PendingConsent, *, now: float) -> str:
         redirect_uri_given=consent.redirect_uri_given,
         code_challenge=consent.code_challenge,
         expires_at=now + CODE_SECONDS,
+        nonce=consent.nonce,
     )
     return code
 

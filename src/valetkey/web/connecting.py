@@ -6,15 +6,16 @@ section 4.7). What to ask the provider for is never taken from the request.
 
 from __future__ import annotations
 
-from valetkey.connections.authorize import begin_authorization, finish_authorization
+from valetkey.connections.authorize import begin_authorization, finish_authorization, posts_back
 from valetkey.connections.cookies import read_cookies
 from valetkey.connections.links import begin_from_link, read_link
+from valetkey.connections.registrations import requested
 from valetkey.connections.scope import read_ask
 from valetkey.connections.settings import read_return_to
 from valetkey.errors import RequestRefused
 from valetkey.http import with_query
 from valetkey.web import forms
-from valetkey.web.pages import form_actions, redirect, render, shown_text, title
+from valetkey.web.pages import form_actions, own_title, redirect, render, shown_text
 from valetkey.web.visit import authorization_endpoint, method_not_allowed, read_account
 
 TYPE_CHECKING = False
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Response
-    from valetkey.providers.registration import Registration
     from valetkey.web.visit import Visit
 
 MAX_URL = 8_000  # what servers and load balancers take (RFC 9110 section 4.1 asks for no less)
@@ -32,7 +32,7 @@ NOT_CARRIED_ON = ("access_token", "id_token", "user")  # what form_post may brin
 def show_connect(visit: Visit) -> Op[Response]:
     """The page that names the application and the provider, with one button."""
     settings, owner = visit.settings, visit.signed_in
-    registration = settings.requested_registration(visit.name)
+    registration = yield from requested(settings, visit.name)
     return_to = forms.field(visit.query, "return_to")
     _ = read_return_to(settings, return_to)  # refused now rather than after a click
     account, scope, ask = read_account(visit.query), registration.scope, forms.field(visit.query, "ask")
@@ -44,7 +44,7 @@ def show_connect(visit: Visit) -> Op[Response]:
         settings,
         "connect",
         form_action=form_actions(settings, (authorization_endpoint(registration),)),
-        title=title(settings, visit.name),
+        title=own_title(registration),
         action=settings.connect_page(visit.name),
         token=token,
         return_to=return_to,
@@ -62,7 +62,7 @@ def connect(visit: Visit) -> Op[Response]:
     fields = forms.read_body(request)
     if not ours:
         yield from forms.require_token(settings, owner, "connect", token=forms.field(fields, forms.TOKEN_FIELD))
-    registration = settings.requested_registration(visit.name)
+    registration = yield from requested(settings, visit.name)
     account, scope, ask = read_account(fields), None, forms.field(fields, "ask")
     if ask:
         wanted = yield from read_ask(settings, registration, ask, resource_owner=owner)
@@ -82,15 +82,15 @@ def connect(visit: Visit) -> Op[Response]:
 def callback(visit: Visit) -> Op[Response]:
     """The end of an authorization: to a clean URL, so that neither code nor state stays in the address bar."""
     settings, name = visit.settings, visit.name
-    _ = settings.requested_registration(name)
+    _ = yield from requested(settings, name)
     finished = yield from finish_authorization(settings, visit.request, resource_owner=visit.owner)
     return redirect(after_callback(settings, finished.return_to, name), finished.set_cookies)
 
 
 def callback_by_form(visit: Visit) -> Op[Response]:
     """The same where the provider posts its answer (OAuth 2.0 Form Post Response Mode section 2)."""
-    registration = visit.settings.requested_registration(visit.name)
-    if response_mode(registration) != "form_post":
+    registration = yield from requested(visit.settings, visit.name)
+    if not posts_back(registration):
         return method_not_allowed(visit, ("GET",))
     fields = forms.read_body(visit.request)
     if visit.owner is None:
@@ -110,12 +110,12 @@ def show_link(visit: Visit) -> Op[Response]:
     if owner is not None and owner != link.resource_owner:
         message = "this link was made for somebody else: sign in as the person it was sent to"
         raise RequestRefused("link_other_owner", message, status=403)
-    registration = settings.requested_registration(link.registration)
+    registration = yield from requested(settings, link.registration)
     return render(
         settings,
         "connect",
         form_action=form_actions(settings, (authorization_endpoint(registration),)),
-        title=title(settings, registration.name),
+        title=own_title(registration),
         action=f"{settings.base_url}/link/{visit.name}",
         token="" if owner is None else (yield from forms.form_token(settings, owner, "link")),
         return_to="",
@@ -138,11 +138,6 @@ def follow_link(visit: Visit) -> Op[Response]:
     cookies = read_cookies(request.headers)
     going = yield from begin_from_link(settings, visit.name, resource_owner=owner, cookies=cookies)
     return redirect(going.location, going.set_cookies)
-
-
-def response_mode(registration: Registration) -> str:
-    """How the provider's answer arrives: `query` or `form_post`."""
-    return str(getattr(registration.provider.server, "response_mode", "query"))
 
 
 def after_callback(settings: Settings, return_to: str, name: str) -> str:

@@ -7,9 +7,10 @@ our words.
 from __future__ import annotations
 
 from valetkey.connections.manage import connections, forget, revoke
+from valetkey.connections.registrations import knowing, requested
 from valetkey.errors import RequestRefused
 from valetkey.web import forms
-from valetkey.web.pages import form_actions, redirect, render, shown_connection, title
+from valetkey.web.pages import form_actions, own_title, redirect, render, shown_connection, title
 from valetkey.web.refusals import shown_code
 from valetkey.web.visit import authorization_endpoint, is_name, read_own_form
 
@@ -37,6 +38,8 @@ def show_connections(visit: Visit) -> Op[Response]:
     settings, owner = visit.settings, visit.signed_in
     cursor = yield from forms.open_cursor(settings, owner, forms.field(visit.query, "cursor"))
     page = yield from connections(settings, resource_owner=owner, cursor=cursor)
+    offered = settings.registrations
+    settings = yield from knowing(settings, (connection.registration for connection in page.connections))
     tokens = {}
     for action in ("connect", "revoke", "forget"):
         tokens[action] = yield from forms.form_token(settings, owner, action)
@@ -48,11 +51,7 @@ def show_connections(visit: Visit) -> Op[Response]:
         "connections",
         form_action=form_actions(settings, map(authorization_endpoint, settings.registrations.values())),
         connections=[shown_connection(settings, connection) for connection in page.connections],
-        available=[
-            {"registration": name, "title": title(settings, name)}
-            for name in settings.registrations
-            if name not in connected
-        ],
+        available=[{"registration": name, "title": title(settings, name)} for name in offered if name not in connected],
         more=(yield from forms.seal_cursor(settings, owner, page.cursor)),
         tokens=tokens,
         notice=title(settings, named) if named in connected and named in settings.registrations else "",
@@ -63,10 +62,9 @@ def disconnect(visit: Visit) -> Op[Response]:
     """The page that says what the provider answered to the revocation."""
     settings = visit.settings
     owner, name, account = yield from read_own_form(visit, "revoke")
-    _ = settings.requested_registration(name)
+    shown = own_title((yield from requested(settings, name)))
     report = yield from revoke(settings, name, resource_owner=owner, account=account)
     heading, sentence = DISCONNECTED[report.at_provider]
-    shown = title(settings, name)
     return render(
         settings,
         "disconnected",

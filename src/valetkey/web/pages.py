@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from valetkey.connections.connection import Connection
     from valetkey.connections.settings import Settings
     from valetkey.http import Pairs
+    from valetkey.providers.registration import Registration
     from valetkey.web.refusals import Refusal
 
 __all__ = ["PROTECTIVE", "REASONS", "redirect", "render", "render_refusal", "shown_connection", "shown_text"]
@@ -109,6 +110,11 @@ def title(settings: Settings, registration: str) -> str:
     """The provider's name as people know it."""
     known = settings.registrations.get(registration)
     return shown_text(known.provider.title if known else registration)
+
+
+def own_title(registration: Registration) -> str:
+    """The same of a registration that is at hand."""
+    return shown_text(registration.provider.title)
 
 
 def shown_connection(settings: Settings, connection: Connection) -> dict[str, object]:

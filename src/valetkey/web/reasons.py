@@ -202,6 +202,17 @@ for _word in (
         f"The service sent a proof of identity that does not hold. {NOTHING}",
         "Start again. If it happens again, tell the operator of this application.",
     )
+# A signed answer: the same, for whatever the check.
+for _word in (
+    "algorithm", "audience", "encrypted", "expired", "issuer", "malformed", "missing", "mixed", "signature", "times",
+    "type", "unknown_key",
+):  # fmt: skip
+    REASONS[f"jarm_{_word}"] = Reason(
+        400,
+        "We cannot be sure who answered",
+        f"The service's answer must be signed, and its signature does not hold. {NOTHING}",
+        "Start again. If it happens again, tell the operator of this application.",
+    )
 FALLBACK = "callback_refused"
 
 

@@ -56,7 +56,13 @@ class Client(ClientMixin):
         return response_type == "code"
 
     def check_grant_type(self, grant_type: str) -> bool:
-        return grant_type in ("authorization_code", "refresh_token", "client_credentials", JWTBearerGrant.GRANT_TYPE)
+        return grant_type in (
+            "authorization_code",
+            "refresh_token",
+            "client_credentials",
+            "password",
+            JWTBearerGrant.GRANT_TYPE,
+        )
 
 
 class Record(TokenMixin):
@@ -133,6 +139,12 @@ def application(base_url: str) -> Flask:
         def revoke_old_credential(self, refresh_token: Record) -> None:
             refresh_token.dead = True
 
+    class PasswordGrant(grants.ResourceOwnerPasswordCredentialsGrant):
+        TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
+
+        def authenticate_user(self, username: str, password: str) -> str | None:
+            return username if (username, password) == ("alice", "pass wörd+%&=") else None
+
     class ClientGrant(grants.ClientCredentialsGrant):
         TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post")
 
@@ -182,6 +194,7 @@ def application(base_url: str) -> Flask:
     server = AuthorizationServer(app, clients.get, save_token)
     server.register_grant(CodeGrant, [CodeChallenge(required=True)])
     server.register_grant(RefreshGrant)
+    server.register_grant(PasswordGrant)
     server.register_grant(ClientGrant)
     server.register_grant(AssertionGrant)
     server.register_endpoint(Revocation)

@@ -16,6 +16,7 @@ from valetkey.oauth2.authorization import authorization_url, read_authorization_
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.client_credentials import client_credentials_grant
 from valetkey.oauth2.introspection import introspect_token
+from valetkey.oauth2.password import password_grant
 from valetkey.oauth2.pkce import code_challenge, code_verifier
 from valetkey.oauth2.revocation import revoke_token
 from valetkey.oauth2.server import AuthorizationServer
@@ -80,6 +81,31 @@ def test_a_client_of_every_kind_connects_and_refreshes(server: AuthorizationServ
     assert tokens.expires_at is not None
     assert tokens.scope == fresh.scope == ("read", "write")
     assert fresh.access_token != tokens.access_token
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_a_password_brings_tokens_that_are_refreshed(server: AuthorizationServer, kind: str) -> None:
+    client = CLIENTS[kind]
+    server = replace(server, token_endpoint_auth_method=kind.partition(" ")[0])
+
+    tokens = run(
+        password_grant(
+            server, client, username="alice", password=Secret("pass wörd+%&="), scope=("read",), not_after=soon()
+        )
+    )
+
+    assert tokens.scope == ("read",)
+    assert refresh(server, client, tokens).access_token != tokens.access_token
+
+
+def test_a_wrong_password_is_told_as_one(server: AuthorizationServer) -> None:
+    aliased = replace(server, error_aliases=(("invalid_request", "invalid_grant"),))  # Authlib's word, not RFC 6749's
+
+    with pytest.raises(ProviderError, match="password is wrong") as caught:
+        run(password_grant(aliased, BASIC, username="alice", password=Secret("canary"), not_after=soon()))
+
+    assert caught.value.error == "invalid_grant"
+    assert "canary" not in str(caught.value)
 
 
 def test_a_scope_that_was_reduced_is_reported(server: AuthorizationServer) -> None:

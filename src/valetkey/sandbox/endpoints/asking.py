@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from valetkey.sandbox.state import PendingConsent, Session
 
 CONSENT_SECONDS = 600
-SCOPES = {"read": "See your name and your account", "write": "Write in your name"}
+SCOPES = {"read": "See your name and your account", "write": "Write in your name", "openid": "See who you are"}
 
 
 def sign_in_page(exchange: Exchange, *, target: str, wrong: bool = False) -> Response:

@@ -6,6 +6,7 @@ from valetkey.http import with_query
 from valetkey.sandbox.answers import redirect_answer
 from valetkey.sandbox.endpoints.asking import CONSENT_SECONDS, consent_page, sign_in_page
 from valetkey.sandbox.exchange import Refusal
+from valetkey.sandbox.refusals import answered
 from valetkey.sandbox.sessions import current_session
 from valetkey.sandbox.state import PendingConsent, fingerprint
 from valetkey.sandbox.tokens import issue_code
@@ -37,6 +38,7 @@ def authorize(exchange: Exchange) -> Response:
         scope=exchange.scope,
         state=exchange.parameter("state"),
         code_challenge=exchange.code_challenge,
+        nonce=exchange.parameter("nonce"),
     )
     if "none" not in prompt:
         return consent_page(exchange, session, pending, leads_to=exchange.redirect_uri)
@@ -49,17 +51,10 @@ def authorize(exchange: Exchange) -> Response:
 def redirect_with_code(exchange: Exchange, consent: PendingConsent) -> Response:
     """The successful authorization response, with `state` as it came and `iss` (RFC 9207 section 2)."""
     pairs = [("code", issue_code(exchange.sandbox, consent, now=exchange.now))]
-    return redirect_answer(with_query(consent.redirect_uri, [*pairs, *_state_and_issuer(exchange, consent)]))
+    return redirect_answer(with_query(consent.redirect_uri, answered(exchange, pairs, state=consent.state)))
 
 
 def redirect_denied(exchange: Exchange, consent: PendingConsent) -> Response:
     """RFC 6749 section 4.1.2.1."""
     pairs = [("error", "access_denied"), ("error_description", "The resource owner did not allow access.")]
-    return redirect_answer(with_query(consent.redirect_uri, [*pairs, *_state_and_issuer(exchange, consent)]))
-
-
-def _state_and_issuer(exchange: Exchange, consent: PendingConsent) -> list[tuple[str, str]]:
-    pairs = [] if consent.state is None else [("state", consent.state)]
-    if exchange.sandbox.iss_in_responses:
-        pairs.append(("iss", exchange.sandbox.issuer))
-    return pairs
+    return redirect_answer(with_query(consent.redirect_uri, answered(exchange, pairs, state=consent.state)))

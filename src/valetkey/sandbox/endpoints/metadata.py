@@ -1,9 +1,11 @@
-"""Authorization server metadata (RFC 8414 section 2)."""
+"""Authorization server metadata (RFC 8414 section 2, OpenID Connect Discovery 1.0 section 3)."""
 
 from __future__ import annotations
 
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.clients import GRANT_TYPES
+from valetkey.sandbox.signing import ALGORITHMS
+from valetkey.sandbox.spoilt import spoil
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,22 +19,26 @@ def metadata(exchange: Exchange) -> Response:
     """What a client needs to know of this server."""
     base_url = exchange.sandbox.base_url
     scopes = dict.fromkeys(name for client in exchange.sandbox.clients for name in client.scopes)
-    return json_answer(
-        {
-            "issuer": exchange.sandbox.issuer,
-            "authorization_endpoint": f"{base_url}/oauth2/authorize",
-            "token_endpoint": f"{base_url}/oauth2/token",
-            "revocation_endpoint": f"{base_url}/oauth2/revoke",
-            "introspection_endpoint": f"{base_url}/oauth2/introspect",
-            "device_authorization_endpoint": f"{base_url}/oauth2/device_authorization",
-            "scopes_supported": list(scopes),
-            "response_types_supported": ["code"],
-            "response_modes_supported": ["query"],
-            "grant_types_supported": list(GRANT_TYPES),
-            "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
-            "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
-            "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
-            "code_challenge_methods_supported": ["S256"],
-            "authorization_response_iss_parameter_supported": exchange.sandbox.iss_in_responses,
-        }
-    )
+    registered = [name for client in exchange.sandbox.clients for name in client.grant_types]
+    members: dict[str, object] = {
+        "issuer": exchange.sandbox.issuer,
+        "authorization_endpoint": f"{base_url}/oauth2/authorize",
+        "token_endpoint": f"{base_url}/oauth2/token",
+        "revocation_endpoint": f"{base_url}/oauth2/revoke",
+        "introspection_endpoint": f"{base_url}/oauth2/introspect",
+        "device_authorization_endpoint": f"{base_url}/oauth2/device_authorization",
+        "jwks_uri": f"{base_url}/oauth2/jwks",
+        "userinfo_endpoint": f"{base_url}/oauth2/userinfo",
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "scopes_supported": list(scopes),
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": list(dict.fromkeys((*GRANT_TYPES, *registered))),
+        "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
+        "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
+        "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "code_challenge_methods_supported": ["S256"],
+        "authorization_response_iss_parameter_supported": exchange.sandbox.iss_in_responses,
+    }
+    return json_answer(spoil(members, exchange.fault, now=exchange.now))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.checks.subject_token_known import ACCESS_TOKEN
+from valetkey.sandbox.id_tokens import with_id_token
 from valetkey.sandbox.rotation import mark_used
 from valetkey.sandbox.state import fingerprint
 from valetkey.sandbox.tokens import issue_access_token, issue_family, issue_refresh_token
@@ -24,6 +25,7 @@ def exchange_code(exchange: Exchange) -> Response:
     fields = issue_access_token(sandbox, exchange.client, family, scope=code.scope, now=exchange.now)
     if exchange.client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
+    fields = with_id_token(exchange, fields, account=code.account, scope=code.scope, nonce=code.nonce)
     return json_answer(fields)
 
 
@@ -39,6 +41,17 @@ def exchange_assertion(exchange: Exchange) -> Response:
     sandbox, client = exchange.sandbox, exchange.client
     family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
     return json_answer(issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now))
+
+
+def exchange_password(exchange: Exchange) -> Response:
+    """Tokens in the name of whose password it is, for a client that is registered for that (RFC 6749 section 4.3.3)."""
+    sandbox, client = exchange.sandbox, exchange.client
+    exchange.notes["account"] = exchange.account.name
+    family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
+    fields = issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now)
+    if client.refresh_tokens:
+        fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
+    return json_answer(fields)
 
 
 def exchange_token(exchange: Exchange) -> Response:
@@ -62,4 +75,4 @@ def refresh(exchange: Exchange) -> Response:
         fields["refresh_token"] = text
     elif client.rotation != "none":
         fields["refresh_token"] = issue_refresh_token(sandbox, spent.family, parent=fingerprint(text), now=exchange.now)
-    return json_answer(fields)
+    return json_answer(with_id_token(exchange, fields, account=exchange.family.account, scope=exchange.scope))
