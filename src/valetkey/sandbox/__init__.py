@@ -8,6 +8,7 @@ What is where:
     table.py       which path runs which checks in which order, and what acts once all of them passed
     checks/        one small file per check; a check passes silently or raises `Refusal`
     endpoints/     what acts: pages, codes, tokens, protected resources
+    responses.py   how an authorization response goes back: in the query, posted, as a signed JWT
     refusals.py    how a refusal reads in each endpoint's dialect (JSON, redirect, page, oauth_problem, challenge)
     state.py       what is remembered; rotation.py: which refresh tokens may still be used
     signing.py     its keys and what it signs; id_tokens.py: who signed in; spoilt.py: what faults do to both
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from valetkey.sandbox.faults import ResponseLost
     from valetkey.sandbox.sandbox import Sandbox
     from valetkey.sandbox.server import serve
-    from valetkey.sandbox.visitor import approve, approve_device
+    from valetkey.sandbox.visitor import approve, approve_device, approve_posting
 
 _HOMES = {
     "Sandbox": "sandbox",
@@ -40,6 +41,7 @@ _HOMES = {
     "ResponseLost": "faults",
     "approve": "visitor",
     "approve_device": "visitor",
+    "approve_posting": "visitor",
     "demo_clients": "clients",
     "serve": "server",
 }
@@ -50,6 +52,7 @@ __all__ = [
     "SandboxClient",
     "approve",
     "approve_device",
+    "approve_posting",
     "demo_clients",
     "serve",
 ]

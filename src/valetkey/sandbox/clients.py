@@ -65,7 +65,8 @@ class SandboxClient:
     callback_at_authorization: the callback comes to the authorization page, as at providers of OAuth 1.0.
     assertion_public_key: PEM of the RSA key whose JWTs (RS256) vouch for accounts, for the grant of RFC 7523.
     grant_types: what it may ask the token endpoint for; `password` must be named, for nobody has it by default.
-    id_token_signed_response_alg: how its id_tokens are signed.
+    id_token_signed_response_alg, authorization_signed_response_alg: how its id_tokens, and its authorization responses
+      where it wants them signed (JARM section 3), are signed.
     xauth: whether /oauth1/token takes a user name and a password.
     """
 
@@ -93,6 +94,7 @@ class SandboxClient:
     grant_types: tuple[str, ...] = GRANT_TYPES
     assertion_public_key: str = ""
     id_token_signed_response_alg: Algorithm = "RS256"  # noqa: S105 - an algorithm, not a secret
+    authorization_signed_response_alg: Algorithm = "RS256"
 
     def __post_init__(self) -> None:
         problems = []

@@ -1,7 +1,8 @@
 """The pages: sign-in, consent, the verifier to type in, what was refused, and the front page.
 
 The one rule: everything is escaped by the template engine, and the Content-Security-Policy allows one style sheet by
-its hash and nothing else. The template engine is imported when a page is rendered.
+its hash, on the page that posts itself one line of script by its hash, and nothing else. The template engine is
+imported when a page is rendered.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from valetkey.sandbox.sandbox import Sandbox
 
+POST_AT_ONCE = "document.forms[0].submit()"
 _environment: list[Environment] = []
 _style: list[tuple[str, str]] = []
 
@@ -40,12 +42,16 @@ def _templates() -> Environment:
 def _style_sheet() -> tuple[str, str]:
     """The style sheet and its hash for the policy."""
     if not _style:
-        from binascii import b2a_base64
-        from hashlib import sha256
-
         text = _templates().get_template("style.css").render()
-        _style.append((text, b2a_base64(sha256(text.encode()).digest(), newline=False).decode()))
+        _style.append((text, _hash(text)))
     return _style[0]
+
+
+def _hash(text: str) -> str:
+    from binascii import b2a_base64
+    from hashlib import sha256
+
+    return f"'sha256-{b2a_base64(sha256(text.encode()).digest(), newline=False).decode()}'"
 
 
 def render(
@@ -56,13 +62,19 @@ def render(
     status: int = 200,
     headers: Iterable[tuple[str, str]] = (),
     leads_to: str = "",
+    posts_itself: bool = False,
     **fields: Any,
 ) -> Response:
-    """The page. leads_to: where its form's answer may redirect to, which browsers hold against `form-action`."""
+    """The page. leads_to: where its form's answer may redirect to, which browsers hold against `form-action`.
+
+    posts_itself: its form is sent without a click, where scripts may run.
+    """
     style, digest = _style_sheet()
-    body = _templates().get_template(template).render(title=title, style=style, base_url=sandbox.base_url, **fields)
+    known = {"title": title, "style": style, "base_url": sandbox.base_url, "script": POST_AT_ONCE}
+    body = _templates().get_template(template).render(**known, **fields)
+    script = f" script-src {_hash(POST_AT_ONCE)};" if posts_itself else ""
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; form-action {_form_targets(sandbox, leads_to)}; "
+        f"default-src 'none'; style-src {digest};{script} form-action {_form_targets(sandbox, leads_to)}; "
         "frame-ancestors 'none'; base-uri 'none'"
     )
     return Response(

@@ -1,14 +1,13 @@
-"""How a refusal reads in each dialect: JSON, a redirect, a page, `oauth_problem`, a bearer challenge.
+"""How a refusal reads in each dialect: JSON, an answer to the client, a page, `oauth_problem`, a bearer challenge.
 
 The one rule: nothing of the request is repeated in an answer to it, except `state` to a redirect URI that was proved.
 """
 
 from __future__ import annotations
 
-from valetkey.http import with_query
-from valetkey.sandbox.answers import form_answer, json_answer, redirect_answer
+from valetkey.sandbox.answers import form_answer, json_answer
 from valetkey.sandbox.pages import render
-from valetkey.sandbox.spoilt import spoil
+from valetkey.sandbox.responses import answer_client, response_mode
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,20 +29,15 @@ def as_redirect(exchange: Exchange, refusal: Refusal) -> Response:
     """The error of RFC 6749 section 4.1.2.1, to the redirect URI once it is proved to be the client's; else a page."""
     if not hasattr(exchange, "redirect_uri"):
         return as_page(exchange, refusal)
-    pairs = [("error", refusal.error), ("error_description", refusal.description)]
     once = [name for name, _ in exchange.query + exchange.form].count("state") == 1
-    state = exchange.parameter("state") if once else None
-    return redirect_answer(with_query(exchange.redirect_uri, answered(exchange, pairs, state=state)))
-
-
-def answered(exchange: Exchange, pairs: list[tuple[str, str]], *, state: str | None) -> list[tuple[str, str]]:
-    """The parameters of an authorization response, with `state` as it came and `iss` (RFC 9207 section 2)."""
-    said: dict[str, object] = dict(pairs)
-    if state is not None:
-        said["state"] = state
-    if exchange.sandbox.iss_in_responses:
-        said["iss"] = exchange.sandbox.issuer
-    return [(name, str(text)) for name, text in spoil(said, exchange.fault, now=exchange.now).items()]
+    return answer_client(
+        exchange,
+        (("error", refusal.error), ("error_description", refusal.description)),
+        client=exchange.client,
+        redirect_uri=exchange.redirect_uri,
+        state=exchange.parameter("state") if once else None,
+        mode=response_mode(exchange),
+    )
 
 
 def as_page(exchange: Exchange, refusal: Refusal) -> Response:

@@ -53,6 +53,7 @@ class PendingConsent:
     code_challenge: str = ""
     device: str = ""
     nonce: str | None = None
+    response_mode: str = "query"
 
 
 @value

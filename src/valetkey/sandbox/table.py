@@ -41,7 +41,7 @@ from valetkey.sandbox.checks.redirect_uri_exact import redirect_uri_exact
 from valetkey.sandbox.checks.redirect_uri_same import redirect_uri_same
 from valetkey.sandbox.checks.refresh_token_known import refresh_token_known
 from valetkey.sandbox.checks.refresh_token_usable import refresh_token_usable
-from valetkey.sandbox.checks.response_mode_query import response_mode_query
+from valetkey.sandbox.checks.response_mode_known import response_mode_known
 from valetkey.sandbox.checks.response_type_code import response_type_code
 from valetkey.sandbox.checks.scope_allowed import scope_allowed
 from valetkey.sandbox.checks.scope_not_wider import scope_not_wider
@@ -124,7 +124,7 @@ AUTHORIZATION = (
     redirect_uri_exact,  # until here a page, from here on a redirect
     parameters_single,
     response_type_code,
-    response_mode_query,
+    response_mode_known,
     pkce_required,
     scope_allowed,
     prompt_known,

@@ -47,7 +47,28 @@ def approve(
     """
     visitor = Visitor(over_http if isinstance(respond, str) else respond)
     wanted = PASSWORDS.get(account, "") if password is None else password
-    return visitor.walk(location, {"account": account, "password": wanted, "decision": decision})
+    target = visitor.walk(location, {"account": account, "password": wanted, "decision": decision})
+    if visitor.posting:
+        message = "the provider posts its answer: use approve_posting"
+        raise VisitFailed(message)
+    return target
+
+
+def approve_posting(
+    respond: Respond | str,
+    location: str,
+    *,
+    account: str = "alice",
+    decision: str = "allow",
+) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """Where the resource owner's browser posts to, and what, at the end of `approve` with response_mode form_post."""
+    visitor = Visitor(over_http if isinstance(respond, str) else respond)
+    answers = {"account": account, "password": PASSWORDS.get(account, ""), "decision": decision}
+    target = visitor.walk(location, answers)
+    if not visitor.posting:
+        message = "the provider redirects: use approve"
+        raise VisitFailed(message)
+    return target, visitor.posting
 
 
 def approve_device(
@@ -72,10 +93,12 @@ class Visitor:
     def __init__(self, respond: Respond) -> None:
         self._respond = respond
         self.cookies: dict[str, str] = {}
+        self.posting: tuple[tuple[str, str], ...] = ()
 
     def walk(self, location: str, answers: dict[str, str], *, ends: str = "") -> str:
         """Follow redirects and fill in forms until another origin is reached; that URL.
 
+        Where a form leads there, its fields stand in `posting`: what a browser would post.
         ends: a text of the page that is the end of the way; its heading is then the answer.
         """
         origin = _origin(location)
@@ -94,6 +117,9 @@ class Visitor:
             if ends and ends in page:
                 return page.partition("<h1>")[2].partition("</h1>")[0]
             form = self._form(response, page)
+            if not form.action.startswith("/"):
+                self.posting = tuple(form.fields.items())
+                return form.action
             sent = {**form.fields, **{name: text for name, text in answers.items() if name in form.choices}}
             response = self.request("POST", origin + form.action, tuple(sent.items()))
         message = f"no callback after {MAX_STEPS} steps"

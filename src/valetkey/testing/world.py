@@ -9,7 +9,7 @@ from valetkey.drivers.drive import drive
 from valetkey.drivers.ports import Ports
 from valetkey.effects import LOST, UNKNOWN
 from valetkey.errors import StoreError, TransportError
-from valetkey.http import Headers, Request
+from valetkey.http import FORM, Headers, Request, write_form
 from valetkey.keys.local import LocalKeyRing
 from valetkey.keys.signer import LocalSigner
 from valetkey.providers.catalog import load_provider
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from valetkey.connections.connection import Connection
     from valetkey.effects import AnyEffect, Event, Key, Op, Outcome, Page, Row, Send
-    from valetkey.http import Response
+    from valetkey.http import Pairs, Response
     from valetkey.providers.provider import Rotation
     from valetkey.providers.registration import Registration
     from valetkey.sandbox.clients import RotationMode
@@ -317,3 +317,12 @@ def callback_request(location: str, set_cookies: tuple[str, ...]) -> Request:
     jar = "; ".join(cookie.partition(";")[0] for cookie in set_cookies if "Max-Age=0" not in cookie)
     target = "/" + location.split("/", 3)[3]
     return Request("GET", target, Headers((("Cookie", jar),)) if jar else Headers())
+
+
+def posted_request(location: str, fields: Pairs, set_cookies: tuple[str, ...]) -> Request:
+    """What a browser sends when the provider's page posts these fields there (`sandbox.approve_posting`).
+
+    Only cookies that cross sites come along.
+    """
+    asked = callback_request(location, tuple(cookie for cookie in set_cookies if "SameSite=None" in cookie))
+    return Request("POST", asked.url, asked.headers.with_set("Content-Type", FORM), write_form(fields).encode())

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from valetkey.http import with_query
-from valetkey.sandbox.answers import redirect_answer
 from valetkey.sandbox.endpoints.asking import CONSENT_SECONDS, consent_page, sign_in_page
 from valetkey.sandbox.exchange import Refusal
-from valetkey.sandbox.refusals import answered
+from valetkey.sandbox.responses import answer_client, response_mode
 from valetkey.sandbox.sessions import current_session
 from valetkey.sandbox.state import PendingConsent, fingerprint
 from valetkey.sandbox.tokens import issue_code
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.http import Response
+    from valetkey.http import Pairs, Response
     from valetkey.sandbox.exchange import Exchange
 
 
@@ -39,6 +37,7 @@ def authorize(exchange: Exchange) -> Response:
         state=exchange.parameter("state"),
         code_challenge=exchange.code_challenge,
         nonce=exchange.parameter("nonce"),
+        response_mode=response_mode(exchange),
     )
     if "none" not in prompt:
         return consent_page(exchange, session, pending, leads_to=exchange.redirect_uri)
@@ -49,12 +48,25 @@ def authorize(exchange: Exchange) -> Response:
 
 
 def redirect_with_code(exchange: Exchange, consent: PendingConsent) -> Response:
-    """The successful authorization response, with `state` as it came and `iss` (RFC 9207 section 2)."""
-    pairs = [("code", issue_code(exchange.sandbox, consent, now=exchange.now))]
-    return redirect_answer(with_query(consent.redirect_uri, answered(exchange, pairs, state=consent.state)))
+    """The successful authorization response (RFC 6749 section 4.1.2)."""
+    return _answer(exchange, consent, (("code", issue_code(exchange.sandbox, consent, now=exchange.now)),))
 
 
 def redirect_denied(exchange: Exchange, consent: PendingConsent) -> Response:
     """RFC 6749 section 4.1.2.1."""
-    pairs = [("error", "access_denied"), ("error_description", "The resource owner did not allow access.")]
-    return redirect_answer(with_query(consent.redirect_uri, answered(exchange, pairs, state=consent.state)))
+    pairs = (("error", "access_denied"), ("error_description", "The resource owner did not allow access."))
+    return _answer(exchange, consent, pairs)
+
+
+def _answer(exchange: Exchange, consent: PendingConsent, pairs: Pairs) -> Response:
+    client = exchange.sandbox.client(consent.client_id)
+    if client is None:
+        raise Refusal("invalid_client", "The client is not registered any more.")
+    return answer_client(
+        exchange,
+        pairs,
+        client=client,
+        redirect_uri=consent.redirect_uri,
+        state=consent.state,
+        mode=consent.response_mode,
+    )

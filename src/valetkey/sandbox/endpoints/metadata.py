@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.clients import GRANT_TYPES
+from valetkey.sandbox.responses import RESPONSE_MODES
 from valetkey.sandbox.signing import ALGORITHMS
 from valetkey.sandbox.spoilt import spoil
 
@@ -33,7 +34,8 @@ def metadata(exchange: Exchange) -> Response:
         "id_token_signing_alg_values_supported": list(ALGORITHMS),
         "scopes_supported": list(scopes),
         "response_types_supported": ["code"],
-        "response_modes_supported": ["query"],
+        "response_modes_supported": list(RESPONSE_MODES),
+        "authorization_signing_alg_values_supported": list(ALGORITHMS),
         "grant_types_supported": list(dict.fromkeys((*GRANT_TYPES, *registered))),
         "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
         "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
