@@ -121,6 +121,7 @@ def look_at_connections(person: Person, viewer: Viewer) -> None:
 
 def look_at_refusals(person: Person, viewer: Viewer) -> None:
     for title, path in {
+        "implicit-answer": f"callback/{OAUTH2}#access_token=canary",
         "not-found": "nowhere",
         "other-browser": f"callback/{OAUTH2}?code=c&state=AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA&iss=x",
         "no-state": f"callback/{OAUTH2}",
@@ -128,6 +129,8 @@ def look_at_refusals(person: Person, viewer: Viewer) -> None:
         "bad-return": f"connect/{OAUTH1}?return_to=//evil.example",
     }.items():
         person.open(path)
+        if "#" in path:
+            person.page.get_by_role("heading", name="This answer is not safe to use").wait_for()
         viewer.look(title)
     person.deployment.sandbox.faults.add(endpoint="token", fault="status", status=503, retry_after=7)
     person.press_connect(OAUTH2)

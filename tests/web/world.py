@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
+import valetkey.web
 from valetkey.connections.settings import Settings
 from valetkey.drivers.drive import drive
 from valetkey.drivers.ports import Ports
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+TEMPLATES = Path(valetkey.web.__file__).parent / "templates"
 BASE = "https://app.example/oauth"
 CANARY = "canary-7f3a"  # in every secret; it may stand in no page
 SAME_ORIGIN = (("Sec-Fetch-Site", "same-origin"),)
@@ -226,6 +230,20 @@ def forms_of(response: Response) -> Iterator[tuple[str, dict[str, str]]]:
 
 def text_of(response: Response) -> str:
     return response.body.decode()
+
+
+def without_our_script(response: Response) -> str:
+    """The page without the one script that it may have, which must be a file of ours that the policy names by hash."""
+    page, policy = text_of(response), response.headers.get("content-security-policy") or ""
+    sources = policy.partition("script-src ")[2].partition(";")[0].split()
+    found = re.search(r"<script>(.*?)</script>", page, re.DOTALL)
+    if found is None:
+        assert sources == []
+        return page
+    script = found.group(1)
+    assert script in {file.read_text().rstrip("\n") for file in TEMPLATES.glob("*.js")}
+    assert sources == [f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"]
+    return page.replace(found.group(0), "")
 
 
 def location(response: Response) -> str:

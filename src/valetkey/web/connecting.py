@@ -12,9 +12,9 @@ from valetkey.connections.links import begin_from_link, read_link
 from valetkey.connections.registrations import requested
 from valetkey.connections.scope import read_ask
 from valetkey.connections.settings import read_return_to
-from valetkey.errors import RequestRefused
+from valetkey.errors import CallbackError, RequestRefused
 from valetkey.http import with_query
-from valetkey.web import forms
+from valetkey.web import forms, fragments
 from valetkey.web.pages import form_actions, own_title, redirect, render, shown_text
 from valetkey.web.visit import authorization_endpoint, method_not_allowed, read_account
 
@@ -82,14 +82,21 @@ def connect(visit: Visit) -> Op[Response]:
 def callback(visit: Visit) -> Op[Response]:
     """The end of an authorization: to a clean URL, so that neither code nor state stays in the address bar."""
     settings, name = visit.settings, visit.name
-    _ = yield from requested(settings, name)
-    finished = yield from finish_authorization(settings, visit.request, resource_owner=visit.owner)
+    registration = yield from requested(settings, name)
+    try:
+        finished = yield from finish_authorization(settings, visit.request, resource_owner=visit.owner)
+    except CallbackError as error:
+        if visit.request.method == "GET" and fragments.unanswered(registration, visit):
+            return fragments.looking(visit, error)
+        raise
     return redirect(after_callback(settings, finished.return_to, name), finished.set_cookies)
 
 
 def callback_by_form(visit: Visit) -> Op[Response]:
     """The same where the provider posts its answer (OAuth 2.0 Form Post Response Mode section 2)."""
     registration = yield from requested(visit.settings, visit.name)
+    if fragments.was_seen(visit):
+        fragments.refuse_seen(visit)
     if not posts_back(registration):
         return method_not_allowed(visit, ("GET",))
     fields = forms.read_body(visit.request)

@@ -1,7 +1,8 @@
 """Pages: templates filled with values, and the headers that every answer carries.
 
-The one rule: jinja2 escapes everything, and only the style sheet of ours is inserted as it is, named by its hash in the
-Content-Security-Policy. No scripts, no external resources. Templates are files in `templates/`, shipped in the wheel.
+The one rule: jinja2 escapes everything, and only our own style sheet and scripts are inserted as they are, named by
+their hashes in the Content-Security-Policy. A page has a script only where a callback may have a fragment
+(`fragments`); no external resources. Templates are files in `templates/`, shipped in the wheel.
 """
 
 from __future__ import annotations
@@ -47,33 +48,50 @@ MONTHS = (
     *("July", "August", "September", "October", "November", "December"),
 )
 
-_made: list[Any] = []  # the environment and the style sheet: made of our own files, once per process
+_made: list[Any] = []  # the environment, once per process
+_inserts: dict[str, tuple[Any, str]] = {}  # style sheet and scripts, with their hashes: made of our own files
 
 
 def render(
-    settings: Settings, template: str, *, status: int = 200, form_action: str = "'none'", **fields: object
+    settings: Settings,
+    template: str,
+    *,
+    status: int = 200,
+    form_action: str = "'none'",
+    script: str = "",
+    **fields: object,
 ) -> Response:
-    """The page as a response. form_action: what the page's forms may lead to, as sources of the policy."""
-    environment, style, style_source = _templates()
+    """The page as a response.
+
+    form_action: what the page's forms may lead to, as sources of the policy. script: the name of its only script.
+    """
+    environment = _environment()
+    style, style_source = _inserted("style.css")
+    code, script_source = _inserted(f"{script}.js") if script else ("", "")
     text = environment.get_template(f"{template}.html").render(
-        application=shown_text(settings.application), base=settings.base_url, style=style, **fields
+        application=shown_text(settings.application), base=settings.base_url, style=style, script=code, **fields
     )
     policy = (
         f"default-src 'none'; style-src {style_source}; form-action {form_action}; "
         "frame-ancestors 'none'; base-uri 'none'"
-    )
+    ) + (f"; script-src {script_source}" if script else "")
     headers = Headers((("Content-Type", HTML), ("Content-Security-Policy", policy), *PROTECTIVE))
     return Response(status, headers, text.encode())
 
 
-def render_refusal(settings: Settings, refusal: Refusal, *, registration: str = "") -> Response:
-    """The page for a reason, with a way to start again where that helps."""
+def render_refusal(settings: Settings, refusal: Refusal, *, registration: str = "", script: str = "") -> Response:
+    """The page for a reason, with a way to start again where that helps.
+
+    script: see `render`; what it posts comes to our own origin.
+    """
     reason = reason_for(refusal.word)
     known = settings.registrations.get(registration)
     response = render(
         settings,
         "refusal",
         status=refusal.status,
+        form_action="'self'" if script else "'none'",
+        script=script,
         reason=reason,
         code=refusal.code,
         restart=(settings.connect_page(registration) if known else f"{settings.base_url}/connections"),
@@ -158,13 +176,9 @@ def shown_date(seconds: int) -> str:
     return f"{day} {MONTHS[month]} {year_of_era + era * 400 + (month < 2)}"
 
 
-def _templates() -> tuple[Any, Any, str]:
+def _environment() -> Any:
     if not _made:
-        from base64 import b64encode
-        from hashlib import sha256
-
         from jinja2 import Environment, PackageLoader, StrictUndefined
-        from markupsafe import Markup
 
         environment = Environment(
             loader=PackageLoader("valetkey.web", "templates"),
@@ -174,8 +188,19 @@ def _templates() -> tuple[Any, Any, str]:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        source = environment.get_template("style.css").render()
+        _made[:] = [environment]
+    return _made[0]
+
+
+def _inserted(name: str) -> tuple[Any, str]:
+    """The file as it goes into a page, and the source that the policy allows."""
+    if name not in _inserts:
+        from base64 import b64encode
+        from hashlib import sha256
+
+        from markupsafe import Markup
+
+        source = _environment().get_template(name).render()
         digest = b64encode(sha256(source.encode()).digest()).decode()
-        _made[:] = [(environment, Markup(source), f"'sha256-{digest}'")]  # noqa: S704 - our own file
-    made: tuple[Any, Any, str] = _made[0]
-    return made
+        _inserts[name] = (Markup(source), f"'sha256-{digest}'")  # noqa: S704 - our own file
+    return _inserts[name]

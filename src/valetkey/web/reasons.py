@@ -106,6 +106,14 @@ REASONS: dict[str, Reason] = {
     "malformed_callback": Reason(
         400, "The answer cannot be read", f"The service's answer is incomplete. {NOTHING}", AGAIN
     ),
+    "implicit_answer": Reason(
+        400,
+        "This answer is not safe to use",
+        "The service put its answer behind the # of the address, where the keys to an account do not belong (RFC 9700 "
+        f"section 2.1.2). We did not look at it. {NOTHING}",
+        "Tell the operator of this application: it must be registered with the service for the authorization code "
+        "grant (response_type code).",
+    ),
     "verifier_missing": Reason(400, "The answer is incomplete", f"A part of it is missing. {NOTHING}", AGAIN),
     "token_mismatch": Reason(
         400, "This does not belong together", f"The answer does not match what was started here. {NOTHING}", AGAIN

@@ -9,7 +9,7 @@ z, 0 to 9 and hyphens; everything else is the same 404. GET changes nothing but 
     GET  /connect/{registration}    a page with one button
     POST /connect/{registration}    303 to the provider                   our own form, or a page of our origin
     GET  /callback/{context}        303 to return_to or to /connections
-    POST /callback/{context}        the same, for contexts with response_mode form_post or form_post.jwt
+    POST /callback/{context}        the same, for contexts with response_mode form_post(.jwt); and `fragments`
     GET  /verifier/{registration}   a form for the verifier that a provider shows (`oob`)
     POST /verifier/{registration}   the same end as a callback            a page of our origin, or our own form
     GET  /link/{link}               a connect link's page with one button; a robot that opens it does nothing
