@@ -40,6 +40,8 @@ class AsyncVault(Front):
         """The program's result. A caller that is cancelled stops waiting; the program goes on to its end."""
         from valetkey.drivers.tasks import run_shielded
 
+        if self._recorder is not None:
+            op = self._recorder.watch(op)
         return await run_shielded(self._run(op))
 
     async def _run(self, op: Op[T]) -> T:

@@ -135,3 +135,14 @@ class RefreshInProgress(ValetkeyError):
     def __init__(self, retry_after: float) -> None:
         self.retry_after = retry_after
         super().__init__(f"a refresh is under way or cooling down: try again in {retry_after:.1f} s")
+
+
+def describe_error(error: Exception) -> str:
+    """The error's kind, its word and its text; the text only where the error is ours, and so holds no secret."""
+    kind = type(error).__name__
+    if not isinstance(error, ValetkeyError):
+        return f"{kind} (its text is withheld)"
+    word = getattr(error, "reason", "") or getattr(error, "error", "")
+    if isinstance(error, TransportError):
+        word = "maybe received" if error.maybe_received else "not received"
+    return f"{kind} {word}: {error}" if word else f"{kind}: {error}"

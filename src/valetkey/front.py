@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from valetkey.effects import Event, Op
     from valetkey.keys import KeyRing
     from valetkey.stores import Store
+    from valetkey.trace.watch import Recorder
 
     T = TypeVar("T")
 
@@ -38,11 +39,13 @@ class Front:
         events: Events | None = None,
         on_event: Callable[[Event], object] | None = None,
         on_unsaved: Callable[[str], object] | None = None,
+        trace: str = "",
     ) -> None:
         """Build a vault by hand; `from_env` is the usual way. What is left out is the one for production.
 
         on_event: is told of every event (docs/events.md), once it is written. on_unsaved: gets the one line that holds
         fresh tokens, sealed, which the store did not take: keep it, `valetkey rescue import` reads it.
+        trace: where redacted traces go, `log` or a folder (docs/trace.md); empty: nothing is traced.
         """
         from valetkey.drivers.defaults import LazyTransport, build_ports
         from valetkey.drivers.events import Listeners, LogEvents
@@ -63,6 +66,13 @@ class Front:
             clock=clock,
             events=self._listeners,
         )
+
+        self._recorder: Recorder | None = None
+        if trace:
+            from valetkey.trace.sinks import sink_of
+            from valetkey.trace.watch import Recorder
+
+            self._recorder = Recorder(self.settings, keys, sink_of(trace))
 
     _awaited = False
 
@@ -90,7 +100,7 @@ class Front:
         keys = open_key_ring(found.key.reveal(), random=system_random, environ=environ, environment=found.environment)
         store = open_store(found.store.reveal(), environ=environ, serverless=found.platform, awaited=cls._awaited)
         hooks: dict[str, Any] = {name: load_hook(hook) for name, hook in found.hooks.items()}
-        return cls(settings(found), store=store, keys=keys, **hooks)
+        return cls(settings(found), store=store, keys=keys, trace=found.trace, **hooks)
 
     def invocation(self, context: object) -> Invocation:
         """For the length of a `with` block, lets valetkey see how much time is left; sends events at its end.

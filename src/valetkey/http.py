@@ -96,11 +96,15 @@ class Request:
 
 @value
 class Response:
-    """An HTTP response, either way."""
+    """An HTTP response, either way.
+
+    refusal: of a page of ours that refuses something, why; for traces (`valetkey.trace`), never sent.
+    """
 
     status: int
     headers: Headers = Headers()
     body: bytes = b""
+    refusal: str = ""
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} octets)"

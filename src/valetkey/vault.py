@@ -37,6 +37,8 @@ class Vault(Front):
 
     def run(self, op: Op[T]) -> T:
         """The program's result, every effect performed here and now."""
+        if self._recorder is not None:
+            op = self._recorder.watch(op)
         if not self._tells_alone:
             return drive(op, self._ports.answer)
         with self._listeners.collect() as events:

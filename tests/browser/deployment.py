@@ -50,8 +50,8 @@ def signed_in(request: Request) -> str | None:
 class Deployment:
     """Started by `with`; the SQLite file stays in the directory."""
 
-    def __init__(self, directory: Path, *, gateway: str = "lambda") -> None:
-        self.database = directory / "connections.db"
+    def __init__(self, directory: Path, *, gateway: str = "lambda", **settings: str) -> None:
+        self.database, self._settings = directory / "connections.db", settings
         self._opened = ExitStack()
         try:
             self._start(gateway)
@@ -75,6 +75,7 @@ class Deployment:
             "VALETKEY_APPLICATION": "Notes",
             "VALETKEY_COMPLETION_URL": f"{self.origin}/app/complete",
             "VALETKEY_SANDBOX_BASE_URL": self.provider_url,
+            **self._settings,
         }
         for name, client in zip(NAMES, clients, strict=False):
             assert client.secret is not None

@@ -521,3 +521,22 @@ def test_an_issuer_that_cannot_be_used_is_named(more: dict[str, str], named: str
         read_configuration({**SOUND, **ISSUER, **more})
 
     assert any(named in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_traces_go_to_the_log_or_into_a_folder() -> None:
+    assert read_configuration(SOUND).trace == ""
+    assert read_configuration({**SOUND, "VALETKEY_TRACE": "log"}).trace == "log"
+    assert read_configuration({**SOUND, "VALETKEY_TRACE": "/var/tmp/traces"}).trace == "/var/tmp/traces"
+
+
+def test_a_folder_for_traces_is_refused_where_it_would_be_lost() -> None:
+    (problem,) = problems_of(
+        {
+            **SOUND,
+            "VALETKEY_STORE": "sqlite:///tmp/v.db?ephemeral=accepted",
+            "VALETKEY_TRACE": "/tmp/traces",
+            "AWS_LAMBDA_FUNCTION_NAME": "f",
+        }
+    )
+
+    assert problem == "VALETKEY_TRACE: a folder is lost on AWS Lambda: write log, and keep the function's log"

@@ -76,6 +76,9 @@ class Blocking:
     def open(self, place: Place, sealed: bytes) -> bytes:
         return sealed
 
+    def derive(self, place: Place) -> bytes:
+        return place.purpose.encode()
+
 
 def test_a_program_runs_with_blocking_ports_in_worker_threads() -> None:
     blocking = Blocking()

@@ -10,6 +10,7 @@
     valetkey keys generate|rotate|reseal                 sealing keys: make one, bring it in, seal every row with it
     valetkey doctor                                      what is wrong with the deployment
     valetkey doctor oauth1                               which mistake makes a signature that is refused
+    valetkey trace list|har|connect                      what happened on the wire, as HAR files without secrets
     valetkey providers list|show                         what the catalog knows
 
 Every command takes `--json`, for errors too: `{"error": ..., "problems": [...]}` on standard error. The status is 0, 1

@@ -25,6 +25,7 @@ LAZY = {
     "rescue": "Fresh tokens that came too late to be stored, sealed.",
     "serve": "Put a Lambda handler behind a local API gateway.",
     "store": "The place where connections are kept: make it, check it.",
+    "trace": "What passed between a browser, the deployment and a provider, as HAR files without secrets.",
     "sandbox": "Serve a strict OAuth 1.0a and 2.0 provider to try things on.",
 }
 

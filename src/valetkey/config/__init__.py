@@ -17,6 +17,7 @@
 | `VALETKEY_WEBHOOK_SECRET` | | what signs them, `whsec_...`; several are separated by blanks, and all of them sign |
 | `VALETKEY_WEBHOOK_EVENTS` | `webhook_events` | which events; all where it is left out |
 | `VALETKEY_ON_EVENT`, `VALETKEY_ON_UNSAVED` | `on_event`, `on_unsaved` | functions that are told, `module:function` |
+| `VALETKEY_TRACE` | `trace` | `log` or a folder: redacted traces for `valetkey trace` |
 | `VALETKEY_PROVIDERS_DIR` | `providers_dir`, `[providers.NAME]` | providers that the catalog does not have |
 | `VALETKEY_SANDBOX_BASE_URL` | `sandbox_base_url` | where the sandbox provider listens |
 | `VALETKEY_<NAME>_...` | `[registrations.NAME]` | one registration; see `registrations.py` |
@@ -60,6 +61,7 @@ class Configuration:
     key: the key ring's text, or `file:` and a path; `keys.open.open_key_ring` reads both.
     platform: the serverless platform that this runs on; empty where none was recognized.
     hooks: names of functions that are told of events: `on_event`, `on_unsaved`.
+    trace: where redacted traces go: `log`, or a folder; empty where nothing is traced.
     """
 
     store: Secret
@@ -74,6 +76,7 @@ class Configuration:
     platform: str = ""
     webhook: Webhook | None = None
     hooks: Mapping[str, str] = NO_HOOKS
+    trace: str = ""
 
 
 def read_configuration(environ: Mapping[str, str], file: str | None = None) -> Configuration:
@@ -96,6 +99,7 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
         platform=found_platform,
         webhook=read_webhook(sources),
         hooks=read_hooks(sources),
+        trace=_trace(sources, found_platform),
     )
     _check_return_to(sources, configuration)
     sources.check_unknown()
@@ -180,6 +184,13 @@ def _environment(sources: Sources) -> str:
     if not is_name(name):
         sources.problem("environment", "it is a name of a-z, 0-9 and -, such as production")
     return name
+
+
+def _trace(sources: Sources, found_platform: str) -> str:
+    destination = sources.text("trace")
+    if destination and destination != "log" and found_platform:
+        sources.problem("trace", f"a folder is lost on {found_platform}: write log, and keep the function's log")
+    return destination
 
 
 def _return_hosts(sources: Sources) -> tuple[str, ...]:

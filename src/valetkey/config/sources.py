@@ -12,7 +12,7 @@ MAX_FILE_CHARACTERS = 1_000_000
 GENERAL = (
     "store", "key", "key_file", "base_url", "application", "environment", "return_to", "return_hosts",
     "completion_url", "providers_dir", "sandbox_base_url", "webhook_url", "webhook_secret", "webhook_events",
-    "on_event", "on_unsaved",
+    "on_event", "on_unsaved", "trace",
 )  # fmt: skip
 # Longest first: CLIENT_SECRET_FILE is not a registration called "...-client-secret" with a FILE.
 OF_REGISTRATIONS = (

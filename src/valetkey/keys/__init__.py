@@ -24,6 +24,10 @@ if TYPE_CHECKING:
             """`vk1.<key id>.<base64url>` as ASCII octets."""
             ...
 
+        def derive(self, place: Place) -> bytes | Awaitable[bytes] | WireOp[bytes]:
+            """32 octets that only this ring can make, for a place where nothing is sealed. Raises KeyUnavailable."""
+            ...
+
         def open(self, place: Place, sealed: bytes) -> bytes | Awaitable[bytes] | WireOp[bytes]:
             """The plaintext. Raises KeyUnavailable, SealBroken."""
             ...

@@ -117,6 +117,11 @@ def _malformed() -> SealBroken:
     return SealBroken("a sealed value is not in the form vk1.<key id>.<base64url>")
 
 
+def derive(key: bytes, place: Place) -> bytes:
+    """The place's own key, for another use than sealing: the place must be one where nothing is ever sealed."""
+    return _derive(key, place.purpose, length_prefixed(place.fields))[0]
+
+
 def _derive(key: bytes, purpose: str, fields: bytes) -> tuple[bytes, bytes]:
     """The place's own key and its commitment: HKDF-SHA256 (RFC 5869) to 48 octets. fields: the place's, prefixed."""
     info = b"valetkey/1/" + purpose.encode("utf-8", "surrogatepass")

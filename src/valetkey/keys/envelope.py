@@ -79,6 +79,10 @@ class EnvelopeKeyRing:
         nonce = yield from Random(aead.NONCE_OCTETS)
         return aead.seal(key, place, key_id=key_id, plaintext=plaintext, nonce=nonce)
 
+    def derive(self, place: Place) -> WireOp[bytes]:
+        """32 octets from the first key, for that place alone. Raises KeyUnavailable, StoreError."""
+        return aead.derive((yield from self._key(self.key_ids[0])), place)
+
     def open(self, place: Place, sealed: bytes) -> WireOp[bytes]:
         """The plaintext. Raises KeyUnavailable, SealBroken, and StoreError where the service does not answer."""
         key = yield from self._key(aead.key_id_of(sealed))

@@ -57,6 +57,10 @@ class LocalKeyRing:
         nonce = self._random(aead.NONCE_OCTETS)
         return aead.seal(self._keys[key_id], place, key_id=key_id, plaintext=plaintext, nonce=nonce)
 
+    def derive(self, place: Place) -> bytes:
+        """32 octets from the first key, for that place alone."""
+        return aead.derive(self._keys[self.key_ids[0]], place)
+
     def open(self, place: Place, sealed: bytes) -> bytes:
         """The plaintext. Raises KeyUnavailable where the key is not in the ring, SealBroken otherwise."""
         key_id = aead.key_id_of(sealed)

@@ -19,7 +19,7 @@ z, 0 to 9 and hyphens; everything else is the same 404. GET changes nothing but 
 from __future__ import annotations
 
 from valetkey.connections.codec import APPLICATION
-from valetkey.errors import RequestRefused
+from valetkey.errors import RequestRefused, describe_error
 from valetkey.http import Headers
 from valetkey.value import replace
 from valetkey.web import connecting, forms, listing, verifying
@@ -71,7 +71,8 @@ def respond(settings: Settings, request: Request, resource_owner: str | None) ->
         cookies = tuple(("Set-Cookie", cookie) for cookie in getattr(error, "set_cookies", ()))
         if response.status == 401:  # 9110 s15.5.2: a challenge is due; no browser knows this scheme, so none asks
             cookies = (("WWW-Authenticate", "Session"), *cookies)
-        return without_body(request, replace(response, headers=Headers((*response.headers.pairs, *cookies))))
+        headers = Headers((*response.headers.pairs, *cookies))
+        return without_body(request, replace(response, headers=headers, refusal=describe_error(error)))
 
 
 def match(settings: Settings, target: str) -> tuple[Mapping[str, Handler], str]:

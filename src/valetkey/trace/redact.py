@@ -1,0 +1,343 @@
+"""Redaction by allow-list: what is known to be harmless is shown, everything else becomes a fingerprint.
+
+    fp-9c1a2b3c4d5e        of a short value
+    fp-9c1a2b3c4d5e-43     of one of 43 characters; under 16 the length would say too much
+
+Equal values have equal fingerprints wherever they stand: in a query, a form, JSON, a header or a claim. The one rule:
+a value that was once taken for a secret is one everywhere, also inside a value that would have been shown.
+Not here: which names and words are harmless (`words`), the form of an entry (`entries`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from base64 import b64decode
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from valetkey.digest import hmac_sha256
+from valetkey.http import base64url_decode, is_loopback, percent_decode, read_form, read_url
+from valetkey.keys.aead import length_prefixed
+from valetkey.trace.words import (
+    FETCH,
+    MEDIA_TYPES,
+    PATHS,
+    RESPONSE_TYPES,
+    RULES,
+    SCHEMES,
+    SCOPES,
+    WORDS,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from valetkey.http import Pairs
+
+DIGITS = 12
+MIN_SHOWN_LENGTH = 16
+MIN_SECRET = 6
+MAX_DEPTH = 6
+MAX_MEMBERS = 64
+MAX_READ = 65_536
+MAX_NUMBER = 13
+_CODE = re.compile(r"[a-z_]{1,64}")
+_NUMBER = re.compile(rf"-?[0-9]{{1,{MAX_NUMBER}}}")
+_DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
+_PARAMETER = re.compile(r'([A-Za-z_]{1,40})="([^"]{0,4096})"|([A-Za-z_]{1,40})=([^",\s]{0,4096})')
+_FLOW_COOKIE = re.compile(r"(__Host-vk-|vk-)[0-9a-f]{12}")
+_SEGMENT = re.compile(r"[A-Za-z0-9._~:=-]{1,64}")
+_VERSION = re.compile(r"v?[0-9]{1,2}(\.[0-9]{1,2})?")
+_ATTRIBUTE = re.compile(r"Secure|HttpOnly|Path=/|Max-Age=[0-9]{1,9}|SameSite=(Lax|Strict|None)", re.IGNORECASE)
+
+
+class Known:
+    """What this deployment's configuration says openly: URLs, hosts, scopes, names of registrations and parameters."""
+
+    def __init__(self) -> None:
+        self.urls: set[str] = set()
+        self.hosts: set[str] = set()
+        self.scopes: set[str] = set(SCOPES)
+        self.names: set[str] = set()
+        self.segments: set[str] = set(PATHS)
+
+    def add_url(self, text: str) -> None:
+        """Take note of a URL."""
+        try:
+            url = read_url(text)
+        except ValueError:
+            return
+        self.urls.add(text)
+        self.hosts.add(url.host)
+        self.segments.update(url.path.split("/"))
+        self.names.update(name for name, _ in read_form(url.query))
+
+    def add_host(self, text: str) -> None:
+        """Take note of a host that a request went to: where it may go is the configuration's choice."""
+        with suppress(ValueError):
+            self.hosts.add(read_url(text).host)
+
+    def says(self, text: str) -> bool:
+        """Whether the configuration says it openly, so that it cannot be a secret."""
+        return text in self.scopes or any(text in url for url in self.urls)
+
+
+class Redactor:
+    """The redaction of one run of a program, which remembers every secret that it met."""
+
+    def __init__(self, key: bytes, known: Known) -> None:
+        self._key, self._known = key, known
+        self.secrets: set[str] = set()
+
+    def fingerprint(self, text: str) -> str:
+        """The fingerprint, without taking the text for a secret from now on."""
+        digits = hmac_sha256(self._key, text.encode("utf-8", "surrogatepass")).hex()[:DIGITS]
+        return f"fp-{digits}-{len(text)}" if len(text) >= MIN_SHOWN_LENGTH else f"fp-{digits}"
+
+    def identifier(self, *texts: str) -> str:
+        """What a flow or a connection is called in a trace: hexadecimal digits that tell nothing of it."""
+        return hmac_sha256(self._key, length_prefixed(("id", *texts))).hex()
+
+    def scrub(self, text: str) -> str:
+        """A sentence of ours; only what stands before its colon where a secret stands in it."""
+        parts = (text, text.partition(":")[0])
+        return next((part for part in parts if not self.tainted(part)), "withheld: a secret stands in it")
+
+    def secret(self, text: str) -> str:
+        """The fingerprint of a secret; a JWT with its header and claims beside it, each redacted."""
+        if not text:
+            return ""
+        self._remember(text)
+        shown = self.fingerprint(text)
+        return f"{shown} {described}" if (described := self._jwt(text)) else shown
+
+    def _remember(self, text: str) -> None:
+        if len(text) >= MIN_SECRET and not self._known.says(text):
+            self.secrets.add(text)
+
+    def tainted(self, text: str) -> bool:
+        """Whether a secret stands in it."""
+        return any(secret in text for secret in self.secrets)
+
+    def _shown(self, text: str, *, harmless: bool) -> str:
+        return text if harmless and not self.tainted(text) else self.secret(text)
+
+    # What a rule of `words` names
+
+    def word(self, text: str) -> str:
+        """A word of the protocols."""
+        return self._shown(text, harmless=text in WORDS or text in RESPONSE_TYPES)
+
+    words = word
+
+    def code(self, text: str) -> str:
+        """An error code, as RFC 6749 section 5.2 writes them."""
+        return self._shown(text, harmless=bool(_CODE.fullmatch(text)) or bool(_NUMBER.fullmatch(text)))
+
+    def number(self, text: str) -> str:
+        """A number or a moment."""
+        return self._shown(text, harmless=bool(_NUMBER.fullmatch(text)))
+
+    def flag(self, text: str) -> str:
+        """True or false."""
+        return self._shown(text, harmless=text in ("true", "false"))
+
+    def scope(self, text: str) -> str:
+        """Each scope that the configuration names; the others as fingerprints."""
+        return " ".join(self._shown(part, harmless=part in self._known.scopes) for part in re.split(r"[ ,]+", text))
+
+    def nested(self, text: str) -> str:
+        """What should have been an object."""
+        return self.secret(text)
+
+    def url(self, text: str) -> str:
+        """A URL that is configured, or one on a host that is; `oob` too."""
+        if text in self._known.urls or text == "oob":
+            return self._shown(text, harmless=True)
+        try:
+            url = read_url(text)
+        except ValueError:
+            return self.secret(text)
+        if url.host not in self._known.hosts and not is_loopback(url.host):
+            return self.secret(text)
+        path = "/".join(self._segment(part, open_path=True) for part in url.path.split("/"))
+        return self._shown(url.origin, harmless=True) + path + self.query(url.query)
+
+    def location(self, text: str) -> str:
+        """Where a browser is sent: a URL, or a path of ours."""
+        if text.startswith("/"):
+            path, _, query = text.partition("?")
+            return "/".join(self._segment(part, open_path=False) for part in path.split("/")) + self.query(query)
+        return self.url(text)
+
+    def host(self, text: str) -> str:
+        """A host that is configured."""
+        return self._shown(text, harmless=text.partition(":")[0].lower() in self._known.hosts)
+
+    def media_type(self, text: str) -> str:
+        """Media types; parameters are left out."""
+        kinds = [part.partition(";")[0].strip().lower() for part in text.split(",")]
+        return ", ".join(self._shown(kind, harmless=kind in MEDIA_TYPES) for kind in kinds if kind)
+
+    def date(self, text: str) -> str:
+        """A moment as HTTP writes it."""
+        return self._shown(text, harmless=bool(_DATE.fullmatch(text)))
+
+    def fetch(self, text: str) -> str:
+        """Words of HTTP and of browsers, of which there are few."""
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        return ", ".join(self._shown(part, harmless=part.lower() in FETCH) for part in parts)
+
+    def authorization(self, text: str) -> str:
+        """The scheme, and the parts of the credentials as fingerprints."""
+        scheme, _, rest = text.partition(" ")
+        lower = scheme.lower()
+        if lower == "basic":
+            return f"{scheme} {self._basic(rest)}"
+        if lower in ("bearer", "dpop"):
+            return f"{scheme} {self.secret(rest)}"
+        if lower == "oauth":
+            return f"{scheme} {self._parameters(rest, encoded=True)}"
+        return self.secret(text)
+
+    def challenge(self, text: str) -> str:
+        """The scheme and the parameters of a challenge."""
+        scheme, _, rest = text.partition(" ")
+        if scheme.lower() not in SCHEMES:
+            return self.secret(text)
+        return f"{scheme} {self._parameters(rest, encoded=False)}".rstrip()
+
+    def cookie(self, text: str) -> str:
+        """Names of cookies of ours without the flow's digits, and every value as a fingerprint."""
+        return "; ".join(f"{name}={found}" for name, found in self.cookies(text))
+
+    def cookies(self, text: str) -> Pairs:
+        """The same as pairs."""
+        pairs = [part.strip().partition("=") for part in text.split(";")[:MAX_MEMBERS] if part.strip()]
+        return tuple((self.cookie_name(name), self.secret(found)) for name, _, found in pairs)
+
+    def cookie_name(self, name: str) -> str:
+        """`__Host-vk-` and a fingerprint; of a cookie that is not ours a fingerprint only."""
+        ours = _FLOW_COOKIE.fullmatch(name)
+        return f"{ours[1]}{self.fingerprint(name)}" if ours else self.fingerprint(name)
+
+    def set_cookie(self, text: str) -> str:
+        """The same for a cookie that is set, with those of its attributes that everybody uses."""
+        pair, *attributes = [part.strip() for part in text.split(";")]
+        name, _, found = pair.partition("=")
+        plain = [part for part in attributes if _ATTRIBUTE.fullmatch(part) and not self.tainted(part)]
+        return "; ".join([f"{self.cookie_name(name)}={self.secret(found)}", *plain])
+
+    # Structures
+
+    def name(self, text: str) -> str:
+        """The name of a parameter or member, if it is known."""
+        return self._shown(text, harmless=text in RULES or text in self._known.names)
+
+    def field(self, name: str, text: str) -> str:
+        """The value of a parameter or member, by the rule of its name."""
+        rule: str = RULES.get(name, "secret")
+        shown: str = getattr(self, rule)(text)
+        return shown
+
+    def pairs(self, pairs: Pairs) -> Pairs:
+        """Names and values."""
+        return tuple((self.name(name), self.field(name, text)) for name, text in pairs[:MAX_MEMBERS])
+
+    def query(self, text: str) -> str:
+        """A query with its question mark; empty where there is none."""
+        if not text:
+            return ""
+        pairs = self.read_pairs(text)
+        if pairs is None:
+            return f"?{self.secret(text)}".replace(" ", "%20")
+        return "?" + "&".join(f"{name}={found}".replace(" ", "%20").replace("&", "%26") for name, found in pairs)
+
+    def read_pairs(self, text: str) -> Pairs | None:
+        """The pairs of a form, redacted; None where it is not one. Something without any `=` is not one."""
+        if len(text) > MAX_READ or "=" not in text:
+            return None
+        try:
+            return self.pairs(read_form(text))
+        except ValueError:
+            return None
+
+    def target(self, url: str, *, open_path: bool) -> str:
+        """The URL of a request that was sent. open_path: its path is the configuration's, and not an API's resource."""
+        try:
+            parts = read_url(url)
+        except ValueError:
+            return self.secret(url)
+        path = "/".join(self._segment(part, open_path=open_path) for part in parts.path.split("/"))
+        return f"{parts.origin}{path}{self.query(parts.query)}"
+
+    def _segment(self, text: str, *, open_path: bool) -> str:
+        if not text:
+            return ""
+        harmless = text in self._known.segments or bool(_VERSION.fullmatch(text))
+        harmless = harmless or (open_path and bool(_SEGMENT.fullmatch(text)))
+        return self._shown(text, harmless=harmless).replace(" ", "%20")
+
+    def json(self, found: Any, *, name: str = "", depth: int = 0) -> Any:
+        """A JSON value, member by member."""
+        if depth > MAX_DEPTH:
+            return self.secret(str(type(found).__name__))
+        if isinstance(found, dict):
+            members = list(found.items())[:MAX_MEMBERS]
+            return {self.name(key): self.json(item, name=key, depth=depth + 1) for key, item in members}
+        if isinstance(found, list):
+            return [self.json(item, name=name, depth=depth + 1) for item in found[:MAX_MEMBERS]]
+        if found is None or isinstance(found, bool):
+            return found
+        if isinstance(found, int | float):
+            text = str(found)[:MAX_READ]
+            shown = RULES.get(name) in ("number", "code") and bool(_NUMBER.fullmatch(text))
+            return found if shown and not self.tainted(text) else self.secret(text)
+        return self.field(name, str(found))
+
+    def _jwt(self, text: str) -> str:
+        """`(JWT header {...} claims {...})` of a signed or encrypted token, empty for everything else."""
+        parts = text.split(".")
+        if len(parts) not in (3, 5) or len(text) > MAX_READ:
+            return ""
+        header = self._part(parts[0])
+        if header is None:
+            return ""
+        claims = self._part(parts[1]) if len(parts) == 3 else None  # 7515 s3.1, 7516 s3.1
+        said = f" claims {json.dumps(self.json(claims))}" if claims is not None else ""
+        return f"({'JWT' if len(parts) == 3 else 'JWE'} header {json.dumps(self.json(header))}{said})"
+
+    @staticmethod
+    def _part(text: str) -> Mapping[str, Any] | None:
+        try:
+            found = json.loads(base64url_decode(text))
+        except (ValueError, RecursionError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def _basic(self, text: str) -> str:
+        self._remember(text)
+        try:
+            client_id, colon, secret = b64decode(text, validate=True).decode().partition(":")
+        except ValueError:
+            return self.secret(text)
+        if not colon:
+            return self.secret(text)
+        return f"{self.secret(self._plain(client_id))}:{self.secret(self._plain(secret))}"
+
+    def _plain(self, text: str) -> str:
+        self._remember(text)
+        try:
+            return percent_decode(text, plus_is_space=True)  # 6749 s2.3.1: both are form-encoded
+        except ValueError:
+            return text
+
+    def _parameters(self, text: str, *, encoded: bool) -> str:
+        found = []
+        for match in list(_PARAMETER.finditer(text))[:MAX_MEMBERS]:
+            name, written = match[1] or match[3], match[2] or match[4] or ""
+            plain = self._plain(written) if encoded and "%" in written else written
+            found.append(f'{self.name(name)}="{self.field(name, plain)}"')
+        left = _PARAMETER.sub("", text).strip(" ,\t")
+        return ", ".join([*found, self.secret(left)] if left else found)
