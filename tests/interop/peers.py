@@ -23,6 +23,7 @@ from valetkey.keys.jwk import make_key, public_jwk
 from valetkey.keys.signer import LocalSigner
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.signed_jwt import thumbprint
+from valetkey.sandbox.visitor import read_forms
 from valetkey.secret import Secret
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def soon() -> float:
 
 
 class Browser:
-    """Follows redirects and keeps cookies of one host, until it is sent to somewhere else."""
+    """Follows redirects and keeps cookies of one host, until it is sent to somewhere else, or posts something there."""
 
     def __init__(self) -> None:
         self.cookies: dict[str, str] = {}
@@ -88,11 +89,24 @@ class Browser:
         for _ in range(MAX_REDIRECTS):
             if read_url(url).origin != origin:
                 return read_form(read_url(url).query)
-            url = urljoin(url, self._get(url))
+            location, body = self._get(url)
+            assert location is not None, body[:500]
+            url = urljoin(url, location)
         message = "the provider redirects in circles"
         raise AssertionError(message)
 
-    def _get(self, url: str) -> str:
+    def visit_posting(self, url: str) -> tuple[str, Pairs]:
+        """Where the provider's last page posts to by itself, and what."""
+        for _ in range(MAX_REDIRECTS):
+            location, body = self._get(url)
+            if location is None:
+                [form] = read_forms(body)
+                return form.action, tuple(form.fields.items())
+            url = urljoin(url, location)
+        message = "the provider redirects in circles"
+        raise AssertionError(message)
+
+    def _get(self, url: str) -> tuple[str | None, str]:
         parts = read_url(url)
         connection = http.client.HTTPConnection(parts.host, parts.port, timeout=10)
         try:
@@ -107,9 +121,7 @@ class Browser:
                 self.cookies[name] = morsel.value
                 if not morsel.value or morsel["max-age"] == "0":
                     del self.cookies[name]
-        location = response.getheader("Location")
-        assert location is not None, f"{response.status} {body[:500]!r}"
-        return location
+        return response.getheader("Location"), f"{response.status} {body.decode('utf-8', 'replace')}"
 
 
 class NodeOidcProvider:

@@ -5,6 +5,7 @@
 //
 // The first line on standard output is a JSON object with the issuer. It ends when its standard input does.
 
+import { generateKeyPairSync } from 'node:crypto';
 import { createServer } from 'node:http';
 import { pathToFileURL } from 'node:url';
 
@@ -21,6 +22,13 @@ const client = (client_id, token_endpoint_auth_method, client_secret) => ({
   ...(client_secret && { client_secret }),
 });
 
+// What it signs with: keys of its own, made anew at every start.
+const jwks = {
+  keys: [generateKeyPairSync('rsa', { modulusLength: 2048 }), generateKeyPairSync('ec', { namedCurve: 'P-256' })].map(
+    ({ privateKey }) => privateKey.export({ format: 'jwk' }),
+  ),
+};
+
 const server = createServer();
 server.listen(0, '127.0.0.1', () => {
   const issuer = `http://127.0.0.1:${server.address().port}`;
@@ -31,6 +39,7 @@ server.listen(0, '127.0.0.1', () => {
       client('web:colon%20', 'client_secret_basic', 'p+w %/~*:&='),
       client('public', 'none'),
     ],
+    jwks,
     scopes: ['openid', 'offline_access', 'api'],
     cookies: { keys: ['a key for a provider that lives for one test run'] },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
@@ -43,6 +52,7 @@ server.listen(0, '127.0.0.1', () => {
       registration: { enabled: true },
       pushedAuthorizationRequests: { enabled: true },
       requestObjects: { enabled: true },
+      jwtResponseModes: { enabled: true },
       dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
       resourceIndicators: {
         enabled: true,

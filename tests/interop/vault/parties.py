@@ -18,7 +18,7 @@ from valetkey.async_vault import AsyncVault
 from valetkey.connections.settings import Settings
 from valetkey.drivers.clock import AsyncClock, SystemClock
 from valetkey.drivers.transports.stdlib import StdlibTransport
-from valetkey.http import Headers, Request, read_form, read_url, with_query
+from valetkey.http import FORM, Headers, Request, read_form, read_url, with_query, write_form
 from valetkey.keys.local import LocalKeyRing
 from valetkey.stores.open import open_store
 
@@ -94,6 +94,7 @@ class Party:
         self.vaults: list[Vault | AsyncVault] = []
         self.vault = self.again()
         self.jar: dict[str, str] = {}
+        self.crossing: set[str] = set()
 
     def again(self, store_url: str = "") -> Vault | AsyncVault:
         clock: Any = (AwaitingClock if self.colour is AsyncVault else BlockingClock)(self.later)
@@ -112,6 +113,8 @@ class Party:
         for cookie in going.set_cookies:
             name, _, text = cookie.partition(";")[0].partition("=")
             self.jar[name] = text
+            if "SameSite=None; Secure" in cookie:
+                self.crossing.add(name)
         return str(going.location)
 
     def callback(self, pairs: Pairs) -> Request:
@@ -119,6 +122,13 @@ class Party:
         target = with_query(f"{read_url(BASE_URL).path}/callback/{self.name}", pairs)
         cookies = "; ".join(f"{name}={text}" for name, text in self.jar.items())
         return Request("GET", target, Headers((("cookie", cookies),)))
+
+    def posted(self, target: str, fields: Pairs) -> Request:
+        """The request with which the provider's page posts its answer; only cookies that cross sites come along."""
+        crossing = {name: text for name, text in self.jar.items() if name in self.crossing}
+        cookies = "; ".join(f"{name}={text}" for name, text in crossing.items())
+        headers = Headers((("cookie", cookies), ("content-type", FORM)))
+        return Request("POST", read_url(target).path, headers, write_form(fields).encode())
 
     def finish(self, request: Request) -> Any:
         return self.done(self.vault.finish_authorization(request, resource_owner=OWNER))
