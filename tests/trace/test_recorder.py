@@ -305,7 +305,7 @@ def test_keys_are_fetched_for_the_id_token() -> None:
 
     _ = connect(world, network)
 
-    assert "JWKS for the id_token (OpenID Connect Core 1.0 section 10.1.1)" in [
+    assert "JWKS of the issuer (OpenID Connect Core 1.0 section 10.1.1)" in [
         comment.partition(";")[0] for comment in sink.comments()
     ]
     answered = json.loads(sink.entries()[-1]["response"]["content"]["text"])

@@ -12,6 +12,7 @@ from valetkey.drivers.session import Answer
 from valetkey.gateways.asgi import asgi_app
 from valetkey.gateways.aws import lambda_handler
 from valetkey.gateways.wsgi import wsgi_app
+from valetkey.oauth2.introspection import Introspection
 
 
 def owner(request: Request) -> str | None:
@@ -34,6 +35,7 @@ def blocking(vault: Vault, request: Request) -> None:
     assert_type(vault.client_token("github"), Secret)
     assert_type(vault.client_session("github", scope=("a",)).get("https://api.github.com/meta"), Answer)
     assert_type(vault.require("github", "alice", scope=("repo",)), Connection)
+    assert_type(vault.introspect("github", "alice"), Introspection)
     assert_type(vault.poll_device_authorization("handle", "alice").connection, Connection | None)
     assert_type(vault.connect_by_assertion("github", "alice", assertion=Secret("a.b.c")), Connection)
     assert_type(vault.connect_by_password("github", "alice", username="a", password=Secret("b")), Connection)
@@ -49,6 +51,7 @@ async def awaited(vault: AsyncVault, request: Request) -> None:
     assert_type(await vault.finish_authorization(request, resource_owner=None), Finished)
     assert_type(await vault.access_token("github", "alice"), Secret)
     assert_type(await vault.client_token("github"), Secret)
+    assert_type(await vault.introspect("github", "alice"), Introspection)
     assert_type((await vault.begin_device_authorization("github", "alice")).user_code, str)
     assert_type(await vault.session("github", "alice").get("https://api.github.com/user"), Answer)
     asgi_app(vault, resource_owner=async_owner)

@@ -39,7 +39,7 @@ STEPS: Mapping[str, str] = {
     "oauth2.authorization_request:push_request": "pushed authorization request (RFC 9126 section 2.1)",
     "oauth2.revocation:revoke_token": "revocation (RFC 7009 section 2.1)",
     "oauth2.introspection:introspect_token": "introspection (RFC 7662 section 2.1)",
-    "oauth2.jwks:_fetch": "JWKS for the id_token (OpenID Connect Core 1.0 section 10.1.1)",
+    "oauth2.jwks:_fetch": "JWKS of the issuer (OpenID Connect Core 1.0 section 10.1.1)",
     "oauth2.metadata:fetch_metadata": "authorization server metadata (RFC 8414 section 3)",
     "connections.identity:userinfo": "userinfo (OpenID Connect Core 1.0 section 5.3)",
     "connections.call:_send": "call of the API (RFC 6749 section 7)",
@@ -60,6 +60,7 @@ CAUSES: Mapping[str, str] = {
     "connections.rescue:": "recovering fresh tokens",
     "connections.keepalive:": "keepalive",
     "connections.manage:revoke": "disconnect",
+    "connections.signed_response:": "to verify the signed answer (JARM section 2.4)",
 }
 # What is no step of a flow, and whose URL may be a secret.
 NO_STEPS = frozenset(("connections.outbox:_sent", "connections.doctor:_knock", "connections.doctor_providers:_ask"))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.interop.oauth1.peers import CLIENT_KEY, CLIENT_SECRET, AuthlibPeer, OauthlibPeer, serving
+from tests.interop.oauth1.test_three_legs import OAUTHLIB_ONLY
 from tests.interop.vault.parties import BASE_URL, OWNER, Party
 from tests.oauth1.cast import key_pair
 
@@ -101,6 +102,47 @@ def test_every_signature_method_that_both_have(
         if method.startswith("HMAC"):  # signed is what was sent: another body is refused, even the first time
             signed = party.done(party.vault.sign(upload, registration="peer", resource_owner=OWNER))
             assert over_http(replace(signed, body=form + b"&more=1")).status == 401
+
+
+@pytest.mark.parametrize("method", OAUTHLIB_ONLY)
+@pytest.mark.parametrize("peer", [OauthlibPeer], indirect=True, ids=["oauthlib"])
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_the_signature_methods_that_only_oauthlib_has(
+    colour: type[Vault | AsyncVault], store_url: str, address: str, method: SignatureMethod
+) -> None:
+    with Party(colour, store_url, registered(address, method)) as party:
+        party.finish(party.callback(visit(party.begin())))
+
+        assert party.get(f"{address}/photos?a=b%20c").text == "photos"
+
+
+@pytest.mark.parametrize("store_url", ["sqlite"], indirect=True)
+def test_a_verifier_that_is_typed_in_connects(
+    colour: type[Vault | AsyncVault], store_url: str, address: str, peer: AuthlibPeer | OauthlibPeer
+) -> None:
+    usual = registered(address)
+    server: Any = replace(usual.provider.server, verifier_typed=True, callback_out_of_band=True)
+    registration = replace(usual, provider=replace(usual.provider, server=server))
+
+    with Party(colour, store_url, registration) as party:
+        page = read_url(party.begin())
+        state = dict(read_form(page.query))["state"]
+        identifier = next(iter(peer.temporary))
+        _ = over_http(Request("GET", f"{address}/authorize?oauth_token={identifier}"))  # the provider shows it
+        kept = (
+            peer.verifiers[identifier]
+            if isinstance(peer, OauthlibPeer)
+            else peer.temporary[identifier]["oauth_verifier"]
+        )
+        finished = party.done(
+            party.vault.finish_with_verifier(
+                "peer", verifier=f" {kept} ", state=state, cookies=party.jar, resource_owner=OWNER
+            )
+        )
+
+        assert page.path == "/oauth/verifier/peer"
+        assert finished.connection.state == "active"
+        assert party.get(f"{address}/photos").text == "photos"
 
 
 def test_a_callback_that_comes_twice_asks_for_token_credentials_once(party: Party, address: str) -> None:

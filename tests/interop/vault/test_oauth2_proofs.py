@@ -279,6 +279,7 @@ def test_tokens_for_a_resource_name_it_as_their_audience(
     with Party(colour, f"sqlite://{tmp_path}/c.db", registration) as party:
         location = party.begin()
         party.finish(party.callback(Browser().visit(location)))
+        assert party.done(party.vault.introspect("peer", OWNER)).audience == ("https://api.example/",)
         party.later.ahead = AN_HOUR_AND_MORE
         party.done(party.vault.access_token("peer", OWNER))
 
