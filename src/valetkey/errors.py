@@ -20,9 +20,26 @@ The one rule: no secret, no body of a message and no object that holds either ev
 
 from __future__ import annotations
 
+from valetkey.value import value
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+@value
+class Explanation:
+    """What a provider means by one of its error codes, from its entry in the catalog.
+
+    code: the provider's own word. means: what happened. advice: what to do about it.
+    source: the vendor's page. verified_on: the day it was read.
+    """
+
+    code: str
+    means: str
+    advice: str
+    source: str
+    verified_on: str
 
 
 class ValetkeyError(Exception):
@@ -43,10 +60,12 @@ class RequestRefused(ValetkeyError):
     reason: a word from the closed list of `web.pages.REASONS`, such as `state_mismatch`.
     status: the HTTP status to answer with, always below 500.
     set_cookies: Set-Cookie values that go with the answer, such as the removal of a finished flow's cookie.
+    explanation: what the provider means by its error, where the catalog knows.
     """
 
     status = 400
     set_cookies: tuple[str, ...] = ()
+    explanation: Explanation | None = None
 
     def __init__(self, reason: str, message: str, *, status: int | None = None) -> None:
         self.reason = reason
@@ -84,12 +103,22 @@ class ProviderError(ValetkeyError):
     error: the registered code (RFC 6749 section 5.2), or a word of ours where the provider gave none.
     status: the HTTP status of the answer.
     retry_after: seconds, where the provider said (RFC 9110 section 10.2.3), else None.
+    explanation: what this provider means by its error, where the catalog knows.
     """
 
-    def __init__(self, message: str, *, error: str, status: int, retry_after: float | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        error: str,
+        status: int,
+        retry_after: float | None = None,
+        explanation: Explanation | None = None,
+    ) -> None:
         self.error = error
         self.status = status
         self.retry_after = retry_after
+        self.explanation = explanation
         super().__init__(message)
 
 
@@ -135,6 +164,11 @@ class RefreshInProgress(ValetkeyError):
     def __init__(self, retry_after: float) -> None:
         self.retry_after = retry_after
         super().__init__(f"a refresh is under way or cooling down: try again in {retry_after:.1f} s")
+
+
+def in_words(explained: Explanation) -> str:
+    """What it means, what to do, and where that is from, for a message."""
+    return f"{explained.means}; {explained.advice} ({explained.source})"
 
 
 def describe_error(error: Exception) -> str:

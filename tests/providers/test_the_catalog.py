@@ -7,6 +7,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
+from valetkey.effects import PrivateKey
 from valetkey.errors import ConfigurationError
 from valetkey.http import is_loopback
 from valetkey.oauth1.authorize import authorization_url as oauth1_authorization_url
@@ -27,13 +28,17 @@ OAUTH2_NAMES = [name for name in NAMES if load_provider(name).protocol == "oauth
 
 
 def registered(name: str) -> Registration:
+    provider = load_provider(name)
+    keyed = str(getattr(provider.server, "signature_method", "")).startswith("RSA-")
     return register(
         name,
-        load_provider(name),
+        provider,
         client_id="an-identifier",
-        client_secret=Secret("a-secret"),
+        client_secret=None if keyed else Secret("a-secret"),
+        private_key=PrivateKey(Secret("a-private-key")) if keyed else None,
         redirect_uri=f"https://app.example/oauth/callback/{name}",
         application="Notes",
+        accept_missing_verifier=not getattr(provider.server, "verifier_required", True),
     )
 
 
@@ -83,7 +88,7 @@ def test_an_entry_uses_https_unless_it_is_a_sandbox_on_loopback(name: str) -> No
     fields = [getattr(provider.server, field) for field in provider.server.__match_args__ if "endpoint" in field]
     endpoints = [url for url in fields if isinstance(url, str) and "://" in url]
 
-    assert len(endpoints) >= 2
+    assert len(endpoints) >= (0 if getattr(provider.server, "client_only", False) else 2)
     for endpoint in endpoints:
         url = urlsplit(endpoint)
         assert url.scheme == "https" or (provider.loopback_allowed and is_loopback(url.hostname or ""))
@@ -113,7 +118,10 @@ def test_an_authorization_url_carries_state_and_a_code_challenge(name: str) -> N
     assert "a-secret" not in url
 
 
-@pytest.mark.parametrize("name", OAUTH1_NAMES)
+WITH_PAGES = [name for name in OAUTH1_NAMES if not getattr(load_provider(name).server, "client_only", False)]
+
+
+@pytest.mark.parametrize("name", WITH_PAGES)
 def test_an_authorization_url_carries_the_temporary_credentials_and_no_secret(name: str) -> None:
     registration = registered(name)
     server = registration.provider.server
@@ -122,8 +130,23 @@ def test_an_authorization_url_carries_the_temporary_credentials_and_no_secret(na
 
     url = oauth1_authorization_url(server, TemporaryCredentials("the-identifier", Secret("temporary-secret")))
 
-    assert parse_qs(urlsplit(url).query, strict_parsing=True)["oauth_token"] == ["the-identifier"]
+    named = server.authorization_token_parameter
+    assert parse_qs(urlsplit(url).query, strict_parsing=True)[named] == ["the-identifier"]
     assert "secret" not in url
+
+
+def test_habits_of_oauth1_that_are_anybodys_own_are_words_of_the_catalog() -> None:
+    etrade, tripit, mastercard = (registered(name).provider.server for name in ("etrade", "tripit", "mastercard"))
+    assert isinstance(etrade, Server)
+    assert isinstance(tripit, Server)
+    assert isinstance(mastercard, Server)
+
+    url = oauth1_authorization_url(etrade, TemporaryCredentials("t", Secret("s")))
+    assert url == "https://us.etrade.com/e/t/etws/authorize?key=an-identifier&token=t"
+    assert (etrade.callback_out_of_band, etrade.endpoint_method, etrade.renewal_keeps_token) == (True, "GET", True)
+    url = oauth1_authorization_url(tripit, TemporaryCredentials("t", Secret("s")), callback="https://app.example/c")
+    assert parse_qs(urlsplit(url).query) == {"oauth_token": ["t"], "oauth_callback": ["https://app.example/c"]}
+    assert (mastercard.client_only, mastercard.parameter_encoding) == (True, "mastercard")
 
 
 def test_what_oauth1_has_no_word_for_goes_under_the_providers_own() -> None:

@@ -129,6 +129,8 @@ def _described(error: BaseException) -> tuple[str, list[str], dict[str, object],
             more = {"reason": error.reason, "connect_url": error.connect_url}
         elif isinstance(error, ProviderError):
             more = {"provider_error": error.error, "status": error.status, "retry_after": error.retry_after}
+            if (known := error.explanation) is not None:
+                more["explanation"] = {name: getattr(known, name) for name in known.__match_args__}
         elif isinstance(error, RefreshInProgress):
             more = {"retry_after": error.retry_after}
         return type(error).__name__, [str(error)], more, STATUS_FAILED

@@ -8,6 +8,7 @@ import click
 
 from valetkey.cli.output import json_option, print_fields, print_json, print_table
 from valetkey.providers.catalog import load_provider, provider_names
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,7 +51,10 @@ def show(name: str, *, as_json: bool) -> None:
     fields: dict[str, object] = {name: getattr(provider, name) for name in names if name != "server"}
     fields["rotation"] = _changed(provider.rotation)
     fields["tried"] = "never against the live provider" if provider.tried == "never" else provider.tried
-    fields |= {f"server: {text.split(' = ')[0]}": text.partition(" = ")[2] for text in _changed(provider.server)}
+    plain = replace(provider.server, errors=())
+    fields |= {f"server: {text.split(' = ')[0]}": text.partition(" = ")[2] for text in _changed(plain)}
+    for one in provider.server.errors:
+        fields[f"error: {one.code}"] = f"{one.means}; {one.advice} ({one.source}, {one.verified_on})"
     print_fields(fields)
 
 

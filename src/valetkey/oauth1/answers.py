@@ -6,7 +6,7 @@ RFC 5849 names no error codes; `oauth_problem` (OAuth Problem Reporting) is what
 
 from __future__ import annotations
 
-from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.errors import MalformedResponse, ProviderError, in_words
 from valetkey.http import read_form
 from valetkey.oauth1.credentials import TemporaryCredentials, TokenCredentials
 from valetkey.oauth1.dates import read_http_date, write_date
@@ -15,7 +15,12 @@ from valetkey.secret import Secret
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    from valetkey.errors import Explanation
     from valetkey.http import Pairs, Response
+
+    Explanations: TypeAlias = tuple[Explanation, ...]
 
 MAX_ANSWER_OCTETS = 65_536
 MAX_CLOCK_SKEW_SECONDS = 60  # nearer than this, a refusal has another reason than the clock
@@ -26,14 +31,16 @@ _CODE = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _OUR_WORDS = {400: "request_refused", 401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
 
 
-def read_temporary_credentials(response: Response, *, callback_confirmed_required: bool = True) -> TemporaryCredentials:
+def read_temporary_credentials(
+    response: Response, *, callback_confirmed_required: bool = True, errors: Explanations = ()
+) -> TemporaryCredentials:
     """The credentials of section 2.1.
 
     Without `oauth_callback_confirmed=true` the server follows OAuth 1.0, whose flow anybody may finish for anybody
     (session fixation, advisory 2009.1): refused unless the provider's entry says otherwise.
-    Raises ProviderError, MalformedResponse.
+    errors: what the provider means by its error codes. Raises ProviderError, MalformedResponse.
     """
-    pairs = _read_answer(response)
+    pairs = _read_answer(response, errors)
     fields = dict(pairs)
     identifier, secret = _credentials(fields, response)
     # Authlib writes True, the RFC true.
@@ -43,15 +50,15 @@ def read_temporary_credentials(response: Response, *, callback_confirmed_require
     return TemporaryCredentials(identifier, secret)
 
 
-def read_token_credentials(response: Response) -> TokenCredentials:
+def read_token_credentials(response: Response, *, errors: Explanations = ()) -> TokenCredentials:
     """The credentials of section 2.3, with what else the provider answered. Raises ProviderError, MalformedResponse."""
-    pairs = _read_answer(response)
+    pairs = _read_answer(response, errors)
     identifier, secret = _credentials(dict(pairs), response)
     extra = tuple(pair for pair in pairs if pair[0] not in ("oauth_token", "oauth_token_secret"))
     return TokenCredentials(identifier, secret, extra)
 
 
-def check_success(response: Response) -> None:
+def check_success(response: Response, *, errors: Explanations = ()) -> None:
     """Raise ProviderError unless the status says that it went well."""
     if 200 <= response.status < 300:
         return
@@ -62,8 +69,15 @@ def check_success(response: Response) -> None:
         raise ProviderError(message, error="redirected", status=response.status)
     if error is None:
         error = _OUR_WORDS.get(response.status, "server_error" if response.status >= 500 else "request_refused")
-    message = f"the provider refused the request: {error} (status {response.status})"
-    raise ProviderError(message, error=error, status=response.status, retry_after=_retry_after(response))
+    raise _refused(error, response, errors)
+
+
+def _refused(error: str, response: Response, errors: Explanations) -> ProviderError:
+    explained = next((one for one in errors if one.code == error), None)
+    advice = "" if explained is None else f": {in_words(explained)}"
+    message = f"the provider refused the request: {error} (status {response.status}){advice}"
+    retry_after = _retry_after(response)
+    return ProviderError(message, error=error, status=response.status, retry_after=retry_after, explanation=explained)
 
 
 def problem(response: Response) -> str | None:
@@ -103,8 +117,8 @@ def clock_skew(*, now: int, offset: int, status: int) -> ProviderError:
     return ProviderError(message, error="clock_skew", status=status)
 
 
-def _read_answer(response: Response) -> Pairs:
-    check_success(response)
+def _read_answer(response: Response, errors: Explanations) -> Pairs:
+    check_success(response, errors=errors)
     pairs = _strict_form(response)
     if pairs is None:
         message = "the provider's answer is not a form of name=value pairs: check the endpoint's address"
@@ -112,8 +126,7 @@ def _read_answer(response: Response) -> Pairs:
     if not any(name == "oauth_token" for name, _ in pairs):
         named = problem(response)  # some answer errors with status 200
         if named is not None:
-            message = f"the provider refused the request: {named} (status {response.status})"
-            raise ProviderError(message, error=named, status=response.status)
+            raise _refused(named, response, errors)
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         message = "the provider's answer repeats a name, so it has no one meaning"

@@ -56,7 +56,7 @@ def request_temporary_credentials(
         clocks=clocks,
     )
     required = server.callback_confirmed_required
-    return answers.read_temporary_credentials(response, callback_confirmed_required=required)
+    return answers.read_temporary_credentials(response, callback_confirmed_required=required, errors=server.errors)
 
 
 def authorization_url(server: Server, temporary: TemporaryCredentials, *, callback: str = "") -> str:
@@ -99,7 +99,7 @@ def request_token_credentials(
         not_after=not_after,
         clocks=clocks,
     )
-    return answers.read_token_credentials(response)
+    return answers.read_token_credentials(response, errors=server.errors)
 
 
 def revoke_token_credentials(
@@ -126,7 +126,7 @@ def revoke_token_credentials(
         not_after=not_after,
         clocks=clocks,
     )
-    answers.check_success(response)
+    answers.check_success(response, errors=server.errors)
     return True
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from valetkey.effects import PrivateKey
+    from valetkey.errors import Explanation
     from valetkey.http import Pairs
     from valetkey.secret import Secret
 
@@ -71,6 +72,7 @@ class Server:
     renewal_keeps_token: renewing prolongs the same token, and the answer's body says nothing.
     revocation_endpoint: `{token}` in it becomes the token's identifier.
     headers: sent with every request to these endpoints.
+    errors: what it means by its error codes, as its own documentation says.
     """
 
     temporary_credentials_endpoint: str = ""
@@ -102,3 +104,4 @@ class Server:
     renewal_endpoint: str | None = None
     renewal_method: str = "POST"
     renewal_keeps_token: bool = False
+    errors: tuple[Explanation, ...] = ()

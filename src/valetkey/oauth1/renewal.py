@@ -44,9 +44,9 @@ def renew_token_credentials(
         clocks=clocks,
     )
     if server.renewal_keeps_token:
-        answers.check_success(response)
+        answers.check_success(response, errors=server.errors)
         return token
-    return answers.read_token_credentials(response)
+    return answers.read_token_credentials(response, errors=server.errors)
 
 
 def request_token_by_password(
@@ -77,4 +77,4 @@ def request_token_by_password(
         not_after=not_after,
         clocks=clocks,
     )
-    return answers.read_token_credentials(response)
+    return answers.read_token_credentials(response, errors=server.errors)

@@ -5,7 +5,7 @@ Everything here is pure. Not here: `state`, which is made and compared where flo
 
 from __future__ import annotations
 
-from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError
+from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, in_words
 from valetkey.http import read_form, with_query
 from valetkey.oauth2.server import OURS_TO_AUTHORIZE
 from valetkey.secret import Secret
@@ -144,10 +144,17 @@ def _check_issuer(iss: str | None, server: AuthorizationServer) -> None:
 def _authorization_error(error: str, server: AuthorizationServer) -> CallbackError:
     """RFC 6749 section 4.1.2.1; the description is not read: it is somebody else's text."""
     code = dict(server.error_aliases).get(error, error)
+    explained = next((one for one in server.errors if one.code == error), None)
     if code == "access_denied":
-        return AuthorizationDenied("access_denied", "the resource owner did not allow access: start again to ask anew")
-    if code in _UNAVAILABLE:
-        return CallbackError("provider_unavailable", f"the provider has difficulties ({code}): start again later")
-    shown = f" ({code})" if len(code) <= MAX_ERROR_LENGTH and _CODE_LETTERS.issuperset(code) else ""
-    message = f"the provider refused the authorization{shown}: check the registration's scope and redirect URI"
-    return CallbackError("provider_error", message)
+        advice = "start again to ask anew" if explained is None else in_words(explained)
+        refused: CallbackError = AuthorizationDenied(
+            "access_denied", f"the resource owner did not allow access: {advice}"
+        )
+    elif code in _UNAVAILABLE:
+        refused = CallbackError("provider_unavailable", f"the provider has difficulties ({code}): start again later")
+    else:
+        shown = f" ({code})" if len(code) <= MAX_ERROR_LENGTH and _CODE_LETTERS.issuperset(code) else ""
+        advice = "check the registration's scope and redirect URI" if explained is None else in_words(explained)
+        refused = CallbackError("provider_error", f"the provider refused the authorization{shown}: {advice}")
+    refused.explanation = explained
+    return refused

@@ -5,7 +5,7 @@ The one rule: of the provider's text only an error code ever reaches one of our 
 
 from __future__ import annotations
 
-from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.errors import MalformedResponse, ProviderError, in_words
 from valetkey.http import decode_utf8, read_form
 from valetkey.oauth2.strict_json import BOM, read_json_object
 
@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from valetkey.errors import Explanation
     from valetkey.http import Response
     from valetkey.oauth2.server import AuthorizationServer
 
@@ -56,14 +57,22 @@ def error_response(
             fields = read_answer(response)
         except ValueError as why:
             return MalformedResponse(f"the provider answered {status} with a body that is {why}", status=status)
-    return _provider_error(_error_code(fields, dict(server.error_aliases)), response, received_at)
+    codes = _possible_codes(fields)
+    explained = next((one for code in codes for one in server.errors if one.code == code), None)
+    return _provider_error(_error_code(codes, dict(server.error_aliases)), response, received_at, explained)
 
 
-def _provider_error(code: str, response: Response, received_at: float) -> ProviderError:
+def _provider_error(
+    code: str, response: Response, received_at: float, explained: Explanation | None = None
+) -> ProviderError:
     advice = _ADVICE.get(code, "see the provider's documentation for this code")
-    message = f"the provider answered {response.status} {code}: {advice}"
+    said = code
+    if explained is not None:
+        advice = in_words(explained)
+        said = code if explained.code == code else f"{code} ({explained.code})"
+    message = f"the provider answered {response.status} {said}: {advice}"
     retry_after = read_retry_after(response.headers.get("Retry-After"), now=received_at)
-    return ProviderError(message, error=code, status=response.status, retry_after=retry_after)
+    return ProviderError(message, error=code, status=response.status, retry_after=retry_after, explanation=explained)
 
 
 def read_answer(response: Response) -> dict[str, Any]:
@@ -93,9 +102,8 @@ def _read_form_answer(body: bytes) -> dict[str, Any]:
     return fields
 
 
-def _error_code(fields: dict[str, Any], aliases: dict[str, str]) -> str:
+def _error_code(codes: list[str], aliases: dict[str, str]) -> str:
     """The first code that has an alias, else the first that can be shown, else a word of ours."""
-    codes = _possible_codes(fields)
     known = (aliases[code] for code in codes if code in aliases)
     shown = (code for code in codes if is_error_code(code))
     return next(known, None) or next(shown, "provider_error")

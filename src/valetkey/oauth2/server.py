@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
     from valetkey.effects import Reach
+    from valetkey.errors import Explanation
     from valetkey.http import Pairs
 
     Pkce: TypeAlias = Literal["S256", "refused by the provider"]
@@ -74,6 +75,7 @@ class AuthorizationServer:
     token_path: where in the answer the token object stands, from the outside in; () for the whole answer.
     error_with_status_200: an answer with status 200 and no access token is an error, whatever its shape.
     error_aliases: its own error codes and the registered codes they stand for.
+    errors: what it means by its error codes, as its own documentation says.
     default_expires_in: the lifetime of access tokens, in seconds, where answers do not say.
     token_type_optional, token_types: whether `token_type` may be absent, and which are used as bearer tokens.
     scope_separator: between scopes in a request; answers are read more liberally.
@@ -131,6 +133,7 @@ class AuthorizationServer:
     dpop_bound_access_tokens: bool = False
     device_authorization_endpoint: str | None = None
     authorization_response_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
+    errors: tuple[Explanation, ...] = ()
 
     @property
     def posts_back(self) -> bool:

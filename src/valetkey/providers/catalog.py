@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from valetkey.errors import ConfigurationError
+from valetkey.errors import ConfigurationError, Explanation
 from valetkey.http import read_url
 from valetkey.providers import schema
 from valetkey.providers.provider import Provider, Rotation
@@ -93,6 +93,7 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
     if protocol == "oauth1":
         required = () if table.get("client_only") is True else schema.OAUTH1_REQUIRED
         read = _loose(schema.read_table(table, schema.OAUTH1, required=required, **reading))
+        read |= _read_errors(read, reading)
         if read.get("verifier_typed") and read.get("state_in_callback") is False:
             problems.append(
                 f"{where}: a verifier that is typed in comes back by our own form: remove state_in_callback"
@@ -103,6 +104,7 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
 
         return Server(**read)
     read = _loose(schema.read_table(table, schema.OAUTH2, required=schema.OAUTH2_REQUIRED, **reading))
+    read |= _read_errors(read, reading)
     refused = read.get("pkce") == schema.PKCE_REFUSED
     note = found.get("pkce_note", "")
     if refused and not (schema.is_date(note[:10]) and note[10:].strip(": ")):
@@ -118,6 +120,25 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
     except ConfigurationError as error:
         problems += [f"{where}: {problem}" for problem in error.problems]
         return None
+
+
+def _read_errors(read: Mapping[str, Any], reading: Mapping[str, Any]) -> dict[str, Any]:
+    """The explanations in `[server.errors.CODE]` tables."""
+    found = []
+    for code, table in read.get("errors", {}).items():
+        where = f"{reading['where']}: errors.{code}"
+        if not isinstance(table, dict) or not 0 < len(code) <= schema.MAX_CODE or not code.isprintable():
+            reading["problems"].append(
+                f"{where}: it must be a table under a code of at most {schema.MAX_CODE} characters"
+            )
+            continue
+        fields = schema.EXPLANATION
+        sound = schema.read_table(table, fields, required=tuple(fields), **{**reading, "where": where})
+        if any(len(str(text)) > schema.MAX_EXPLANATION for text in sound.values()):
+            reading["problems"].append(f"{where}: it must be short: at most {schema.MAX_EXPLANATION} characters each")
+        elif len(sound) == len(fields):
+            found.append(Explanation(code=code, **_loose(sound)))
+    return {"errors": tuple(found)} if found else {}
 
 
 def _read_table(name: str, directory: str) -> tuple[Mapping[str, object], str]:

@@ -98,6 +98,7 @@ OAUTH1: Fields = {
     "renewal_endpoint": "url",
     "renewal_method": ("POST", "GET"),
     "renewal_keeps_token": "flag",
+    "errors": "table",
 }
 OAUTH1_REQUIRED = ("temporary_credentials_endpoint", "authorization_endpoint", "token_endpoint")
 
@@ -124,6 +125,7 @@ OAUTH2: Fields = {
     "token_headers": "pairs",
     "error_with_status_200": "flag",
     "error_aliases": "pairs",
+    "errors": "table",
     "default_expires_in": "number",
     "token_type_optional": "flag",
     "token_types": "texts",
@@ -139,6 +141,10 @@ OAUTH2: Fields = {
     "userinfo_endpoint": "url",
 }
 OAUTH2_REQUIRED = ("authorization_endpoint", "token_endpoint")
+
+EXPLANATION: Fields = {"means": "text", "advice": "text", "source": "url", "verified_on": "date"}
+MAX_CODE = 64
+MAX_EXPLANATION = 200
 
 _TYPES: Mapping[str, tuple[type, str]] = {
     "text": (str, "a text"),

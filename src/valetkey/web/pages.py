@@ -94,6 +94,7 @@ def render_refusal(settings: Settings, refusal: Refusal, *, registration: str = 
         script=script,
         reason=reason,
         code=refusal.code,
+        means=refusal.means,
         restart=(settings.connect_page(registration) if known else f"{settings.base_url}/connections"),
         provider=title(settings, registration) if known else "",
     )

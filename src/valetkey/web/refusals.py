@@ -1,7 +1,7 @@
 """From an error of a program to the page for it.
 
-The one rule: what a person reads comes from `reasons`, never from an exception's or a provider's text; the one word of
-a provider that may be shown is its registered error code.
+The one rule: what a person reads comes from `reasons` and the catalog, never from an exception's or a provider's text;
+the one word of a provider that may be shown is its registered error code.
 """
 
 from __future__ import annotations
@@ -30,12 +30,17 @@ EXPECTED = (RequestRefused, ReauthorizationRequired, ProviderError, TransportErr
 
 @value
 class Refusal:
-    """What the page says. code: the provider's error code where it may be shown. retry_after: seconds, 0 if unknown."""
+    """What the page says.
+
+    code: the provider's error code where it may be shown. retry_after: seconds, 0 if unknown.
+    means: what the provider means by it, where the catalog knows.
+    """
 
     word: str
     status: int
     code: str = ""
     retry_after: int = 0
+    means: str = ""
 
 
 def describe(error: ValetkeyError) -> Refusal:
@@ -65,7 +70,7 @@ def _describe_request(error: RequestRefused) -> Refusal:
     if status == RequestRefused.status and known is not None and known.status < 500:
         status = known.status
     code = shown_code(getattr(error, "error", ""))
-    return Refusal(error.reason, status, code="" if code == error.reason else code)
+    return Refusal(error.reason, status, code="" if code == error.reason else code, means=_meaning(error))
 
 
 def _describe_provider(error: ProviderError) -> Refusal:
@@ -74,8 +79,12 @@ def _describe_provider(error: ProviderError) -> Refusal:
         status = 503 if error.retry_after else 502
         return Refusal("provider_unavailable", status, retry_after=_seconds(error.retry_after or 0))
     if error.error == "invalid_grant":
-        return Refusal("invalid_grant", 400)
-    return Refusal("provider_refused", 400, code=shown_code(error.error))
+        return Refusal("invalid_grant", 400, means=_meaning(error))
+    return Refusal("provider_refused", 400, code=shown_code(error.error), means=_meaning(error))
+
+
+def _meaning(error: RequestRefused | ProviderError) -> str:
+    return "" if error.explanation is None else error.explanation.means
 
 
 def _seconds(retry_after: float) -> int:
