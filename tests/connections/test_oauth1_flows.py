@@ -345,7 +345,7 @@ api_hosts = ["api.acme.example"]
 [server]
 client_only = true
 signature_method = "RSA-PSS"
-parameter_encoding = "mastercard"
+parameter_encoding = "unencoded"
 body_hash_algorithm = "SHA256"
 [rotation]
 kind = "none"

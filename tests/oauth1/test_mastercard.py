@@ -21,7 +21,7 @@ from valetkey.value import replace
 if TYPE_CHECKING:
     from typing import Literal
 
-SERVER = Server(client_only=True, signature_method="RSA-SHA256", parameter_encoding="mastercard")
+SERVER = Server(client_only=True, signature_method="RSA-SHA256", parameter_encoding="unencoded")
 CLIENT = replace(rsa_client(), identifier="abc-DEF_123!456")
 URLS = [
     "https://sandbox.api.mastercard.com/fraud/merchant/v1/termination-inquiry?Format=XML&PageOffset=0",

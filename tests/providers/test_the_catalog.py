@@ -146,7 +146,7 @@ def test_habits_of_oauth1_that_are_anybodys_own_are_words_of_the_catalog() -> No
     assert (etrade.callback_out_of_band, etrade.endpoint_method, etrade.renewal_keeps_token) == (True, "GET", True)
     url = oauth1_authorization_url(tripit, TemporaryCredentials("t", Secret("s")), callback="https://app.example/c")
     assert parse_qs(urlsplit(url).query) == {"oauth_token": ["t"], "oauth_callback": ["https://app.example/c"]}
-    assert (mastercard.client_only, mastercard.parameter_encoding) == (True, "mastercard")
+    assert (mastercard.client_only, mastercard.parameter_encoding) == (True, "unencoded")
 
 
 def test_what_oauth1_has_no_word_for_goes_under_the_providers_own() -> None:

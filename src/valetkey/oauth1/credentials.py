@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     ]
     Placement: TypeAlias = Literal["header", "query", "body"]
     BodyHash: TypeAlias = Literal["", "SHA1", "SHA256", "SHA512"]
-    ParameterEncoding: TypeAlias = Literal["rfc5849", "mastercard"]
+    ParameterEncoding: TypeAlias = Literal["rfc5849", "unencoded"]
 
 
 @value
@@ -62,7 +62,7 @@ class Server:
     authorization_token_parameter: the name that carries the temporary credentials' identifier to the provider.
     body_hash: whether bodies that are not forms are covered by `oauth_body_hash`.
     body_hash_algorithm: of that hash; empty takes the signature method's own.
-    parameter_encoding: `mastercard` for the one provider whose signers do not encode as RFC 5849 does.
+    parameter_encoding: `unencoded` for the one provider whose signers do not encode as RFC 5849 does.
     client_only: nobody authorizes anything there; requests are signed by the client alone and there are no endpoints.
     temporary_credentials_method, token_method: the verb of one endpoint, where they differ.
     callback_in_authorization: the callback goes to the authorization page instead, unsigned.

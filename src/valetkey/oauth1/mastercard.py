@@ -5,7 +5,7 @@ encoded only if the query holds an escape; pairs are sorted as `name=value`; `oa
 empty body too, and for forms, whose parameters are not signed. Read in Mastercard's signer for Python, version 1.9.2,
 which is also what the tests compare with.
 
-The one rule: nothing of this is used where the provider's entry does not say `parameter_encoding = "mastercard"`.
+The one rule: nothing of this is used where the provider's entry does not say `parameter_encoding = "unencoded"`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def sign_unencoded(
     timestamp = int((yield from Now())) + clock_offset
     nonce = (yield from Random(NONCE_OCTETS)).hex()
     if signature_method not in METHODS or token is not None:
-        raise refusal(ValueError(f"parameter_encoding mastercard is for {' and '.join(METHODS)} by the client alone"))
+        raise refusal(ValueError(f"parameter_encoding unencoded is for {' and '.join(METHODS)} by the client alone"))
     try:
         fields = protocol_parameters(request, client.identifier, signature_method, timestamp, nonce)
         base = unencoded_base_string(request.method, request.url, fields)

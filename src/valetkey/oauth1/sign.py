@@ -152,7 +152,7 @@ def sign_for(
     clock_offset: int = 0,
 ) -> WireOp[Request]:
     """The request, signed in the way that this server wants it. Raises ConfigurationError."""
-    if server.parameter_encoding == "mastercard":
+    if server.parameter_encoding == "unencoded":
         from valetkey.oauth1.mastercard import sign_unencoded
 
         method = server.signature_method

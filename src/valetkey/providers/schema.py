@@ -88,7 +88,7 @@ OAUTH1: Fields = {
     "authorization_token_parameter": "text",
     "body_hash": "flag",
     "body_hash_algorithm": ("SHA1", "SHA256", "SHA512"),
-    "parameter_encoding": ("rfc5849", "mastercard"),
+    "parameter_encoding": ("rfc5849", "unencoded"),
     "client_only": "flag",
     "temporary_credentials_method": ("POST", "GET"),
     "token_method": ("POST", "GET"),

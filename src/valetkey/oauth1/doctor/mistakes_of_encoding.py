@@ -66,7 +66,7 @@ def encoding() -> tuple[Mistake, ...]:
             "protocol_parameters_not_encoded",
             s,
             "the oauth_* parameters were not encoded before they were joined",
-            "encode them like all others; for a provider that insists on it, set parameter_encoding = 'mastercard'",
+            "encode them like all others; for a provider that insists on it, set parameter_encoding = 'unencoded'",
             setting(encode_protocol="none"),
         ),
         Mistake(
