@@ -72,6 +72,19 @@ class AsyncVault(Front):
         """See `connections.authorize.begin_authorization`."""
         return await self.run(verbs.begin(self, registration, resource_owner, cookies, return_to, scope, account))
 
+    async def begin_mcp_authorization(
+        self,
+        url: str,
+        resource_owner: str,
+        *,
+        cookies: Mapping[str, str] | Pairs = (),
+        return_to: str | None = None,
+        scope: tuple[str, ...] | None = None,
+        account: str = "",
+    ) -> Redirect:
+        """See `connections.mcp.begin_mcp_authorization`."""
+        return await self.run(verbs.begin_mcp(self, url, resource_owner, cookies, return_to, scope, account))
+
     async def finish_authorization(self, request: Request, *, resource_owner: str | None) -> Finished:
         """See `connections.authorize.finish_authorization`."""
         return await self.run(verbs.finish(self, request, resource_owner))

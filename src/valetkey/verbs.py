@@ -68,6 +68,30 @@ def begin(
     )
 
 
+def begin_mcp(
+    vault: Front,
+    url: str,
+    resource_owner: str,
+    cookies: Mapping[str, str] | Pairs,
+    return_to: str | None,
+    scope: tuple[str, ...] | None,
+    account: str,
+) -> Op[Redirect]:
+    """See the verb of that name."""
+    from valetkey.connections.mcp import begin_mcp_authorization
+
+    pairs: Any = tuple(cookies.items() if hasattr(cookies, "items") else cookies)
+    return begin_mcp_authorization(
+        vault.settings,
+        url,
+        resource_owner=_owner(resource_owner),
+        cookies=pairs,
+        return_to=return_to,
+        scope=scope,
+        account=account,
+    )
+
+
 def finish(vault: Front, request: Request, resource_owner: str | None) -> Op[Finished]:
     """See the verb of that name."""
     from valetkey.connections.authorize import finish_authorization

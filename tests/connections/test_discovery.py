@@ -157,7 +157,11 @@ def test_what_is_kept_is_read_as_it_was() -> None:
         else "https://as.example"
         for name in Metadata.__match_args__
     }
-    flags = ("authorization_response_iss_parameter_supported", "require_pushed_authorization_requests")
+    flags = (
+        "authorization_response_iss_parameter_supported",
+        "require_pushed_authorization_requests",
+        "client_id_metadata_document_supported",
+    )
     found = Metadata(**{**whole, **dict.fromkeys(flags, True)})
 
     for metadata in (found, Metadata("https://as.example", url, url)):

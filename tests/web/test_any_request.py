@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tests.web.world import BASE, CANARY, SAME_ORIGIN, World, location, query_of, without_our_script
 
 from valetkey.connections.links import connect_url
+from valetkey.connections.settings import McpSettings
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM, Headers, Request, write_form
 from valetkey.value import replace
@@ -34,7 +35,7 @@ NASTY = [
 ]
 FIELDS = (
     *("state", "code", "error", "error_description", "error_uri", "iss", "oauth_token", "oauth_verifier", "denied"),
-    *("return_to", "account", "registration", "form", "cursor", "connected", "handle", "access_token"),
+    *("return_to", "account", "registration", "form", "cursor", "connected", "handle", "access_token", "url"),
 )
 PATHS = (
     *("/connections", "/connections/revoke", "/connections/forget", "/connect/github", "/connect/poster"),
@@ -46,6 +47,10 @@ PATHS = (
         "/connect/nobody",
         "/elsewhere",
         "/verifier/github",
+        "/mcp",
+        f"/client/mcp-{'0' * 24}-{'1' * 24}",
+        f"/connect/mcp-{'0' * 24}-{'1' * 24}",
+        f"/callback/mcp-{'0' * 24}-{'1' * 24}",
         "",
     ),
 )
@@ -77,7 +82,7 @@ headers = st.lists(
 def test_any_request_gets_a_protected_page_below_500(
     method: str, path: str, query: str, fields: list[tuple[str, str]], body: bytes, owner: str | None
 ) -> None:
-    world = World()
+    world = World(mcp=McpSettings(page=True))
     request = Request(method, f"/oauth{path}?{query}", Headers(tuple(fields)), body)
 
     response = world.run(respond(world.settings, request, owner))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from tests.connections.internet import URL, Internet
 from tests.web.world import BASE, SAME_ORIGIN, Browser, World, location, query_of, text_of
 
 from valetkey.connections.links import complete_authorization, connect_url
+from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.effects import Open, Place, Seal
 from valetkey.errors import RequestRefused, SealBroken
 
-PURPOSES = ("flow", "connection", "done", "form", "link", "claim")
+PURPOSES = ("flow", "connection", "done", "form", "link", "claim", "registration")
 
 
 def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
@@ -30,6 +32,9 @@ def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
     assert browser.connect().status == 303
     assert browser.get("/oauth/connections").status == 200
     _ = linked(world)
+    internet = Internet(world)  # type: ignore[arg-type]
+    _ = internet.resource(URL, internet.server())
+    _ = world.run(begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=()))
     return world, seals
 
 

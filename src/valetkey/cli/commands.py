@@ -22,6 +22,7 @@ LAZY = {
     "keepalive": "Refresh what is about to lapse because nobody uses it.",
     "keys": "Sealing keys.",
     "providers": "What the catalog of providers knows.",
+    "registrations": "Clients that were registered at run time.",
     "rescue": "Fresh tokens that came too late to be stored, sealed.",
     "serve": "Put a Lambda handler behind a local API gateway.",
     "store": "The place where connections are kept: make it, check it.",

@@ -20,6 +20,10 @@
 | `VALETKEY_TRACE` | `trace` | `log` or a folder: redacted traces for `valetkey trace` |
 | `VALETKEY_PROVIDERS_DIR` | `providers_dir`, `[providers.NAME]` | providers that the catalog does not have |
 | `VALETKEY_SANDBOX_BASE_URL` | `sandbox_base_url` | where the sandbox provider listens |
+| `VALETKEY_MCP_PAGE` | `mcp_page` | true: there is a page where people may connect any MCP server by its URL |
+| `VALETKEY_MCP_ACCEPT_LOOPBACK` | `mcp_accept_loopback` | true: also servers on loopback: for development |
+| `VALETKEY_MCP_CLIENT_DOCUMENTS` | `mcp_client_documents` | false: nobody outside can read our pages |
+| `VALETKEY_INITIAL_ACCESS_TOKENS` | `initial_access_tokens` | `https://as.example=token`, by issuer |
 | `VALETKEY_<NAME>_...` | `[registrations.NAME]` | one registration; see `registrations.py` |
 | `VALETKEY_CONFIG` | | the file, if it is not `./valetkey.toml` |
 
@@ -31,9 +35,10 @@ from __future__ import annotations
 
 from valetkey.config.checks import base_url_problem, platform
 from valetkey.config.listeners import read_hooks, read_webhook
+from valetkey.config.mcp import read_mcp
 from valetkey.config.registrations import read_registrations
 from valetkey.config.sources import Sources
-from valetkey.connections.settings import Settings, read_return_to
+from valetkey.connections.settings import NO_MCP, McpSettings, Settings, read_return_to
 from valetkey.errors import ConfigurationError, RequestRefused
 from valetkey.keys.open import read_key_ring
 from valetkey.providers.schema import is_host, is_name, url_problem
@@ -77,6 +82,7 @@ class Configuration:
     webhook: Webhook | None = None
     hooks: Mapping[str, str] = NO_HOOKS
     trace: str = ""
+    mcp: McpSettings = NO_MCP
 
 
 def read_configuration(environ: Mapping[str, str], file: str | None = None) -> Configuration:
@@ -86,10 +92,11 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
     """
     sources = Sources(environ, file)
     found_platform = platform(environ)
+    base_url = _base_url(sources)
     configuration = Configuration(
         store=_store(sources, environ, found_platform),
         key=_key(sources),
-        base_url=_base_url(sources),
+        base_url=base_url,
         registrations=read_registrations(sources),
         application=sources.text("application") or "This application",
         environment=_environment(sources),
@@ -100,6 +107,7 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
         webhook=read_webhook(sources),
         hooks=read_hooks(sources),
         trace=_trace(sources, found_platform),
+        mcp=read_mcp(sources, base_url=base_url),
     )
     _check_return_to(sources, configuration)
     sources.check_unknown()
@@ -137,6 +145,7 @@ def settings(configuration: Configuration) -> Settings:
         application=configuration.application,
         completion_url=configuration.completion_url,
         webhook=configuration.webhook,
+        mcp=configuration.mcp,
     )
 
 

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from valetkey.providers.provider import Provider
 
 SANDBOXES = ("sandbox-oauth1", "sandbox-oauth2")
+MCP = ("mcp_page", "mcp_accept_loopback", "mcp_client_documents")  # with these, all may be registered at run time
 KINDS = ("oidc", "oauth2-discovery")  # as `providers.discovered` has them
 MAX_SECRET_CHARACTERS = 16_384
 
@@ -59,7 +60,7 @@ MAX_SECRET_CHARACTERS = 16_384
 def read_registrations(sources: Sources) -> Mapping[str, Registration]:
     """Every sound registration by name; problems go into the sources."""
     names = sources.registration_names()
-    if not names:
+    if not names and not any(map(sources.has, MCP)):
         sources.problems.append(
             "no registration is configured: set VALETKEY_GITHUB_CLIENT_ID and VALETKEY_GITHUB_CLIENT_SECRET, "
             "or those of another provider (valetkey providers list)"

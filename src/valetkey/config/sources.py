@@ -13,6 +13,7 @@ GENERAL = (
     "store", "key", "key_file", "base_url", "application", "environment", "return_to", "return_hosts",
     "completion_url", "providers_dir", "sandbox_base_url", "webhook_url", "webhook_secret", "webhook_events",
     "on_event", "on_unsaved", "trace",
+    "mcp_page", "mcp_accept_loopback", "mcp_client_documents", "initial_access_tokens",
 )  # fmt: skip
 # Longest first: CLIENT_SECRET_FILE is not a registration called "...-client-secret" with a FILE.
 OF_REGISTRATIONS = (

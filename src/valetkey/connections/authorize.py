@@ -89,7 +89,38 @@ def begin_authorization(
     cookies: what the browser sent, so that its oldest flows can make room. Nothing is written to the store.
     Raises RequestRefused, ConfigurationError, ProviderError, TransportError.
     """
-    at = yield from described(settings, (yield from requested(settings, registration)))
+    at = yield from requested(settings, registration)
+    if at.enrolment != "configured":  # the resource says anew whom it trusts
+        from valetkey.connections.enrolment import enrol
+
+        at = yield from enrol(settings, at.provider.api_url)
+    return (
+        yield from begin_at(
+            settings,
+            at,
+            resource_owner=resource_owner,
+            cookies=cookies,
+            return_to=return_to,
+            scope=scope,
+            account=account,
+            link=link,
+        )
+    )
+
+
+def begin_at(
+    settings: Settings,
+    registration: Registration,
+    *,
+    resource_owner: str,
+    cookies: Pairs,
+    return_to: str | None,
+    scope: tuple[str, ...] | None,
+    account: str,
+    link: bool = False,
+) -> Op[Redirect]:
+    """The same for a registration that is at hand."""
+    at = yield from described(settings, registration)
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     octets = yield from Random(STATE_OCTETS)
     state = write_state(octets)

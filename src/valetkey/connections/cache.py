@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from valetkey.connections.connection import Credentials
     from valetkey.connections.records import Record
     from valetkey.effects import Key
+    from valetkey.providers.registration import Registration
 
 FRESH_SECONDS = 30
+REGISTRATION_SECONDS = 60
 MAX_ENTRIES = 1000
 
 
@@ -30,10 +32,11 @@ class CachedRecord:
 class TokenCache:
     """The opened records of one vault, the oldest dropped first. Safe for threads: every step is one dict operation."""
 
-    __slots__ = ("_entries",)
+    __slots__ = ("_entries", "_registrations")
 
     def __init__(self) -> None:
         self._entries: dict[Key, CachedRecord] = {}
+        self._registrations: dict[str, tuple[float, Registration]] = {}
 
     def fresh(self, key: Key, *, now: float) -> CachedRecord | None:
         """The entry, if it was loaded in the last 30 s and no refresh is due."""
@@ -64,6 +67,17 @@ class TokenCache:
     def drop(self, key: Key) -> None:
         """Forget the entry: the connection changed here."""
         _ = self._entries.pop(key, None)
+
+    def registration(self, name: str, *, now: float) -> Registration | None:
+        """A registration of the store's, if it was loaded in the last minute."""
+        kept_at, found = self._registrations.get(name, (0.0, None))
+        return found if 0 <= now - kept_at < REGISTRATION_SECONDS else None
+
+    def keep_registration(self, name: str, registration: Registration, *, now: float) -> None:
+        """Remember it."""
+        while len(self._registrations) >= MAX_ENTRIES:
+            _ = self._registrations.pop(next(iter(self._registrations), name), None)
+        self._registrations[name] = now, registration
 
     def __repr__(self) -> str:
         return f"TokenCache({len(self._entries)} entries)"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
-from valetkey.connections.registrations import registered
+from valetkey.connections.registrations import registered_lately
 from valetkey.connections.sign import check_target, sign_as_client
-from valetkey.effects import CONFIGURED, Now, Remaining, Send
+from valetkey.effects import Now, Remaining, Send
 from valetkey.http import read_url
 
 TYPE_CHECKING = False
@@ -31,7 +31,7 @@ def call(
 
     An answer that asks for scope which the connection lacks is raised as ReauthorizationRequired (6750 section 3.1).
     """
-    at = yield from registered(settings, registration)
+    at = yield from registered_lately(settings, registration)
     response = yield from _call(settings, at, request, resource_owner, account)
     if response.status == 403 and at.provider.protocol == "oauth2":
         from valetkey.connections.scope import check_scope
@@ -57,7 +57,7 @@ def _call(settings: Settings, at: Registration, request: Request, resource_owner
 def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
     """The answer to the request with these tokens; with bound ones, after at most one more try with the nonce."""
     signed = yield from speaker(at).authorize(at, request, tokens)
-    response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    response = yield from Send(signed, at.provider.api_reach, (yield from _deadline()), kept=True)
     if tokens.proof_key is None:
         return response
     from valetkey.connections.by_oauth2 import must_prove_again
@@ -65,7 +65,7 @@ def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
     if not must_prove_again(at, request, response):
         return response
     proved = yield from speaker(at).authorize(at, request, tokens)
-    again = yield from Send(proved, CONFIGURED, (yield from _deadline()), kept=True)
+    again = yield from Send(proved, at.provider.api_reach, (yield from _deadline()), kept=True)
     _ = must_prove_again(at, request, again)  # it may have given out the next one
     return again
 
@@ -77,11 +77,11 @@ def call_as_client(
 
     OAuth 2.0: a token that is refused is renewed and the request sent again, once.
     """
-    at = yield from registered(settings, registration)
+    at = yield from registered_lately(settings, registration)
     if at.provider.protocol == "oauth2":
         return (yield from _call_with_own_token(settings, at, request, scope))
     signed = yield from sign_as_client(settings, request, registration=registration)
-    response = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    response = yield from Send(signed, at.provider.api_reach, (yield from _deadline()), kept=True)
     if response.status not in (400, 401):
         return response
     return (yield from _at_their_time(at, request, response, None))
@@ -114,7 +114,7 @@ def _at_their_time(
         signed = yield from authorize_as_client(registration, request)
     else:
         signed = yield from authorize(registration, request, tokens)
-    again = yield from Send(signed, CONFIGURED, (yield from _deadline()), kept=True)
+    again = yield from Send(signed, registration.provider.api_reach, (yield from _deadline()), kept=True)
     if again.status in (400, 401) and registration.clocks is not None:
         registration.clocks.forget(read_url(request.url).host)
     return again

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op, Place, Reach
+    from valetkey.oauth2.kept import KeptMetadata
     from valetkey.oauth2.metadata import Metadata
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.providers.registration import Registration
@@ -38,13 +39,17 @@ def described(settings: Settings, registration: Registration) -> Op[Registration
     from valetkey.oauth2.server import AuthorizationServer
 
     assert isinstance(server, AuthorizationServer)
-    metadata = yield from _metadata(settings, registration, server)
+    from valetkey.oauth2.kept import KeptMetadata
+
+    kept = registration.kept_metadata or KeptMetadata()
+    metadata = yield from issuer_metadata(settings, server.issuer or "", kept=kept, reach=server.reach)
     found = with_metadata(server, metadata)
     return replace(registration, provider=replace(registration.provider, server=found))
 
 
 def with_metadata(server: AuthorizationServer, metadata: Metadata) -> AuthorizationServer:
     """The server with what its metadata says; what the registration chose stays. Raises ConfigurationError."""
+    from valetkey.effects import PUBLIC
     from valetkey.errors import ConfigurationError
     from valetkey.oauth2.metadata import authorization_server
     from valetkey.oauth2.server import AuthorizationServer
@@ -54,7 +59,7 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
         message = f"{metadata.issuer} does not say that it takes S256 code challenges: it cannot be used by discovery"
         raise ConfigurationError(message)
     try:
-        found = authorization_server(metadata, reach=reach_of(metadata))
+        found = authorization_server(metadata, reach=PUBLIC if server.reach == PUBLIC else reach_of(metadata))
     except ValueError as why:
         raise ConfigurationError(f"{metadata.issuer}: {why}") from None
     # Whatever metadata says counts over a default; what the registration chose beyond that stays.
@@ -80,22 +85,25 @@ def reach_of(metadata: Metadata) -> Reach:
     return CONFIGURED if all(read_url(url).origin == origin for url in urls if url) else PUBLIC
 
 
-def _metadata(settings: Settings, registration: Registration, server: AuthorizationServer) -> Op[Metadata]:
+def issuer_metadata(settings: Settings, issuer: str, *, kept: KeptMetadata, reach: Reach) -> Op[Metadata]:
+    """What the issuer publishes, from the nearest place that has it.
+
+    reach: PUBLIC where somebody else named the issuer. Raises ProviderError, MalformedResponse, TransportError.
+    """
     from valetkey.connections.grant import exchange_deadline
-    from valetkey.effects import CONFIGURED, Now
+    from valetkey.effects import Now
     from valetkey.errors import ProviderError, TransportError
-    from valetkey.oauth2.kept import KeptMetadata
     from valetkey.oauth2.metadata import fetch_metadata
 
-    kept, now, issuer = registration.kept_metadata or KeptMetadata(), (yield from Now()), server.issuer or ""
+    now = yield from Now()
     if kept.found is not None and kept.found.issuer == issuer and now < kept.fresh_until:
         return kept.found
-    stored, fetched_at = yield from _load(settings, issuer)
+    stored, fetched_at = yield from _load(settings, issuer, reach)
     if stored is not None and 0 <= now - fetched_at < FRESH_SECONDS:
         kept.found, kept.fresh_until = stored, fetched_at + FRESH_SECONDS
         return stored
     try:
-        found = yield from fetch_metadata(issuer, not_after=(yield from exchange_deadline()), reach=CONFIGURED)
+        found = yield from fetch_metadata(issuer, not_after=(yield from exchange_deadline()), reach=reach)
     except (ProviderError, TransportError):
         if stored is None or not 0 <= now - fetched_at < LAST_GOOD_SECONDS:
             raise
@@ -106,9 +114,9 @@ def _metadata(settings: Settings, registration: Registration, server: Authorizat
     return found
 
 
-def _load(settings: Settings, issuer: str) -> Op[tuple[Metadata | None, float]]:
+def _load(settings: Settings, issuer: str, reach: Reach) -> Op[tuple[Metadata | None, float]]:
     """What the store has, whenever it was fetched; None where it has nothing or cannot say."""
-    from valetkey.effects import CONFIGURED, Key, Load, Open
+    from valetkey.effects import Key, Load, Open
     from valetkey.errors import MalformedResponse, StoreError
     from valetkey.http import Headers, Response
     from valetkey.oauth2.metadata import read_metadata
@@ -118,7 +126,7 @@ def _load(settings: Settings, issuer: str) -> Op[tuple[Metadata | None, float]]:
         if row is None:
             return None, 0
         octets = yield from Open(_place(settings, issuer), row.sealed)
-        return read_metadata(Response(200, Headers(), octets), issuer=issuer, reach=CONFIGURED), int(
+        return read_metadata(Response(200, Headers(), octets), issuer=issuer, reach=reach), int(
             row.clear.get("fetched_at", 0)
         )
     except (StoreError, MalformedResponse):  # it is only a copy: the issuer is asked

@@ -61,6 +61,10 @@ def establish(
     """The connection that the answer brings. Only the holder of the flow's claim gets here."""
     try:
         _ = yield from sealing_key(settings)
+        if registration.enrolment != "configured":
+            from valetkey.connections.enrolled import keep_enrolled
+
+            yield from keep_enrolled(settings, registration)  # first, or a connection could outlive its client
     except StoreError:
         yield from release_claim(claim)  # nothing was sent: a reload may try again when the key is back
         raise
@@ -78,6 +82,10 @@ def establish(
     except ProviderError as error:
         if not isinstance(error, MalformedResponse) and error.status < 500:
             _ = yield from move_claim(claim, FAILED)
+        if error.error == "invalid_client" and registration.enrolment == "dynamic":
+            from valetkey.connections.enrolment import client_refused
+
+            yield from client_refused(settings, registration)
         raise
     by = flow_mark(pending.flow)
     connection = yield from save_grant(

@@ -19,7 +19,7 @@ from valetkey.connections.records import (
     swap_settled,
     write_record,
 )
-from valetkey.connections.registrations import registered
+from valetkey.connections.registrations import registered, registered_name
 from valetkey.connections.rescue import adopt_rescue
 from valetkey.effects import Key, List, Load, Now, Remaining, Sleep
 from valetkey.errors import ProviderError, ReauthorizationRequired, StoreError, TransportError
@@ -91,7 +91,8 @@ def connection(
     settings: Settings, registration: str, *, resource_owner: str, account: str = ""
 ) -> Op[Connection | None]:
     """One connection without its tokens, or None."""
-    record = yield from load_record(registration, resource_owner=resource_owner, account=account)
+    name = yield from registered_name(settings, registration)
+    record = yield from load_record(name, resource_owner=resource_owner, account=account)
     return None if record is None else (yield from describe_record(settings, record))
 
 
@@ -147,8 +148,9 @@ def _begin_revocation(settings: Settings, registration: Registration, resource_o
 
 def forget(settings: Settings, registration: str, *, resource_owner: str, account: str = "") -> Op[None]:
     """Delete the connection here and say nothing to the provider. That there is none is not an error."""
-    key = connection_key(registration, resource_owner, account)
-    record = yield from load_record(registration, resource_owner=resource_owner, account=account)
+    name = yield from registered_name(settings, registration)
+    key = connection_key(name, resource_owner, account)
+    record = yield from load_record(name, resource_owner=resource_owner, account=account)
     yield from _delete(key)
     if settings.cache is not None:
         settings.cache.drop(key)

@@ -192,8 +192,8 @@ def _claim_and_refresh(
             return credentials.current
         raise
     try:
-        registration = yield from described(settings, registration)  # before the lease: an issuer may be out of reach
-    except (ProviderError, TransportError):
+        registration = yield from _made_ready(settings, registration)
+    except (ProviderError, TransportError, ReauthorizationRequired):
         if found.usable:
             return credentials.current
         raise
@@ -206,6 +206,18 @@ def _claim_and_refresh(
     )
     _drop(settings, record.key)  # another thread may have kept the old token meanwhile
     return tokens
+
+
+def _made_ready(settings: Settings, registration: Registration) -> Op[Registration]:
+    """The registration with its endpoints and its present client, before the lease: an issuer may be out of reach."""
+    if registration.enrolment != "configured":
+        from valetkey.connections.enrolment import renewed
+
+        registration = yield from renewed(settings, registration)
+        if registration.stale:  # a refresh token is good with the client that it was given to (RFC 6749 section 6)
+            connect_url = settings.connect_page(registration.name)
+            raise ReauthorizationRequired(registration.name, "client_ended", connect_url=connect_url)
+    return (yield from described(settings, registration))
 
 
 def _refuse_short_timeout() -> Op[None]:

@@ -1,6 +1,6 @@
 """Which registration a name means.
 
-    the configuration  ->  the store: registrations that were made at run time
+    the configuration  ->  the store: registrations that were made at run time (`enrolled`), by their name or URL
 
 The one rule: the configuration comes first and costs nothing; only a name that it does not have is looked for further,
 and a place that is asked for it recognises its own names before it reads anything.
@@ -9,7 +9,8 @@ Not here: what a registration needs from its issuer's metadata (`discovery.descr
 
 from __future__ import annotations
 
-from valetkey.errors import RequestRefused, StoreError
+from valetkey.effects import Now
+from valetkey.errors import ReauthorizationRequired, RequestRefused, StoreError
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -20,20 +21,52 @@ if TYPE_CHECKING:
     from valetkey.effects import Op
     from valetkey.providers.registration import Registration
 
+ENROLLED = "mcp-"
+"""What the names of registrations begin with that were made at run time."""
+URL = "://"
+
 
 def find_registration(settings: Settings, name: str) -> Op[Registration | None]:
     """The registration of that name, or None where nobody knows it. Raises StoreError.
 
     Every other place that may know a name is asked from here, in the order of the drawing above.
     """
-    yield from ()
-    return settings.registrations.get(name)
+    found = settings.registrations.get(name)
+    if found is None and (name.startswith(ENROLLED) or URL in name):
+        from valetkey.connections.enrolled import find_enrolled
+
+        found = yield from find_enrolled(settings, name)
+    return found
 
 
 def registered(settings: Settings, name: str) -> Op[Registration]:
-    """The registration of that name. Raises ConfigurationError, for the caller's program named it; StoreError."""
+    """The registration of that name, or of the URL of a resource that was connected at run time.
+
+    Raises ConfigurationError, for the caller's program named it; ReauthorizationRequired for a URL that nobody has
+    connected yet; StoreError.
+    """
     found = yield from find_registration(settings, name)
+    if found is None and URL in name:
+        raise ReauthorizationRequired(name, "not_connected", connect_url=settings.mcp_page(name))
     return settings.registration(name) if found is None else found
+
+
+def registered_lately(settings: Settings, name: str) -> Op[Registration]:
+    """The same for requests to the API: one from the store is used for a minute, since its client is not needed."""
+    found = settings.registrations.get(name)
+    if found is not None or settings.cache is None:
+        return (yield from registered(settings, name)) if found is None else found
+    now = yield from Now()
+    found = settings.cache.registration(name, now=now)
+    if found is None:
+        found = yield from registered(settings, name)
+        settings.cache.keep_registration(name, found, now=now)
+    return found
+
+
+def registered_name(settings: Settings, name: str) -> Op[str]:
+    """What connections call a registration that the caller's program named, by its name or URL."""
+    return (yield from registered(settings, name)).name if URL in name else name
 
 
 def requested(settings: Settings, name: str) -> Op[Registration]:

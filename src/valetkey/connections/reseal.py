@@ -5,6 +5,7 @@
 Each row is one `Swap`, and a page answers the cursor of the next: a sweep that dies is taken up again at the cursor it
 printed, or from the start, and loses nothing. It runs beside functions that refresh: a row under a live lease is left
 to its holder, whose commit seals it by the first key anyway; a row that somebody else wrote meanwhile is read again.
+Registrations that were made at run time are sealed anew alike.
 The one rule: incarnation, generation and every clear column but `key_id` stay as they are. What does not open is
 counted and kept. Not here: claims and cookies, which lapse by themselves within an hour.
 """
@@ -12,8 +13,9 @@ counted and kept. Not here: claims and cookies, which lapse by themselves within
 from __future__ import annotations
 
 from valetkey.connections.codec import CONNECTION, read_clear
+from valetkey.connections.enrolled import REGISTRATION
 from valetkey.connections.records import VERSION_OCTETS, sealing_key, swap_settled
-from valetkey.connections.seal import connection_place, key_id_of, rescue_place
+from valetkey.connections.seal import connection_place, key_id_of, registration_place, rescue_place
 from valetkey.effects import Key, List, Load, Now, Open, Place, Random, Row, Seal
 from valetkey.errors import KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
@@ -68,7 +70,7 @@ def reseal_page(settings: Settings, *, cursor: str = "") -> Op[Resealed]:
     counts: dict[str, int] = {}
     missing: dict[str, int] = {}
     for row in page.rows:
-        if not row.key.name.startswith((CONNECTION, RESCUE)):
+        if not row.key.name.startswith((CONNECTION, RESCUE, REGISTRATION)):
             continue
         try:
             outcome = yield from _reseal(settings, row, key_id)
@@ -113,6 +115,8 @@ def _why_not(row: Row, key_id: str, *, now: float) -> Outcome | None:
     """Why the row is not to be sealed anew; None where it is."""
     if key_id_of(row.sealed) == key_id:
         return "already"
+    if row.key.name.startswith(REGISTRATION):
+        return "leased" if row.clear.get("attempt") and int(row.clear.get("claimed_until", 0)) > now else None
     try:
         if row.key.name.startswith(RESCUE):
             _ = _rescue_place("", row)
@@ -127,6 +131,8 @@ def _seal_anew(settings: Settings, row: Row) -> Op[bool]:
     """Whether the row is sealed by the first key now; False where somebody else wrote it meanwhile."""
     if row.key.name.startswith(RESCUE):
         place = _rescue_place(settings.environment, row)
+    elif row.key.name.startswith(REGISTRATION):
+        place = registration_place(settings.environment, row.key.name)
     else:
         connection = read_clear(row.clear, row.key)
         place = connection_place(settings.environment, row.key, connection.incarnation, connection.generation)

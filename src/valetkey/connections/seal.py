@@ -62,6 +62,11 @@ def discovery_place(environment: str, issuer: str) -> Place:
     return Place("discovery", (environment, issuer))
 
 
+def registration_place(environment: str, name: str) -> Place:
+    """Of the clients that were registered at run time for one resource. name: of its row."""
+    return Place("registration", (environment, name))
+
+
 def key_id_of(sealed: bytes) -> str:
     """The id of the key that a value was sealed with: `vk1.<key id>.<...>`; empty where it is not a sealed value."""
     parts = sealed[:64].split(b".", 2)

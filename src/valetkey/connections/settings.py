@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError, RequestRefused
-from valetkey.http import read_url
+from valetkey.http import read_url, with_query
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -14,6 +14,26 @@ if TYPE_CHECKING:
     from valetkey.connections.webhook import Webhook
     from valetkey.http import Pairs
     from valetkey.providers.registration import Registration
+    from valetkey.secret import Secret
+
+
+@value
+class McpSettings:
+    """What the operator says of servers that are connected by their URL.
+
+    page: whether there is a page where a resource owner may enter any URL.
+    accept_loopback: the loud opt-in for servers on this machine, over plain http: for development.
+    client_documents: whether our own documents may stand for a registration; off where nobody outside can read them.
+    initial_access_tokens: by issuer, what it wants to see before it registers a client (RFC 7591 section 3).
+    """
+
+    page: bool = False
+    accept_loopback: bool = False
+    client_documents: bool = True
+    initial_access_tokens: tuple[tuple[str, Secret], ...] = ()
+
+
+NO_MCP = McpSettings()
 
 
 @value
@@ -30,6 +50,7 @@ class Settings:
     cache: access tokens of this process, at most 30 s old.
     store_unfit: why the store may not be refreshed from; empty where it may.
     webhook: where events are sent; None where nowhere.
+    mcp: see its class.
     """
 
     registrations: Mapping[str, Registration]
@@ -42,6 +63,7 @@ class Settings:
     cache: TokenCache | None = None
     store_unfit: str = ""
     webhook: Webhook | None = None
+    mcp: McpSettings = NO_MCP
 
     @property
     def origin(self) -> str:
@@ -70,6 +92,10 @@ class Settings:
     def connect_page(self, name: str) -> str:
         """Where a resource owner starts to connect."""
         return f"{self.base_url}/connect/{name}" if self.base_url else ""
+
+    def mcp_page(self, url: str) -> str:
+        """Where a resource owner may connect the server of that URL; empty where there is no such page."""
+        return with_query(f"{self.base_url}/mcp", (("url", url),)) if self.base_url and self.mcp.page else ""
 
 
 def read_return_to(settings: Settings, return_to: str | None) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
-from valetkey.connections.registrations import registered
+from valetkey.connections.registrations import registered_lately
 from valetkey.errors import ConfigurationError
 from valetkey.http import DEFAULT_PORTS, is_loopback, read_url
 
@@ -36,7 +36,7 @@ def sign(
     rejected: the access token that the provider answered 401 to, so that it is refreshed if it is still the stored one.
     Raises ConfigurationError for a host that is not the provider's and for an Authorization header of the caller's own.
     """
-    at = yield from registered(settings, registration)
+    at = yield from registered_lately(settings, registration)
     check_target(at, request)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
     return (yield from speaker(at).authorize(at, request, tokens))
@@ -50,7 +50,7 @@ def sign_as_client(
     OAuth 1.0a: signed without a token. OAuth 2.0: with a token of the client's own.
     Raises ConfigurationError for a host that is not the provider's; for OAuth 2.0 what `client_token` raises.
     """
-    at = yield from registered(settings, registration)
+    at = yield from registered_lately(settings, registration)
     check_target(at, request)
     if at.provider.protocol == "oauth2":
         from valetkey.connections.client import client_registration, client_tokens
@@ -75,7 +75,7 @@ def access_token(
 
     For OAuth 1.0a, whose tokens are of no use without a signature, ConfigurationError.
     """
-    at = yield from registered(settings, registration)
+    at = yield from registered_lately(settings, registration)
     if at.provider.protocol == "oauth1":
         message = f"{registration} speaks OAuth 1.0a, whose requests are signed: use session() or sign()"
         raise ConfigurationError(message)
@@ -106,6 +106,9 @@ def check_target(registration: Registration, request: Request) -> None:
     if url.scheme != "https" and not on_loopback:
         message = f"requests to {provider.title} use https: credentials do not travel in the clear"
         raise ConfigurationError(message)
+    if provider.api_url and not _lies_below(provider.api_url, url):
+        message = f"{url.host} with that port and path is not {provider.title}: it does not get its credentials"
+        raise ConfigurationError(message)
     if not any(_matches(host, url.host) for host in provider.api_hosts):
         hosts = ", ".join(provider.api_hosts)
         message = f"host {url.host} is not one of {provider.title}'s ({hosts}): it does not get its credentials"
@@ -117,6 +120,16 @@ def check_target(registration: Registration, request: Request) -> None:
     ):
         message = f"port {url.port} of {url.host} is not {provider.title}'s: it does not get its credentials"
         raise ConfigurationError(message)
+
+
+def _lies_below(api_url: str, url: Url) -> bool:
+    """Whether the URL is the API's or below it, whoever reads its path: a host may be shared with strangers."""
+    from valetkey.oauth2.protected_resource import is_plain_path
+
+    api = read_url(api_url)
+    if url.origin != api.origin or not is_plain_path(url.path):
+        return False
+    return url.path == api.path or url.path.startswith(api.path.rstrip("/") + "/")
 
 
 def _matches(allowed: str, host: str) -> bool:

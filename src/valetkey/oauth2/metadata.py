@@ -59,6 +59,7 @@ class Metadata:
     require_pushed_authorization_requests: bool = False
     response_modes_supported: tuple[str, ...] | None = None
     authorization_signing_alg_values_supported: tuple[str, ...] | None = None
+    client_id_metadata_document_supported: bool = False
 
 
 def metadata_urls(issuer: str, *, reach: Reach = PUBLIC) -> tuple[str, ...]:
@@ -188,6 +189,7 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         require_pushed_authorization_requests=members.get("require_pushed_authorization_requests") is True,  # 9126 s5
         response_modes_supported=_texts(members, "response_modes_supported"),
         authorization_signing_alg_values_supported=_texts(members, "authorization_signing_alg_values_supported"),
+        client_id_metadata_document_supported=members.get("client_id_metadata_document_supported") is True,
     )
 
 

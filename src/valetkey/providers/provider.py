@@ -8,6 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
+    from valetkey.effects import Reach
     from valetkey.http import Pairs
     from valetkey.oauth1.credentials import Server
     from valetkey.oauth2.server import AuthorizationServer
@@ -52,6 +53,8 @@ class Provider:
     refresh_token_scopes, refresh_token_parameters: one of these scopes, and all of these authorization parameters, are
       needed for a refresh token; empty where nothing special is.
     shared_grant_revocation: revoking one token ends every connection of this resource owner with the application.
+    api_url: where somebody else named the API: the one URL that gets the credentials, and what lies below it.
+    api_reach: how far the API may lie, see `effects`.
     loopback_allowed: plain http is accepted on loopback: for sandboxes.
     scope_parameter, application_parameter, client_identifier_parameter: OAuth 1.0a has no words for these, so the
       provider has its own names for them in the query of its authorization page; empty: it has none.
@@ -83,3 +86,5 @@ class Provider:
     client_identifier_parameter: str = ""
     refresh_token_scopes: tuple[str, ...] = ()
     refresh_token_parameters: Pairs = ()
+    api_url: str = ""
+    api_reach: Reach = "configured"

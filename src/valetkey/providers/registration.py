@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.providers.provider import Provider
 
+    Enrolment: TypeAlias = Literal["configured", "document", "dynamic"]
     GrantType: TypeAlias = Literal["authorization_code", "client_credentials"]
 
 
@@ -39,6 +40,9 @@ class Registration:
     nonces: what its servers last wanted in proofs of possession, in this process (RFC 9449 section 8).
     client_secret_expires: the day, 2027-01-31, on which the provider stops taking the secret; empty: nobody said.
     kept_keys, kept_metadata: what it has fetched of an authorization server's keys and metadata.
+    enrolment: how the client came to the server: `configured`; or at run time (`connections.enrolment`), by a
+      `document` of ours that the server reads, or a `dynamic` registration there (RFC 7591).
+    stale: the server takes this client no more, or its secret has expired: it must enrol anew.
     grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
 
@@ -56,6 +60,8 @@ class Registration:
     client_secret_expires: str = ""
     kept_keys: KeptKeys | None = None
     kept_metadata: KeptMetadata | None = None
+    enrolment: Enrolment = "configured"
+    stale: bool = False
 
     @property
     def renews_alone(self) -> bool:

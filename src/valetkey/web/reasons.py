@@ -53,6 +53,18 @@ REASONS: dict[str, Reason] = {
         "Sign in to the application, then come back.",
         restart=False,
     ),
+    "resource_url_refused": Reason(
+        400,
+        "This address cannot be connected",
+        "It is not the public https address of a server.",
+        "Check the address that the server's documentation gives.",
+    ),
+    "resource_refused": Reason(
+        400,
+        "This server cannot be connected",
+        f"How it wants people to sign in is not safe enough, or not something we can do. {NOTHING}",
+        "Tell the server's operator, or the operator of this application.",
+    ),
     "cross_site": Reason(
         403,
         "This came from another site",

@@ -12,6 +12,9 @@ z, 0 to 9 and hyphens; everything else is the same 404. GET changes nothing but 
     POST /callback/{context}        the same, for contexts with response_mode form_post(.jwt); and `fragments`
     GET  /verifier/{registration}   a form for the verifier that a provider shows (`oob`)
     POST /verifier/{registration}   the same end as a callback            a page of our origin, or our own form
+    GET  /mcp                       a form for an MCP server's URL        where the operator allows any
+    POST /mcp                       303 to the server's provider          our own form, or a page of our origin
+    GET  /client/{context}          the document that an authorization server reads instead of a registration
     GET  /link/{link}               a connect link's page with one button; a robot that opens it does nothing
     POST /link/{link}               303 to the provider                   a page of our origin
 """
@@ -22,7 +25,7 @@ from valetkey.connections.codec import APPLICATION
 from valetkey.errors import RequestRefused, describe_error
 from valetkey.http import Headers
 from valetkey.value import replace
-from valetkey.web import connecting, forms, listing, verifying
+from valetkey.web import connecting, forms, listing, servers, verifying
 from valetkey.web.pages import render_refusal
 from valetkey.web.refusals import EXPECTED, describe
 from valetkey.web.visit import Visit, is_link, is_name, method_not_allowed, without_body
@@ -46,6 +49,8 @@ ROUTES: tuple[tuple[tuple[str, ...], Mapping[str, Handler]], ...] = (
     (("connect", "*"), {"GET": connecting.show_connect, "POST": connecting.connect}),
     (("callback", "*"), {"GET": connecting.callback, "POST": connecting.callback_by_form}),
     (("verifier", "*"), {"GET": verifying.show_verifier, "POST": verifying.take_verifier}),
+    (("mcp",), {"GET": servers.show_server, "POST": servers.connect_server}),
+    (("client", "*"), {"GET": servers.show_document}),
     (("link", "+"), {"GET": connecting.show_link, "POST": connecting.follow_link}),
 )
 

@@ -85,9 +85,10 @@ class Watched:
 class Party:
     """One vault and its resource owner. `again` makes another of the same deployment, as another process would have."""
 
-    def __init__(self, colour: type[Vault | AsyncVault], store_url: str, registration: Registration) -> None:
-        self.colour, self.store_url, self.name = colour, store_url, registration.name
-        self.settings = Settings({registration.name: registration}, BASE_URL)
+    def __init__(self, colour: type[Vault | AsyncVault], store_url: str, known: Registration | Settings) -> None:
+        """Known: the one registration that there is, or all that is configured."""
+        self.colour, self.store_url, self.name = colour, store_url, getattr(known, "name", "")
+        self.settings = known if isinstance(known, Settings) else Settings({known.name: known}, BASE_URL)
         self.keys = LocalKeyRing([("test", os.urandom(32))], random=os.urandom)
         self.transport, self.later = Watched(), Later()
         self.runner = asyncio.Runner()

@@ -1,0 +1,242 @@
+"""Register a client while the program runs (RFC 7591), and give it back (RFC 7592); or let a document speak for it.
+
+The one rule: what the server made of our metadata is read, and refused where it is not the client that was asked for:
+another redirect URI, another way to authenticate, no authorization code grant.
+Not here: who registers, and where the result is kept (`connections.enrolment`).
+"""
+
+from __future__ import annotations
+
+from valetkey.effects import Now, Send
+from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.oauth2.error_response import is_error_code, read_retry_after
+from valetkey.oauth2.strict_json import read_json_object
+from valetkey.secret import Secret
+from valetkey.value import value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, NoReturn
+
+    from valetkey.effects import Reach, WireOp
+    from valetkey.http import Response
+    from valetkey.oauth2.server import AuthMethod
+
+MAX_ANSWER_OCTETS = 64 * 1024
+MAX_CLIENT_ID = 1024
+MAX_SECRET = 2048
+LEAST_SECRET_SECONDS = 60
+GRANT_TYPES = ("authorization_code", "refresh_token")
+SOFTWARE_ID = "valetkey"
+# In the body first: servers made with MCP's own SDKs look for client_id there, and nowhere else (2026-11-27).
+METHODS: tuple[AuthMethod, ...] = ("client_secret_post", "client_secret_basic", "none")
+"""How a client that was registered a moment ago can authenticate; the first that the server offers is asked for."""
+_ADVICE = {  # 7591 s3.2.2
+    "invalid_redirect_uri": "the server does not take the redirect URI: it wants https, or another application_type",
+    "invalid_client_metadata": "the server does not take the client's metadata",
+    "invalid_software_statement": "the server wants a software statement, which valetkey has not",
+    "unapproved_software_statement": "the server wants a software statement that it has approved",
+    "invalid_token": "the server wants an initial access token: configure the one that it gave out",
+}
+
+
+@value
+class RegisteredClient:
+    """A client as the server registered it (RFC 7591 section 3.2.1).
+
+    secret_expires_at: Unix seconds; 0: never. scope: None where the server did not say.
+    configuration_uri, registration_token: where and with what the client can be read and deleted (RFC 7592 section 3).
+    """
+
+    client_id: str
+    client_secret: Secret | None
+    token_endpoint_auth_method: AuthMethod
+    secret_expires_at: int = 0
+    scope: tuple[str, ...] | None = None
+    configuration_uri: str = ""
+    registration_token: Secret | None = None
+
+
+def chosen_method(offered: tuple[str, ...]) -> AuthMethod | None:
+    """How the client is to authenticate, of what the server offers; None where there is no way."""
+    return next((method for method in METHODS if method in offered), None)
+
+
+def client_metadata(
+    *, redirect_uri: str, application: str, home: str, method: AuthMethod, scope: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What the client says of itself (RFC 7591 section 2; application_type: OpenID Connect Registration section 2).
+
+    home: a URL of the application; left out where it is not https. scope: empty leaves the choice to the server.
+    """
+    metadata: dict[str, Any] = {
+        "redirect_uris": [redirect_uri],
+        "client_name": application,
+        "token_endpoint_auth_method": method,
+        "grant_types": list(GRANT_TYPES),
+        "response_types": ["code"],
+        "application_type": "native" if is_loopback(read_url(redirect_uri).host) else "web",
+        "software_id": SOFTWARE_ID,
+    }
+    if home.startswith("https://"):
+        metadata["client_uri"] = home
+    if scope:
+        metadata["scope"] = " ".join(scope)
+    return metadata
+
+
+def client_document(client_id: str, *, redirect_uri: str, application: str, home: str) -> dict[str, Any]:
+    """The document behind a client identifier that is a URL (draft-ietf-oauth-client-id-metadata-document section 4).
+
+    A shared secret cannot be agreed on this way: the client is a public one, and PKCE protects its codes.
+    """
+    said = client_metadata(redirect_uri=redirect_uri, application=application, home=home, method="none")
+    return {"client_id": client_id, **said}
+
+
+def register_client(
+    endpoint: str,
+    metadata: Mapping[str, Any],
+    *,
+    initial_access_token: Secret | None = None,
+    reach: Reach,
+    not_after: float,
+) -> WireOp[RegisteredClient]:
+    """The client that the server made of the metadata (RFC 7591 section 3).
+
+    Raises ProviderError (`invalid_redirect_uri`, `invalid_client_metadata`, `invalid_token`, ...), MalformedResponse
+    where the answer is not the client that was asked for, TransportError.
+    """
+    response = yield from Send(_request(endpoint, metadata, initial_access_token), reach, not_after)
+    return read_registration(response, metadata=metadata, reach=reach, received_at=(yield from Now()))
+
+
+def read_registration(
+    response: Response, *, metadata: Mapping[str, Any], reach: Reach, received_at: float
+) -> RegisteredClient:
+    """The client in an answer to that metadata. Raises ProviderError, MalformedResponse."""
+    if response.status not in (200, 201):  # 7591 s3.2.1 says 201
+        raise _refusal(response, received_at)
+    try:
+        members = read_json_object(response.body, limit=MAX_ANSWER_OCTETS)
+        _check_kept(members, metadata)
+        return _read_client(members, metadata, reach, received_at)
+    except ValueError as why:
+        message = f"the server registered a client that cannot be used: {why}"
+        raise MalformedResponse(message, status=response.status) from None
+
+
+def delete_client(configuration_uri: str, token: Secret, *, reach: Reach, not_after: float) -> WireOp[bool]:
+    """Whether the client is gone at the server now (RFC 7592 section 2.3). Raises TransportError."""
+    response = yield from Send(_deletion(configuration_uri, token), reach, not_after)
+    return response.status in (204, 200, 401, 404)  # s2.3: 401 where it is gone, and its token with it
+
+
+def _request(endpoint: str, metadata: Mapping[str, Any], token: Secret | None) -> Request:
+    import json
+
+    headers = [("Accept", "application/json"), ("Content-Type", "application/json")]
+    if token is not None:
+        headers.append(("Authorization", f"Bearer {token.reveal()}"))
+    return Request("POST", endpoint, Headers(tuple(headers)), json.dumps(metadata).encode())
+
+
+def _deletion(configuration_uri: str, token: Secret) -> Request:
+    return Request("DELETE", configuration_uri, Headers((("Authorization", f"Bearer {token.reveal()}"),)))
+
+
+def _refusal(response: Response, received_at: float) -> ProviderError:
+    code = ""
+    try:
+        found = read_json_object(response.body, limit=MAX_ANSWER_OCTETS).get("error")
+        code = found if isinstance(found, str) and is_error_code(found) else ""
+    except ValueError:
+        pass
+    if not code:
+        code = "invalid_token" if response.status in (401, 403) else "registration_refused"
+    if response.status >= 500 or response.status == 429:
+        code = "server_error" if response.status >= 500 else "temporarily_unavailable"
+    advice = _ADVICE.get(code, "see what the server's documentation says of registration")
+    message = f"the server answered {response.status} {code} to the registration: {advice}"
+    retry_after = read_retry_after(response.headers.get("Retry-After"), now=received_at)
+    return ProviderError(message, error=code, status=response.status, retry_after=retry_after)
+
+
+def _check_kept(members: dict[str, Any], metadata: Mapping[str, Any]) -> None:
+    """Refuse what the server may not change; what it leaves out is as it was asked for (7591 s3.2.1)."""
+    if members.get("redirect_uris", metadata["redirect_uris"]) != metadata["redirect_uris"]:
+        message = "with other redirect URIs than ours"
+        raise ValueError(message)
+    for name, needed in (("grant_types", "authorization_code"), ("response_types", "code")):
+        said = members.get(name)
+        if said is not None and (not isinstance(said, list) or needed not in said):
+            message = f"with {name} that lack {needed}"
+            raise ValueError(message)
+
+
+def _read_client(
+    members: dict[str, Any], metadata: Mapping[str, Any], reach: Reach, received_at: float
+) -> RegisteredClient:
+    client_id = _text(members, "client_id", MAX_CLIENT_ID)
+    secret = _text(members, "client_secret", MAX_SECRET)
+    method = members.get("token_endpoint_auth_method", metadata["token_endpoint_auth_method"])
+    if not client_id:
+        _refuse("without client_id")
+    if method not in METHODS:
+        _refuse("with a token_endpoint_auth_method that was not asked for")
+    if method != "none" and not secret:
+        _refuse("without the client_secret that its token_endpoint_auth_method needs")
+    if method == "none":
+        secret = ""  # a public client has none to keep
+    expires_at = members.get("client_secret_expires_at", 0) if secret else 0
+    if isinstance(expires_at, bool) or not isinstance(expires_at, int) or not 0 <= expires_at < 2**53:
+        _refuse("with a client_secret_expires_at that is no number of seconds")
+    if expires_at and expires_at <= received_at + LEAST_SECRET_SECONDS:
+        _refuse("with a client_secret that has expired already")
+    uri, token = _management(members, reach)
+    return RegisteredClient(
+        client_id,
+        Secret(secret) if secret else None,
+        method,
+        expires_at,
+        _scope(members),
+        uri,
+        token,
+    )
+
+
+def _management(members: dict[str, Any], reach: Reach) -> tuple[str, Secret | None]:
+    """Where the client can be deleted, and with what; nothing where either is missing or not an https URL."""
+    uri = _text(members, "registration_client_uri", MAX_SECRET)
+    token = _text(members, "registration_access_token", MAX_SECRET)
+    try:
+        url = read_url(uri) if uri and token else None
+    except ValueError:
+        url = None
+    if url is None or (url.scheme != "https" and not (reach == "configured" and is_loopback(url.host))):
+        return "", None
+    return uri, Secret(token)
+
+
+def _scope(members: dict[str, Any]) -> tuple[str, ...] | None:
+    scope = members.get("scope")
+    if scope is None:
+        return None
+    if not isinstance(scope, str) or len(scope) > MAX_SECRET or not scope.isascii() or not scope.isprintable():
+        _refuse("with a scope that is none")
+    return tuple(scope.split())
+
+
+def _text(members: dict[str, Any], name: str, longest: int) -> str:
+    text = members.get(name)
+    if text is None:
+        return ""
+    if not isinstance(text, str) or len(text) > longest or not text.isascii() or not text.isprintable():
+        _refuse(f"with a {name} that is not a text of at most {longest} characters in ASCII")
+    return text
+
+
+def _refuse(why: str) -> NoReturn:
+    raise ValueError(why)

@@ -1,0 +1,90 @@
+"""MCP servers that a resource owner names by their URL, and the document that speaks for us at their issuers.
+
+The one rule: a URL leads nowhere before a post of our own form has brought it; and the document says nothing but what
+is the same for everybody, so it asks the store nothing.
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.cookies import read_cookies
+from valetkey.connections.settings import read_return_to
+from valetkey.errors import RequestRefused
+from valetkey.http import Headers, Response
+from valetkey.web import forms
+from valetkey.web.pages import NO_CONTENT_POLICY, PROTECTIVE, form_actions, redirect, render, shown_text
+from valetkey.web.visit import read_account
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.effects import Op
+    from valetkey.web.visit import Visit
+
+MAX_URL = 500
+
+
+def show_server(visit: Visit) -> Op[Response]:
+    """The page with a field for the URL, filled in where a link brought one."""
+    settings, owner = visit.settings, visit.signed_in
+    _refuse_without_page(visit)
+    return_to, account = forms.field(visit.query, "return_to"), read_account(visit.query)
+    _ = read_return_to(settings, return_to)
+    token = yield from forms.form_token(settings, owner, "mcp")
+    return render(
+        settings,
+        "server",
+        form_action=form_actions(settings, ()),
+        action=f"{settings.base_url}/mcp",
+        token=token,
+        url=shown_text(forms.field(visit.query, "url")[:MAX_URL]),
+        return_to=return_to,
+        account=account,
+        account_shown=shown_text(account),
+    )
+
+
+def connect_server(visit: Visit) -> Op[Response]:
+    """The redirect to the authorization server that the MCP server trusts."""
+    from valetkey.connections.mcp import begin_mcp_authorization
+
+    settings, request, owner = visit.settings, visit.request, visit.signed_in
+    _refuse_without_page(visit)
+    ours = forms.same_origin(settings, request)
+    fields = forms.read_body(request)
+    if not ours:
+        yield from forms.require_token(settings, owner, "mcp", token=forms.field(fields, forms.TOKEN_FIELD))
+    going = yield from begin_mcp_authorization(
+        settings,
+        forms.field(fields, "url").strip(),
+        resource_owner=owner,
+        cookies=read_cookies(request.headers),
+        return_to=forms.field(fields, "return_to") or None,
+        account=read_account(fields),
+    )
+    return redirect(going.location, going.set_cookies)
+
+
+def show_document(visit: Visit) -> Op[Response]:
+    """Our client metadata for that registration (draft-ietf-oauth-client-id-metadata-document section 4)."""
+    import json
+
+    from valetkey.connections.enrolled import is_enrolled_name
+    from valetkey.connections.enrolment import document_url
+    from valetkey.oauth2.registration import client_document
+
+    yield from ()
+    settings, name = visit.settings, visit.name
+    if not is_enrolled_name(name) or not settings.mcp.client_documents:
+        raise RequestRefused("not_found", "there is no such document", status=404)
+    document = client_document(
+        document_url(settings, name),
+        redirect_uri=f"{settings.base_url}/callback/{name}",
+        application=settings.application,
+        home=settings.origin,
+    )
+    headers = (("Content-Type", "application/json"), ("Content-Security-Policy", NO_CONTENT_POLICY), *PROTECTIVE)
+    return Response(200, Headers(headers), json.dumps(document).encode())
+
+
+def _refuse_without_page(visit: Visit) -> None:
+    if not visit.settings.mcp.page:
+        raise RequestRefused("not_found", "there is no such page", status=404)

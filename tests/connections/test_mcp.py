@@ -1,0 +1,816 @@
+"""Connecting an MCP server by its URL: metadata, registration, and what a hostile server can and cannot do."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.connections.internet import ISSUER, PRM, URL, Internet, Server, back, said
+from tests.connections.steps import failure
+
+from valetkey.connections.authorize import begin_authorization, finish_authorization
+from valetkey.connections.call import call
+from valetkey.connections.enrolled import enrolled_key, load_enrolled
+from valetkey.connections.manage import connection, connections, forget, revoke
+from valetkey.connections.mcp import begin_mcp_authorization
+from valetkey.connections.reseal import reseal_page
+from valetkey.connections.settings import McpSettings
+from valetkey.connections.sign import access_token, sign
+from valetkey.connections.unenrol import enrolled_page, forget_enrolled
+from valetkey.errors import (
+    CallbackError,
+    ConfigurationError,
+    MalformedResponse,
+    ProviderError,
+    ReauthorizationRequired,
+    RequestRefused,
+    StoreError,
+    TransportError,
+)
+from valetkey.http import Headers, Request, Response, read_form
+from valetkey.keys.local import LocalKeyRing
+from valetkey.oauth2.client import Client
+from valetkey.oauth2.kept import KeptKeys, KeptMetadata
+from valetkey.providers.discovered import discovered_provider
+from valetkey.providers.registration import register
+from valetkey.secret import Secret
+from valetkey.testing.world import BASE_URL, World
+from valetkey.value import replace
+
+if TYPE_CHECKING:
+    from valetkey.connections.authorize import Redirect
+    from valetkey.connections.connection import Connection
+
+OTHER = "https://as.other.example"
+
+
+def there(**more: Any) -> tuple[World, Internet, Server]:
+    """A world with one MCP server and the authorization server that it trusts."""
+    world = World()
+    internet = Internet(world)
+    server = internet.server()
+    _ = internet.resource(URL, server, **more)
+    return world, internet, server
+
+
+def begun(world: World, url: str = URL, **changes: Any) -> Redirect:
+    wanted = {"resource_owner": "alice", "cookies": (), **changes}
+    return world.run(begin_mcp_authorization(world.settings, url, **wanted))
+
+
+def refused(world: World, url: str = URL) -> Exception:
+    return failure(world, begin_mcp_authorization(world.settings, url, resource_owner="alice", cookies=()))
+
+
+def connect(world: World, server: Server, url: str = URL, owner: str = "alice", **changes: Any) -> Connection:
+    going = begun(world, url, resource_owner=owner, **changes)
+    done = world.run(finish_authorization(world.settings, back(world, server, going), resource_owner=owner))
+    assert done.connection is not None
+    return done.connection
+
+
+def called(world: World, url: str = URL, target: str = "") -> Any:
+    request = Request("POST", target or url, Headers(), b"{}")
+    return world.run(call(world.settings, request, registration=url, resource_owner="alice"))
+
+
+def asked(going: Redirect) -> dict[str, str]:
+    return dict(read_form(going.location.partition("?")[2]))
+
+
+# One call
+
+
+def test_a_url_connects_calls_refreshes_and_revokes() -> None:
+    world, internet, server = there()
+
+    connected = connect(world, server)
+    assert called(world).status == 200
+    world.clock.time += 3700
+    assert called(world).status == 200
+    ended = world.run(revoke(world.settings, URL, resource_owner="alice"))
+
+    assert connected.scope == ("notes:read",)
+    assert [fields["grant_type"] for fields in server.tokens_asked] == ["authorization_code", "refresh_token"]
+    assert {fields["resource"] for fields in server.tokens_asked} == {URL}
+    assert ended.at_provider == "revoked"
+    assert {reach for _, reach in internet.reaches} == {"public"}
+
+
+def test_every_verb_takes_the_url_or_the_name() -> None:
+    world, _, server = there()
+    name = connect(world, server).registration
+
+    for known in (URL, name):
+        found = world.run(connection(world.settings, known, resource_owner="alice"))
+        assert found is not None
+        assert found.registration == name
+    world.run(forget(world.settings, URL, resource_owner="alice"))
+
+    assert world.run(connections(world.settings, resource_owner="alice")).connections == ()
+
+
+def test_a_url_that_nobody_has_connected_asks_to_connect_it() -> None:
+    world, _, _ = there()
+    world.settings = replace(world.settings, mcp=McpSettings(page=True))
+
+    caught = failure(world, access_token(world.settings, URL, resource_owner="alice"))
+
+    assert isinstance(caught, ReauthorizationRequired)
+    assert caught.connect_url == f"{BASE_URL}/mcp?url=https%3A%2F%2Fmcp.notes.example%2Fmcp"
+
+
+@pytest.mark.parametrize("text", ["HTTPS://MCP.Notes.example:443/mcp", URL])
+def test_one_server_is_one_registration_however_its_host_is_written(text: str) -> None:
+    world, _, server = there()
+
+    assert connect(world, server, text).registration == connect(world, server).registration
+    assert server.made == 5  # one client, two codes, two pairs of tokens
+
+
+def test_the_host_alone_is_the_same_with_and_without_its_slash() -> None:
+    world = World()
+    internet = Internet(world)
+    server = internet.server()
+    _ = internet.resource("https://mcp.notes.example", server, resource="https://mcp.notes.example/")
+    internet.pages["https://mcp.notes.example"] = lambda _: Response(401, Headers(), b"")
+
+    going = begun(world, "https://mcp.notes.example")
+
+    assert asked(going)["resource"] == "https://mcp.notes.example/"  # as it spells itself
+
+
+def test_the_challenge_says_what_to_ask_for() -> None:
+    world, internet, server = there()
+    text = f'Bearer error="invalid_token", scope="notes:write", resource_metadata="https://mcp.notes.example{PRM}/mcp"'
+    internet.pages[URL] = lambda _: Response(401, Headers((("WWW-Authenticate", text),)), b"")
+    server.said["scopes_supported"] = ["offline_access"]
+
+    assert asked(begun(world))["scope"] == "notes:write offline_access"
+    assert asked(begun(world, scope=("mine",)))["scope"] == "mine"
+
+
+def test_without_a_challenge_the_metadata_is_found_at_the_path_then_at_the_root() -> None:
+    world, internet, server = there(challenge=False)
+    assert begun(world).location.startswith(f"{ISSUER}/authorize?")
+
+    at_path = internet.pages.pop(f"https://mcp.notes.example{PRM}/mcp")
+    internet.pages[f"https://mcp.notes.example{PRM}"] = at_path
+
+    assert begun(world).location.startswith(f"{ISSUER}/authorize?")
+    del server
+
+
+def test_issuers_with_a_path_are_asked_where_rfc_8414_says() -> None:
+    world = World()
+    internet = Internet(world)
+    server = internet.server("https://as.notes.example/tenant")
+    _ = internet.resource(URL, server)
+
+    assert connect(world, server).registration.startswith("mcp-")
+
+
+# The client
+
+
+def test_the_client_says_what_it_is() -> None:
+    world, _, server = there()
+
+    going = begun(world)
+
+    (wanted,) = server.asked
+    assert wanted["redirect_uris"] == [asked(going)["redirect_uri"]]
+    assert wanted["grant_types"] == ["authorization_code", "refresh_token"]
+    assert wanted["token_endpoint_auth_method"] == "client_secret_post"
+    assert wanted["application_type"] == "web"
+    assert wanted["client_uri"] == "https://app.example"
+    assert wanted["scope"] == "notes:read"
+    assert wanted["authorization"] is None
+
+
+def test_an_initial_access_token_goes_to_its_own_issuer_only() -> None:
+    world, internet, server = there()
+    other = internet.server(OTHER)
+    _ = internet.resource("https://mcp.other.example/mcp", other)
+    world.settings = replace(
+        world.settings, mcp=McpSettings(initial_access_tokens=((ISSUER, Secret("canary-initial")),))
+    )
+
+    _ = begun(world)
+    _ = begun(world, "https://mcp.other.example/mcp")
+
+    assert server.asked[0]["authorization"] == "Bearer canary-initial"
+    assert other.asked[0]["authorization"] is None
+
+
+def test_a_document_is_the_client_where_the_server_reads_them() -> None:
+    world, _, server = there()
+    server.said["client_id_metadata_document_supported"] = True
+
+    connected = connect(world, server)
+
+    assert server.asked == []
+    assert server.tokens_asked[0]["client_id"] == f"{BASE_URL}/client/{connected.registration}"
+    assert "client_secret" not in server.tokens_asked[0]
+
+
+@pytest.mark.parametrize("why", ["loopback", "switched off", "no public clients"])
+def test_without_a_readable_document_the_client_is_registered(why: str) -> None:
+    world, _, server = there()
+    server.said["client_id_metadata_document_supported"] = True
+    if why == "loopback":
+        world.settings = replace(world.settings, base_url="http://localhost:8000")
+    if why == "switched off":
+        world.settings = replace(world.settings, mcp=McpSettings(client_documents=False))
+    if why == "no public clients":
+        server.said["token_endpoint_auth_methods_supported"] = ["client_secret_basic"]
+
+    _ = begun(world)
+
+    assert len(server.asked) == 1
+
+
+def test_the_operators_own_client_goes_first() -> None:
+    world, _, server = there()
+    server.said["client_id_metadata_document_supported"] = True
+    ours = register(
+        "notes",
+        discovered_provider("oauth2-discovery", issuer=ISSUER, api_hosts=("mcp.notes.example",)),
+        client_id="ours",
+        client_secret=Secret("canary"),
+        redirect_uri=f"{BASE_URL}/callback/notes",
+        resources=(URL,),
+    )
+    world.settings = replace(world.settings, registrations={"notes": ours})
+
+    assert asked(begun(world))["client_id"] == "ours"
+    assert world.run(load_enrolled(world.settings, enrolled_key(URL))) is None
+
+
+def test_the_operators_own_client_is_not_used_with_another_issuer() -> None:
+    world, _, _ = there()
+    ours = register(
+        "notes",
+        discovered_provider("oauth2-discovery", issuer=OTHER, api_hosts=("mcp.notes.example",)),
+        client_id="ours",
+        client_secret=Secret("canary"),
+        redirect_uri=f"{BASE_URL}/callback/notes",
+        resources=(URL,),
+    )
+    world.settings = replace(world.settings, registrations={"notes": ours})
+
+    assert "resource_refused" in str(vars(refused(world))) or "other issuers" in str(refused(world))
+
+
+def test_a_server_that_registers_nobody_is_refused_with_what_to_do() -> None:
+    world, _, server = there()
+    del server.said["registration_endpoint"]
+
+    caught = refused(world)
+
+    assert isinstance(caught, RequestRefused)
+    assert "configure the client" in str(caught)
+
+
+# Expiry and refusal
+
+
+def test_a_secret_that_expired_is_registered_anew_when_somebody_connects() -> None:
+    world, _, server = there()
+    server.registered["client_secret_expires_at"] = int(world.clock.time) + 5000
+    _ = connect(world, server)
+    world.clock.time += 6000
+
+    caught = failure(world, access_token(world.settings, URL, resource_owner="alice"))
+    assert isinstance(caught, ReauthorizationRequired)
+    assert caught.reason == "client_ended"
+    server.registered["client_secret_expires_at"] = 0
+    again = connect(world, server)
+
+    assert len(server.asked) == 2
+    assert server.tokens_asked[-1]["client_id"] != server.tokens_asked[0]["client_id"]
+    assert again.generation == 2
+
+
+def test_a_client_that_the_server_has_forgotten_is_registered_anew_once_in_ten_minutes() -> None:
+    world, _, server = there()
+    _ = connect(world, server)
+    server.clients.clear()
+    world.clock.time += 3700
+
+    assert isinstance(failure(world, access_token(world.settings, URL, resource_owner="alice")), ProviderError)
+    caught = failure(world, access_token(world.settings, URL, resource_owner="alice"))
+    while not isinstance(caught, ReauthorizationRequired):
+        world.clock.time += 60
+        caught = failure(world, access_token(world.settings, URL, resource_owner="alice"))
+    assert caught.reason == "client_ended"
+    going = begun(world)
+    assert len(server.asked) == 2
+
+    server.clients.clear()  # and this one is refused at once
+    server.clients[asked(going)["client_id"]] = {"redirect_uris": [asked(going)["redirect_uri"]]}
+    request = back(world, server, going)
+    server.clients.clear()
+    assert isinstance(
+        failure(world, finish_authorization(world.settings, request, resource_owner="alice")), ProviderError
+    )
+    _ = begun(world)
+
+    assert len(server.asked) == 2
+
+
+def test_a_connection_by_the_old_client_is_not_refreshed_with_the_new_one() -> None:
+    world, _, server = there()
+    server.registered["client_secret_expires_at"] = int(world.clock.time) + 5000
+    _ = connect(world, server)
+    world.clock.time += 6000
+    server.registered["client_secret_expires_at"] = 0
+    _ = connect(world, server, owner="bob")
+
+    caught = failure(world, access_token(world.settings, URL, resource_owner="alice"))
+
+    assert isinstance(caught, ReauthorizationRequired)
+
+
+# Another issuer
+
+
+def test_a_resource_that_changes_its_issuer_becomes_another_registration() -> None:
+    world, internet, server = there()
+    first = connect(world, server)
+    other = internet.server(OTHER)
+    _ = internet.resource(URL, other)
+
+    second = connect(world, other)
+
+    assert second.registration != first.registration
+    sent = [request for request in internet.sent if request.url.startswith(OTHER)]
+    secrets = [server.clients["client-1"]["client_secret"], *server.refresh, *server.access]
+    assert not any(secret.encode() in request.body for request in sent for secret in secrets)
+    assert world.run(access_token(world.settings, URL, resource_owner="alice")).reveal() in other.access
+
+
+def test_the_old_connection_can_still_be_revoked_at_its_own_issuer() -> None:
+    world, internet, server = there()
+    first = connect(world, server)
+    other = internet.server(OTHER)
+    _ = internet.resource(URL, other)
+    _ = connect(world, other)
+
+    assert world.run(revoke(world.settings, first.registration, resource_owner="alice")).at_provider == "revoked"
+    assert server.access == set()
+
+
+def test_the_page_of_the_old_registration_leads_to_the_new_issuer() -> None:
+    world, internet, server = there()
+    first = connect(world, server)
+    _ = internet.resource(URL, internet.server(OTHER))
+
+    going = world.run(begin_authorization(world.settings, first.registration, resource_owner="alice", cookies=()))
+
+    assert going.location.startswith(f"{OTHER}/authorize?")
+
+
+def test_an_issuer_that_is_still_named_is_kept_even_if_another_is_named_first() -> None:
+    world, internet, server = there()
+    _ = connect(world, server)
+    _ = internet.resource(URL, internet.server(OTHER), server)
+
+    assert begun(world).location.startswith(f"{ISSUER}/authorize?")
+
+
+# Hostile metadata
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://mcp.notes.example/mcp", "https"),
+        ("https://user@mcp.notes.example/mcp", "user name"),
+        ("https://mcp.notes.example:8443/mcp", "port"),
+        ("https://mcp.notes.example/mcp#x", "fragment"),
+        ("https://mcp.notes.example/mcp?x=1", "query"),
+        ("https://mcp.notes.example/a/../mcp", "two ways"),
+        ("https://mcp.notes.example/a/%2e%2e/mcp", "two ways"),
+        ("https://mcp.notes.example/a%2fmcp", "two ways"),
+        ("https://mcp.notes.example//mcp", "two ways"),
+        ("file:///etc/passwd", "https"),
+        ("https://", "host"),
+        ("https://xn--\u0430.example/", "ASCII"),
+        ("https://mcp.notes.example/" + "x" * 600, "characters"),
+        ("http://127.0.0.1:8000/mcp", "https"),
+        ("", "https"),
+    ],
+)
+def test_urls_that_cannot_be_a_resource_are_refused_before_anything_is_sent(url: str, why: str) -> None:
+    world, internet, _ = there()
+
+    caught = refused(world, url)
+
+    assert isinstance(caught, RequestRefused)
+    assert caught.reason == "resource_url_refused"
+    assert why in str(caught)
+    assert internet.sent == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"resource": "https://mcp.honest.example/mcp"},
+        {"resource": "https://mcp.notes.example"},
+        {"resource": "https://mcp.notes.example/mcp/"},
+        {"resource": URL + "?x"},
+        {"resource": None},
+        {"resource": [URL]},
+        {"authorization_servers": []},
+        {"authorization_servers": ISSUER},
+        {"authorization_servers": [1]},
+        {"authorization_servers": ["https://as.example"] * 11},
+        {"bearer_methods_supported": ["query"]},
+        {"scopes_supported": ["two words"]},
+        {"padding": "x" * 70_000},
+    ],
+)
+def test_a_resource_that_speaks_of_another_or_says_too_much_is_refused(changed: dict[str, Any]) -> None:
+    world, internet, server = there()
+    internet.documents[URL].update(changed)
+
+    assert isinstance(refused(world), MalformedResponse)
+    assert server.asked == []
+
+
+def test_a_document_about_the_whole_host_says_which_url_to_connect() -> None:
+    world, internet, _ = there()
+    internet.documents[URL]["resource"] = "https://mcp.notes.example"
+
+    assert "connect https://mcp.notes.example if that is meant" in str(refused(world))
+
+
+@pytest.mark.parametrize(
+    "named", ["http://169.254.169.254/latest", "file:///etc/passwd", "https://u@x.example/", "ftp://x.example/", "x"]
+)
+def test_a_challenge_cannot_lead_anywhere_but_to_https(named: str) -> None:
+    world, internet, _ = there()
+    text = f'Bearer resource_metadata="{named}"'
+    internet.pages[URL] = lambda _: Response(401, Headers((("WWW-Authenticate", text),)), b"")
+
+    assert isinstance(refused(world), MalformedResponse)
+    assert len(internet.sent) == 1
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://as.notes.example", "https://as.notes.example?x", "file:///x", "https://u@x", "javascript:1", ""]
+)
+def test_an_issuer_that_is_no_https_url_is_refused(issuer: str) -> None:
+    world, internet, _ = there()
+    internet.documents[URL]["authorization_servers"] = [issuer]
+
+    assert isinstance(refused(world), RequestRefused)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"issuer": "https://as.notes.example/"},
+        {"issuer": OTHER},
+        {"token_endpoint": "http://as.notes.example/token"},
+        {"registration_endpoint": "http://169.254.169.254/"},
+        {"authorization_endpoint": "javascript:alert(1)"},
+        {"padding": "x" * 70_000},
+    ],
+)
+def test_authorization_server_metadata_that_is_not_to_be_believed_is_refused(changed: dict[str, Any]) -> None:
+    world, _, server = there()
+    server.said.update(changed)
+
+    assert isinstance(refused(world), MalformedResponse)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize("methods", [None, [], ["plain"]])
+def test_a_server_without_s256_is_refused(methods: list[str] | None) -> None:
+    world, _, server = there()
+    server.said["code_challenge_methods_supported"] = methods
+
+    caught = refused(world)
+
+    assert isinstance(caught, RequestRefused)
+    assert "S256" in str(caught)
+    assert server.asked == []
+
+
+def test_a_code_is_not_taken_from_one_host_to_another_unless_it_says_whose_it_is() -> None:
+    world, _, server = there()
+    server.said["authorization_endpoint"] = "https://as.honest.example/authorize"
+    assert begun(world).location.startswith("https://as.honest.example/authorize?")
+
+    server.said["authorization_response_iss_parameter_supported"] = False
+    world.clock.time += 90_000  # the metadata that is kept has lapsed
+
+    caught = refused(world)
+    assert isinstance(caught, RequestRefused)
+    assert "iss" in str(caught)
+
+
+@pytest.mark.parametrize("iss", [(), (("iss", "https://as.honest.example"),), (("iss", f"{ISSUER}/"),)])
+def test_a_code_of_an_honest_server_never_reaches_the_token_endpoint_of_another(iss: tuple[Any, ...]) -> None:
+    world, _, server = there()
+    going = begun(world)
+    request = back(world, server, going)
+    kept = tuple(pair for pair in read_form(request.url.partition("?")[2]) if pair[0] != "iss")
+    from valetkey.http import with_query
+
+    target = with_query(request.url.partition("?")[0], (*kept, *iss))
+
+    caught = failure(world, finish_authorization(world.settings, replace(request, url=target), resource_owner="alice"))
+
+    assert isinstance(caught, CallbackError)
+    assert server.tokens_asked == []
+
+
+def test_a_callback_of_one_server_does_not_finish_the_flow_of_another() -> None:
+    world, internet, server = there()
+    evil = internet.server("https://as.evil.example")
+    _ = internet.resource("https://mcp.evil.example/mcp", evil)
+    going = begun(world, "https://mcp.evil.example/mcp")
+    _ = begun(world)
+    request = back(world, evil, going)
+    honest = enrolled_key(URL)
+    row = world.run(load_enrolled(world.settings, honest))
+    assert row is not None
+    from valetkey.connections.enrolled import enrolled_name
+
+    name = enrolled_name(honest, ISSUER)
+    target = f"/oauth/callback/{name}?" + request.url.partition("?")[2]
+
+    caught = failure(world, finish_authorization(world.settings, replace(request, url=target), resource_owner="alice"))
+
+    assert isinstance(caught, CallbackError)
+    assert server.tokens_asked == evil.tokens_asked == []
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"client_id": None},
+        {"client_id": 7},
+        {"client_id": "x" * 2000},
+        {"client_id": "a\nb"},
+        {"client_secret": None},
+        {"client_secret": ["x"]},
+        {"client_secret_expires_at": "soon"},
+        {"client_secret_expires_at": True},
+        {"client_secret_expires_at": -1},
+        {"client_secret_expires_at": 12},
+        {"redirect_uris": ["https://evil.example/"]},
+        {"redirect_uris": "https://app.example"},
+        {"grant_types": ["client_credentials"]},
+        {"response_types": ["token"]},
+        {"token_endpoint_auth_method": "private_key_jwt"},
+        {"token_endpoint_auth_method": "tls_client_auth"},
+        {"scope": 1},
+        {"padding": "x" * 70_000},
+    ],
+)
+def test_a_registration_that_is_not_what_was_asked_for_is_refused(changed: dict[str, Any]) -> None:
+    world, _, server = there()
+    server.registered.update(changed)
+
+    assert isinstance(refused(world), MalformedResponse)
+    row = world.run(load_enrolled(world.settings, enrolled_key(URL)))
+    assert row is not None
+    assert (row.attempt, row.clients) == ("", ())
+
+
+def test_what_the_server_changed_is_honoured_where_it_is_safe() -> None:
+    world, internet, server = there()
+    internet.documents[URL]["scopes_supported"] = ["notes:read", "notes:write"]
+    server.registered.update({"token_endpoint_auth_method": "none", "scope": "notes:write", "unknown": {"x": 1}})
+
+    _ = connect(world, server)
+
+    assert "client_secret" not in server.tokens_asked[0]
+    assert asked(begun(world))["scope"] == "notes:write"  # the next time as well
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "word"),
+    [
+        (400, "invalid_redirect_uri", "redirect URI"),
+        (400, "invalid_client_metadata", "metadata"),
+        (400, "<b>not a code</b>", "registration_refused"),
+        (401, None, "initial access token"),
+        (403, None, "initial access token"),
+        (503, "x", "server_error"),
+        (307, None, "registration_refused"),
+    ],
+)
+def test_a_refused_registration_says_why_and_lets_the_next_one_try(status: int, error: Any, word: str) -> None:
+    world, _, server = there()
+    server.registration_status, server.registered = status, {"error": error, "error_description": "canary"}
+
+    caught = refused(world)
+    assert isinstance(caught, ProviderError)
+    assert word in str(caught)
+    assert "canary" not in str(caught)
+    server.registration_status, server.registered = 201, {}
+
+    assert begun(world).location
+
+
+# The token goes nowhere else
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://mcp.notes.example/",
+        "https://mcp.notes.example/mcp2",
+        "https://mcp.notes.example/mcp/../other",
+        "https://mcp.notes.example/mcp/%2e%2e/other",
+        "https://mcp.notes.example:8443/mcp",
+        "http://mcp.notes.example/mcp",
+        "https://as.notes.example/mcp",
+        "https://mcp.notes.example.evil.example/mcp",
+    ],
+)
+def test_the_token_goes_to_no_other_url(target: str) -> None:
+    world, _, server = there()
+    _ = connect(world, server)
+
+    caught = failure(
+        world, sign(world.settings, Request("GET", target, Headers()), registration=URL, resource_owner="alice")
+    )
+
+    assert isinstance(caught, ConfigurationError)
+
+
+@pytest.mark.parametrize("target", [URL, f"{URL}/messages", f"{URL}?session=1"])
+def test_the_token_goes_to_the_url_and_below(target: str) -> None:
+    world, _, server = there()
+    _ = connect(world, server)
+
+    signed = world.run(
+        sign(world.settings, Request("GET", target, Headers()), registration=URL, resource_owner="alice")
+    )
+
+    assert (signed.headers.get("authorization") or "").startswith("Bearer access-")
+
+
+def test_loopback_is_for_those_who_opted_in() -> None:
+    world = World()
+    internet = Internet(world)
+    server = internet.server("http://127.0.0.1:9000")
+    _ = internet.resource("http://127.0.0.1:9000/mcp", server)
+    assert isinstance(refused(world, "http://127.0.0.1:9000/mcp"), RequestRefused)
+
+    world.settings = replace(world.settings, mcp=McpSettings(accept_loopback=True))
+    _ = connect(world, server, "http://127.0.0.1:9000/mcp")
+
+    assert {reach for _, reach in internet.reaches} == {"configured"}
+
+
+def test_a_public_resource_leads_to_loopback_for_nobody() -> None:
+    world, internet, _ = there()
+    world.settings = replace(world.settings, mcp=McpSettings(accept_loopback=True))
+    internet.documents[URL]["authorization_servers"] = ["http://127.0.0.1:9000"]
+
+    assert isinstance(refused(world), RequestRefused)
+
+
+# What is kept
+
+
+def test_a_registration_that_nobody_finished_to_use_lapses_and_one_that_was_used_stays() -> None:
+    world, _, server = there()
+    _ = begun(world)
+    row = world.store.load(enrolled_key(URL))
+    assert row is not None
+    assert row.expires_at == int(world.clock.time) + 86_400
+
+    _ = connect(world, server)
+
+    row = world.store.load(enrolled_key(URL))
+    assert row is not None
+    assert row.expires_at == 0
+
+
+def test_the_row_tells_nothing_without_the_key() -> None:
+    world, _, server = there()
+    _ = connect(world, server)
+
+    row = world.store.load(enrolled_key(URL))
+
+    assert row is not None
+    told = json.dumps(dict(row.clear)) + row.sealed.decode() + str(row.key)
+    assert not any(word in told for word in ("secret-1", "client-1", "notes.example"))
+
+
+def test_a_row_that_was_moved_to_another_resource_does_not_open() -> None:
+    world, internet, server = there()
+    _ = connect(world, server)
+    row = world.store.load(enrolled_key(URL))
+    assert row is not None
+    _ = internet.resource("https://mcp.evil.example/mcp", internet.server("https://as.evil.example"))
+    elsewhere = replace(row, key=enrolled_key("https://mcp.evil.example/mcp"))
+    assert world.store.swap(elsewhere.key, None, elsewhere) == "won"
+
+    assert isinstance(refused(world, "https://mcp.evil.example/mcp"), StoreError)
+
+
+def test_keys_are_rotated_under_it() -> None:
+    world, _, server = there()
+    _ = connect(world, server)
+    new = ("new", world.clock.random(32))
+    ring = LocalKeyRing([new, ("test", world.keys._keys["test"])], random=world.clock.random)
+    _ring(world, ring)
+
+    swept = world.run(reseal_page(world.settings))
+    _ring(world, LocalKeyRing([new], random=world.clock.random))
+    world.clock.time += 3700
+
+    assert swept.resealed >= 2
+    assert called(world).status == 200
+
+
+def _ring(world: World, ring: LocalKeyRing) -> None:
+    from valetkey.effects import Open, Seal
+
+    world.ports._performers[Seal] = lambda effect: ring.seal(effect.place, effect.plaintext)
+    world.ports._performers[Open] = lambda effect: ring.open(effect.place, effect.sealed)
+
+
+def test_operators_see_and_forget_registrations() -> None:
+    world, internet, server = there()
+    server.registered["registration_client_uri"] = f"{ISSUER}/register/1"
+    server.registered["registration_access_token"] = "canary-management"
+    name = connect(world, server).registration
+
+    def deleted(request: Request) -> Response:
+        server.deleted.append(request.headers.get("authorization") or "")
+        return Response(204, Headers(), b"")
+
+    internet.pages[f"{ISSUER}/register/1"] = deleted
+    (row,) = world.run(enrolled_page(world.settings)).rows
+    assert (row.resource, row.issuer, len(row.clients)) == (URL, ISSUER, 1)
+
+    assert world.run(forget_enrolled(world.settings, URL)) == "deleted"
+
+    assert server.deleted == ["Bearer canary-management"]
+    assert world.run(enrolled_page(world.settings)).rows == ()
+    assert isinstance(failure(world, forget_enrolled(world.settings, name)), ConfigurationError)
+    assert isinstance(failure(world, access_token(world.settings, name, resource_owner="alice")), ConfigurationError)
+
+
+def test_a_server_that_is_down_does_not_keep_operators_from_forgetting() -> None:
+    world, internet, server = there()
+    server.registered["registration_client_uri"] = "https://gone.example/1"
+    server.registered["registration_access_token"] = "t"
+    _ = connect(world, server)
+    del internet
+
+    assert world.run(forget_enrolled(world.settings, URL)) == "failed"
+    assert world.run(enrolled_page(world.settings)).rows == ()
+
+
+def test_what_cannot_be_connected_says_that_it_publishes_nothing() -> None:
+    world, internet, _ = there(challenge=False)
+    del internet.pages[f"https://mcp.notes.example{PRM}/mcp"]
+
+    caught = refused(world)
+    assert isinstance(caught, ProviderError)
+    assert caught.error == "resource_metadata_missing"
+    internet.pages[f"https://mcp.notes.example{PRM}/mcp"] = lambda _: Response(503, Headers(), b"")
+
+    caught = refused(world)
+    assert isinstance(caught, ProviderError)
+    assert caught.error == "server_error"
+    assert isinstance(refused(world, "https://mcp.nowhere.example/mcp"), TransportError)
+    assert said({}).status == 200
+
+
+def test_nothing_of_it_is_loaded_by_a_configured_registration() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, valetkey.connections.call, valetkey.connections.authorize, valetkey.connections.refresh\n"
+        "print([name for name in sys.modules if 'enrol' in name or 'protected_resource' in name])"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert found.stdout.strip() == "[]"
+
+
+def test_registrations_are_equal_whatever_they_have_fetched() -> None:
+    world, _, server = there()
+    _ = connect(world, server)
+    from valetkey.connections.registrations import registered
+
+    one = world.run(registered(world.settings, URL))
+
+    assert one == world.run(registered(world.settings, URL))
+    assert isinstance(one.client, Client)
+    assert one.kept_keys == KeptKeys()
+    assert one.kept_metadata == KeptMetadata()
