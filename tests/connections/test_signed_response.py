@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.connections.openid import JWKS, OpenidNetwork, openid_world
 from tests.connections.steps import begun, failure, row
 from tests.oauth2.tokens import compact, ec_jwk, rsa_jwk, rsa_key, signed
@@ -12,14 +15,26 @@ from tests.oauth2.tokens import compact, ec_jwk, rsa_jwk, rsa_key, signed
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.links import begin_from_link, complete_authorization, connect_url
 from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, TransportError
-from valetkey.http import FORM, Headers, Request, read_form, with_query, write_form
+from valetkey.http import FORM, Headers, Request, base64url, read_form, with_query, write_form
 from valetkey.sandbox import approve
 from valetkey.testing.world import PROVIDER_URL, callback_request
 from valetkey.value import replace
+from valetkey.web.reasons import REASONS
 
 if TYPE_CHECKING:
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.testing.world import World
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(("state", "alg", "iss", "x")), inner),
+    max_leaves=6,
+)
+
+
+def json_octets(found: Any) -> bytes:
+    return json.dumps(found).encode()
+
 
 CALLBACK = "https://app.example/oauth/callback/two"
 
@@ -65,6 +80,10 @@ def refused(world: World, request: Request, reason: str) -> CallbackError:
     assert world.store.rows._rows == rows
     assert world.network.sent.count(f"{PROVIDER_URL}/oauth2/token") == tokens
     return caught
+
+
+UNTOUCHED, NETWORK = signing_world()
+BEGUN = begun(UNTOUCHED)
 
 
 def test_a_signed_answer_connects() -> None:
@@ -195,6 +214,23 @@ def test_an_algorithm_that_the_registration_did_not_choose_is_refused() -> None:
     redirect = begun(world)
 
     refused(world, coming(redirect, ("response", jwt(answer(world, redirect)))), "jarm_algorithm")
+
+
+parts = st.one_of(st.binary(max_size=40), st.text(max_size=40).map(str.encode), json_values.map(json_octets))
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(("response", "code", "x")), parts, parts, st.binary(max_size=40)), max_size=2)
+)
+def test_whatever_comes_as_an_answer_is_refused_and_nothing_is_fetched_or_kept(answers: list[Any]) -> None:
+    pairs = [(name, ".".join(base64url(part) for part in octets)) for name, *octets in answers]
+    request = coming(BEGUN, *pairs)
+
+    caught = failure(UNTOUCHED, finish(UNTOUCHED, request))
+
+    assert isinstance(caught, CallbackError)
+    assert caught.reason in REASONS
+    assert (NETWORK.sent, UNTOUCHED.store.rows._rows) == ([], {})
 
 
 @pytest.mark.parametrize("beside", [("code", "stolen"), ("state", "x"), ("error", "access_denied"), ("iss", "x")])

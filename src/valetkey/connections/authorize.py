@@ -176,8 +176,9 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     yield from _check_pending(pending, at, half=half, resource_owner=resource_owner)
     if _signed(at):
         from valetkey.connections.signed_response import verify_response
+        from valetkey.oauth2.signed_response import read_signed_response
 
-        yield from verify_response(at, read_callback_parameters(at, request))
+        yield from verify_response(at, read_signed_response(read_callback_parameters(at, request)))
     try:
         answer = speaker(at).read_callback(at, pending, _without_state(_unproved(at, request)))
     except AuthorizationDenied as denied:

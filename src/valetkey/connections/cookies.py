@@ -27,8 +27,8 @@ def read_cookies(headers: Headers) -> Pairs:
 def write_cookie(name: str, text: str, *, max_age: int, secure: bool, same_site: str = "Lax") -> str:
     """A Set-Cookie value for the whole host, out of reach of scripts; max_age is in seconds, 0 removes it.
 
-    With SameSite=None always Secure: browsers drop it otherwise, and take it from http on loopback as well (RFC 6265bis
-    section 5.7, W3C Secure Contexts section 3.1).
+    With SameSite=None always Secure: browsers drop it otherwise (RFC 6265bis section 5.7), and most of them take it
+    from http on loopback too, as from a secure context.
     """
     flags = "; Secure" if secure or same_site == "None" else ""
     return f"{name}={text}; Path=/; Max-Age={max_age}; HttpOnly; SameSite={same_site}{flags}"

@@ -13,25 +13,25 @@ from __future__ import annotations
 from valetkey.connections.issuer_keys import fetch_keys, signature_problem, unreachable
 from valetkey.effects import Now
 from valetkey.errors import ProviderError, TransportError
-from valetkey.oauth2.signed_response import check_response, check_response_header, read_signed_response, refuse
+from valetkey.oauth2.signed_response import check_response, check_response_header, refuse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.effects import WireOp
-    from valetkey.http import Pairs
+    from valetkey.oauth2.jws import Jws
     from valetkey.providers.registration import Registration
 
 
-def verify_response(registration: Registration, pairs: Pairs) -> WireOp[None]:
+def verify_response(registration: Registration, jws: Jws) -> WireOp[None]:
     """Ensures that the issuer signed this answer, for this client, and that it has not expired (section 2.4).
 
+    jws: the answer as it was read, and not its text, which error reports would show with the code in it.
     Raises CallbackError `jarm_...`; TransportError where the keys are out of reach: a reload tries again.
     """
     from valetkey.connections.by_oauth2 import parts
     from valetkey.connections.grant import exchange_deadline
 
     server, client = parts(registration)
-    jws = read_signed_response(pairs)
     check_response_header(jws, algorithms=server.authorization_response_algorithms)
     not_after = yield from exchange_deadline()
     kept = yield from fetch_keys(registration, server, not_after=not_after)
