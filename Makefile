@@ -1,8 +1,9 @@
-# The contributor's whole vocabulary: demo, test, check, simulate, bench, docs. Each makes what it needs in .venv.
+# The contributor's whole vocabulary: demo, test, check, simulate, mutate, bench, docs. Each makes what it needs in .venv.
 #   make demo [ONCE=1]   the main job on embedded defaults, narrated; ONCE=1 ends with its status instead of serving
 #   make test [ARGS=...] every test, against the built wheel
 #   make check           lint, types, architecture
 #   make simulate [SEEDS=100000]   refreshes against every misfortune: drawn runs, and with DEPTH=n every run of two callers
+#   make mutate [FILES="oauth1/verify"]   changes both protocols in small ways and shows which change no test notices
 #   make bench           cold starts and signatures per second, written to docs/benchmarks.md
 #   make docs            the tables in docs/ that are made from the code
 
@@ -12,7 +13,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src -type f -not -name '*.pyc' -not -path '*/__pycache__/*')
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 
-.PHONY: demo test check simulate bench docs clean
+.PHONY: demo test check simulate mutate bench docs clean
 
 demo: $(VENV)/.cli
 	@$(BIN)/valetkey demo $(if $(ONCE),--once) $(ARGS)
@@ -30,6 +31,9 @@ check: $(VENV)/.wheel $(VENV)/.test $(VENV)/.check
 
 simulate: $(VENV)/.wheel
 	$(BIN)/python -m valetkey.testing.simulate $(if $(DEPTH),--exhaustive $(DEPTH),--seeds $(or $(SEEDS),100000)) $(ARGS)
+
+mutate: $(VENV)/.test $(VENV)/.mutation
+	$(BIN)/python -m tools.mutate $(FILES) $(ARGS)
 
 bench: $(VENV)/.wheel $(VENV)/.bench
 	$(BIN)/python bench/run.py $(ARGS)
@@ -63,6 +67,10 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml
 
 $(VENV)/.check: $(VENV)/bin/python pyproject.toml
 	$(PIP) install --group typing --group lint
+	@touch $@
+
+$(VENV)/.mutation: $(VENV)/bin/python pyproject.toml
+	$(PIP) install --group mutation
 	@touch $@
 
 $(VENV)/.bench: $(VENV)/bin/python pyproject.toml

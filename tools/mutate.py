@@ -96,7 +96,7 @@ def opposite(node: cst.Call) -> Iterator[cst.CSTNode]:
         yield node.with_changes(func=cst.Name(OPPOSITES[node.func.value]))
 
 
-class WarmRunner(harness.PytestRunner):
+class WarmRunner(harness.PytestRunner):  # type: ignore[misc] # not installed where types are checked
     """Runs the tests of a mutant from what was collected once; a worker is a fork, so nothing it does stays."""
 
     def __init__(self) -> None:
@@ -107,7 +107,7 @@ class WarmRunner(harness.PytestRunner):
     def execute_pytest(self, params: list[str], **kwargs: Any) -> int:
         """As pytest does it, and the tests are remembered."""
         kwargs["plugins"] = [*kwargs.get("plugins", ()), self]
-        return super().execute_pytest(params, **kwargs)
+        return int(super().execute_pytest(params, **kwargs))
 
     def pytest_collection_finish(self, session: Any) -> None:
         """Remember the tests."""
@@ -160,7 +160,7 @@ def register() -> None:
 
     for module in (harness, isolation):
         if hasattr(module, "PytestRunner"):
-            module.PytestRunner = WarmRunner  # type: ignore[misc]
+            module.PytestRunner = WarmRunner
 
 
 def outcomes() -> Iterator[tuple[str, dict[str, str]]]:

@@ -25,7 +25,7 @@ CODES: dict[str, Any] = {
 }
 
 
-def read(server: Any = DEVICE_SERVER, *, status: int = 200, without: str = "", **changes: Any) -> DeviceCodes:
+def read(server: Any = DEVICE_SERVER, *, status: Any = 200, without: Any = "", **changes: Any) -> DeviceCodes:
     members = {name: text for name, text in (CODES | changes).items() if name != without}
     return read_device_codes(answer(json.dumps(members), status=status), server=server, received_at=NOW)
 

@@ -21,6 +21,7 @@ WITH_VALUE = (
     "--output", "-u", "--user", "-x", "--proxy", "--connect-timeout", "--cacert", "--cert", "--key", "--resolve",
     "--retry", "-w", "--write-out",
 )  # fmt: skip
+TAKES_VALUE = frozenset(("-X", "-H", "-d", *(option for option in WITH_VALUE if len(option) == 2)))
 SWITCHES = {"-G": "get", "--get": "get", "-I": "head", "--head": "head"}
 
 
@@ -38,19 +39,22 @@ def read_curl(command: str) -> Request:
         raise ConfigurationError(message)
     urls, methods, headers, data = [], [], list[tuple[str, str]](), list[str]()
     switches = set()
-    rest = iter(words[1:])
-    for word in rest:
+    rest = words[:0:-1]
+    while rest:
+        word = rest.pop()
         option, given = _option(word)
+        if given and len(option) == 2 and option not in TAKES_VALUE:  # -sX POST is -s -X POST
+            rest.append(f"-{given}")
         if option in ("-X", "--request"):
-            methods.append(given or next(rest, ""))
+            methods.append(given or _next(rest))
         elif option in ("-H", "--header"):
-            headers.append(_header(given or next(rest, "")))
+            headers.append(_header(given or _next(rest)))
         elif option in DATA:
-            data.append(_data(option, given or next(rest, ""), headers))
+            data.append(_data(option, given or _next(rest), headers))
         elif option == "--url" or not option:
-            urls.append((given or next(rest, "")) if option else word)
+            urls.append((given or _next(rest)) if option else word)
         elif option in WITH_VALUE:
-            _ = given or next(rest, "")
+            _ = given or _next(rest)
         else:
             switches.add(SWITCHES.get(option, ""))
     url, body = "".join(urls[:1]), "&".join(data)
@@ -68,6 +72,10 @@ def _option(word: str) -> tuple[str, str]:
         name, _, given = word.partition("=")
         return name, given
     return (word[:2], word[2:]) if word.startswith("-") and len(word) > 1 else ("", "")
+
+
+def _next(rest: list[str]) -> str:
+    return rest.pop() if rest else ""
 
 
 def _header(text: str) -> tuple[str, str]:
@@ -109,8 +117,10 @@ def read_har(text: str, *, entry: int | None = None) -> Request:
         )
         if posted.get("mimeType") and not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("Content-Type", posted["mimeType"]))
+        if not isinstance(found["method"], str):
+            raise unreadable
         return build_request(found["method"], found["url"], headers, body)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise unreadable from None
 
 
