@@ -77,6 +77,7 @@ class World:
             return rsa_sign(effect)
         assert isinstance(effect, Send)
         assert self.server is not None
+        assert (effect.reach, effect.not_after >= NOW - 1) == ("configured", True), "every request ends"
         self.sent.append(effect)
         return self.server(effect.request)
 

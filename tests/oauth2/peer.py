@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from valetkey.drivers.drive import drive
 from valetkey.effects import Now, Send
-from valetkey.http import FORM, Headers, Response, read_form
+from valetkey.http import FORM, Headers, Request, Response, read_form
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.secret import Secret
 
 if TYPE_CHECKING:
     from valetkey.effects import AnyEffect, Op
-    from valetkey.http import Request
 
 T = TypeVar("T")
 
@@ -43,6 +42,9 @@ class Peer:
         if isinstance(effect, Now):
             return NOW
         assert isinstance(effect, Send)
+        assert isinstance(effect.request, Request)
+        assert effect.reach in ("public", "configured", "platform")
+        assert effect.not_after >= NOW - 1, "every request ends"
         self.sent.append(effect)
         response = self.responses.pop(0)
         if isinstance(response, Exception):

@@ -13,7 +13,12 @@ from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
 from valetkey.http import read_form
 from valetkey.keys.jwk import make_key, public_jwk
 from valetkey.oauth2.authorization import authorization_parameters, authorization_url
-from valetkey.oauth2.authorization_request import push_request, request_authorization
+from valetkey.oauth2.authorization_request import (
+    PushedRequest,
+    push_request,
+    read_pushed_response,
+    request_authorization,
+)
 from valetkey.oauth2.token import exchange_code, refresh_grant
 from valetkey.secret import Secret
 from valetkey.value import replace
@@ -238,3 +243,69 @@ def test_details_are_a_json_array_of_objects_with_a_type(details: str) -> None:
 def test_an_entry_cannot_set_what_is_ours_to_set(name: str) -> None:
     with pytest.raises(ConfigurationError, match="remove it"):
         replace(SERVER, authorization_parameters=((name, "x"),))
+
+
+def read_pushed(members: object, status: int = 201) -> PushedRequest:
+    return read_pushed_response(answer(json.dumps(members), status=status), server=PUSHING, received_at=NOW)
+
+
+def test_a_server_without_the_endpoint_is_not_pushed_to() -> None:
+    with pytest.raises(ConfigurationError):
+        SigningPeer().run(push_request(SERVER, CLIENT, parameters=(), not_after=NOW + 9))
+
+
+def test_a_request_is_pushed_whole_to_its_own_endpoint_and_in_time() -> None:
+    peer = SigningPeer(answer(PUSHED, status=201))
+    server = replace(PUSHING, token_endpoint_auth_method="client_secret_post")
+
+    _ = location(peer, server)
+
+    assert (peer.request.url, peer.sent[0].not_after) == ("https://as.example/par", NOW + 9)
+    assert form_of(peer.request).items() >= dict(asked(server)).items()
+
+
+@pytest.mark.parametrize("status", [200, 201])
+def test_both_statuses_of_success_are_success(status: int) -> None:
+    assert read_pushed({"request_uri": "urn:x", "expires_in": 60}, status) == PushedRequest("urn:x", int(NOW) + 60)
+
+
+@pytest.mark.parametrize("status", [202, 204, 400, 401, 503])
+def test_any_other_status_is_a_refusal_whatever_it_says(status: int) -> None:
+    with pytest.raises(ProviderError) as caught:
+        _ = read_pushed({"request_uri": "urn:x", "expires_in": 60, "error": "invalid_request"}, status)
+
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(("members", "good"), [
+    ({"request_uri": "u", "expires_in": 1}, True),
+    ({"request_uri": "u" * 1024, "expires_in": 60}, True),
+    ({"request_uri": "u" * 1025, "expires_in": 60}, False),
+    ({"request_uri": "", "expires_in": 60}, False),
+    ({"request_uri": "u\r\n", "expires_in": 60}, False),
+    ({"request_uri": "u", "expires_in": 0}, False),
+    ({"request_uri": "u", "expires_in": True}, False),
+    ({"request_uri": "u", "expires_in": "60"}, False),
+    ({"request_uri": "u"}, False),
+])  # fmt: skip
+def test_a_reference_has_a_length_and_a_lifetime(members: dict[str, object], good: bool) -> None:
+    if good:
+        assert read_pushed(members).request_uri == members["request_uri"]
+        return
+    with pytest.raises(MalformedResponse) as caught:
+        _ = read_pushed(members)
+    assert caught.value.status == 201
+
+
+def test_a_signed_request_has_an_id_of_its_own_and_names_its_key() -> None:
+    key = make_key()
+    server = replace(SIGNING, resources=("https://api.example/",))
+    peer = SigningPeer()
+    client = replace(CLIENT, private_key=key)
+
+    first, second = (query(location(peer, server, client))["request"] for _ in range(2))
+
+    header, claims = read_jwt(first)
+    assert header["kid"]
+    assert claims["jti"] != read_jwt(second)[1]["jti"]
+    assert claims["resource"] == "https://api.example/", "a single one is no array"

@@ -132,3 +132,31 @@ def test_parameters_are_read_as_they_were_quoted(parameters: dict[str, str]) -> 
     )
 
     assert read(f"Bearer {quoted}".strip()) == (Challenge("bearer", tuple(parameters.items())),)
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (", Bearer a=b", [("bearer", (("a", "b"),))]),
+        ("\tBearer\ta=b\t,\tc=d", [("bearer", (("a", "b"), ("c", "d")))]),
+        ("Bearer a=b,, ,Basic c=d", [("bearer", (("a", "b"),)), ("basic", (("c", "d"),))]),
+        ("Xa Xb=XcX, Xd=X, Xe Xf=X", [("xa", (("xb", "XcX"), ("xd", "X"))), ("xe", (("xf", "X"),))]),
+        ("Bearer, Xb", [("bearer", ()), ("xb", ())]),
+        ("Bearer a=b, c=, d=e", []),
+        ('Bearer a="b', []),
+        ('Bearer a="b" c=d', []),
+        ("Bearer a=b, a=c", []),
+        ("Bearer a=b, A=c", []),
+        ("Basic x=y, Bearer a=b, c=", [("basic", (("x", "y"),))]),
+        ("Bearer;a=b", []),
+    ],
+)
+def test_separators_part_challenges_and_what_is_broken_ends_them(
+    field: str, expected: list[tuple[str, object]]
+) -> None:
+    assert [(one.scheme, one.parameters) for one in read(field)] == expected
+
+
+@pytest.mark.parametrize(("field", "token"), [("Basic YWJj", "YWJj"), ("Basic YWJj==  ,", "YWJj=="), ("Xa X", "X")])
+def test_a_token68_fills_its_challenge(field: str, token: str) -> None:
+    assert [(one.token68, one.parameters) for one in read(field)] == [(token, ())]

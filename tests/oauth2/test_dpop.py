@@ -236,3 +236,36 @@ def test_nothing_of_the_key_or_the_token_is_printed() -> None:
     assert "PRIVATE" not in repr(key)
     assert "canary" not in repr(proved)
     assert base64url(sha256(b"a-canary").digest()) not in repr(proved)
+
+
+def test_an_answer_without_a_nonce_leaves_the_last_one_in_use() -> None:
+    nonces, request = Nonces(), Request("POST", "https://as.example/token")
+    nonces.learn(request, answer("{}", DPoP_Nonce="n-1"))
+
+    nonces.learn(request, answer("{}"))
+    nonces.learn(request, answer("{}", DPoP_Nonce='"'))
+
+    assert nonces.of(request) == "n-1"
+
+
+@pytest.mark.parametrize("length", [1, MAX_NONCE_LENGTH])
+def test_a_nonce_of_any_length_within_the_limit_is_taken(length: int) -> None:
+    assert read_nonce(answer("{}", DPoP_Nonce="n" * length)) == "n" * length
+    assert read_nonce(answer("{}", DPoP_Nonce="n" * (MAX_NONCE_LENGTH + 1))) is None
+
+
+def test_both_requests_of_a_repeated_one_end_in_time_and_go_as_far() -> None:
+    peer = SigningPeer(wanting(), answer(TOKENS))
+    server = replace(SERVER, reach="public")
+    op = exchange_code(
+        server, CLIENT, code=Secret("c"), code_verifier=Secret("v"), proof_key=a_key(), not_after=NOW + 9
+    )
+
+    _ = peer.run(op)
+
+    assert [(one.reach, one.not_after) for one in peer.sent] == [("public", NOW + 9)] * 2
+
+
+def test_what_was_learned_is_no_part_of_what_a_registration_is() -> None:
+    assert hash(Nonces()) == hash(Nonces())
+    assert Nonces() == Nonces()

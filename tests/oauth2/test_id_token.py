@@ -104,3 +104,30 @@ def test_another_kind_of_token_is_not_an_id_token(kind: str) -> None:
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "application/jwt"])
 def test_the_usual_type_is_taken_in_any_case(kind: str) -> None:
     assert reason({}, typ=kind) == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"sub": "x"}, ""),
+        ({"sub": "x" * 255}, ""),
+        ({"sub": "x" * 256}, "subject"),
+        ({"aud": [str(number) for number in range(31)] + ["me"], "azp": "me"}, ""),
+        ({"aud": [str(number) for number in range(32)] + ["me"], "azp": "me"}, "audience"),
+        ({"aud": ["me"] + [str(number) for number in range(32)], "azp": "me"}, "audience"),
+        ({"iat": 0}, ""),
+        ({"nbf": 0}, ""),
+        ({"exp": 253_402_300_799}, ""),
+        ({"exp": 253_402_300_800}, "times"),
+        ({"exp": 0}, "expired"),
+        ({"iat": -1}, "times"),
+    ],
+)
+def test_limits_are_what_they_are_said_to_be(changes: dict[str, Any], expected: str) -> None:
+    assert reason(changes) == expected
+
+
+def test_the_identity_is_the_issuers_word_for_the_subject() -> None:
+    found = check_identity(read_jws(signed(GOOD)), issuer=ISSUER, client_id="me")
+
+    assert (found.issuer, found.subject) == (ISSUER, "alice")

@@ -118,3 +118,64 @@ def test_any_answer_is_an_introspection_or_malformed(body: bytes) -> None:
     except MalformedResponse:
         return
     assert found.active in (True, False)
+
+
+def test_everything_that_is_said_is_told() -> None:
+    found = read(
+        {
+            "active": True,
+            "scope": "a b a",
+            "client_id": "c",
+            "username": "u",
+            "token_type": "Bearer",
+            "sub": "s",
+            "aud": "one",
+            "iss": "i",
+            "exp": 3,
+            "iat": 1.9,
+            "nbf": 0,
+        }
+    )
+
+    assert found == Introspection(
+        active=True,
+        scope=("a", "b"),
+        client_id="c",
+        username="u",
+        token_type="Bearer",
+        subject="s",
+        audience=("one",),
+        issuer="i",
+        expires_at=3,
+        issued_at=1,
+        not_before=0,
+    )
+
+
+@pytest.mark.parametrize("hint", [None, "refresh_token"])
+def test_a_hint_is_sent_where_there_is_one_and_the_request_ends_in_time(hint: Any) -> None:
+    peer = Peer(answer('{"active":false}'))
+
+    _ = peer.run(introspect_token(SERVER, CLIENT, token=TOKEN, token_type_hint=hint, not_after=NOW + 5))
+
+    assert form_of(peer.request).get("token_type_hint") == hint
+    assert peer.sent[0].not_after == NOW + 5
+
+
+def test_a_refusal_is_read_with_the_servers_own_words_and_its_date() -> None:
+    server = replace(SERVER, error_aliases=(("nope", "invalid_client"),))
+    peer = Peer(answer('{"error":"nope"}', status=401, Retry_After="Sun, 15 Jun 2025 15:06:45 GMT"))
+
+    with pytest.raises(ProviderError) as caught:
+        peer.run(introspect_token(server, CLIENT, token=TOKEN, not_after=NOW))
+
+    assert (caught.value.error, caught.value.status) == ("invalid_client", 401)
+    assert caught.value.retry_after == 4.25
+
+
+@pytest.mark.parametrize("wrong", [{"active": 1}, {"active": True, "aud": ["a", 1]}, {"active": True, "exp": -1}, [1]])
+def test_what_is_no_answer_is_malformed_and_says_which_status_it_had(wrong: Any) -> None:
+    with pytest.raises(MalformedResponse) as caught:
+        _ = read(wrong, 203)
+
+    assert caught.value.status == 203

@@ -7,7 +7,7 @@ from tests.oauth2.tokens import ec_jwk, key_set_answer, rsa_jwk, rsa_key
 
 from valetkey.effects import Now, Send
 from valetkey.errors import MalformedResponse, ProviderError
-from valetkey.http import Headers, Response
+from valetkey.http import Headers, Response, base64url
 from valetkey.oauth2.jwks import MAX_KEY_SET_OCTETS, key_set, key_set_anew, read_key_set
 from valetkey.oauth2.kept import KeptKeys
 
@@ -22,6 +22,7 @@ class Server:
 
     def __init__(self, *entries: Any) -> None:
         self.now, self.entries, self.asked = 1_800_000_000.0, list(entries), 0
+        self.urls: list[str] = []
 
     def run(self, op: WireOp[Any]) -> Any:
         reply: Any = None
@@ -33,8 +34,11 @@ class Server:
             match effect:
                 case Now():
                     reply = self.now
-                case Send():
+                case Send(request, reach, not_after):
                     self.asked += 1
+                    self.urls.append(request.url)
+                    assert (request.method, request.headers.get("Accept")) == ("GET", "application/json")
+                    assert (reach, not_after) == ("public", self.now + 10)
                     reply = key_set_answer(*self.entries)
 
 
@@ -172,3 +176,84 @@ def test_a_key_set_that_is_not_there_is_the_providers_error(status: int) -> None
         read_key_set(key_set_answer(rsa_jwk(), status=status))
 
     assert caught.value.error == "jwks_unavailable"
+
+
+def test_two_that_ask_in_the_same_moment_share_one_answer_and_another_address_is_another_set() -> None:
+    server, kept = Server(rsa_jwk(kid="a")), KeptKeys()
+
+    assert get(server, kept) is get(server, kept)
+    kept.uri = "https://as.example/other"
+    _ = get(server, kept)
+
+    assert server.urls == [URI, URI]
+
+
+def usable(**changes: Any) -> bool:
+    return bool(read_key_set(key_set_answer(rsa_jwk(**changes))).keys)
+
+
+def modulus(octets: int = 256, first: int = 0xFF, last: int = 0xFF) -> str:
+    return base64url(bytes([first]) + b"\xaa" * (octets - 2) + bytes([last]))
+
+
+@pytest.mark.parametrize(
+    ("n", "good"),
+    [
+        (modulus(256), True),
+        (modulus(256, first=0x80), True),
+        (modulus(256, first=0x7F), False),
+        (modulus(255), False),
+        (modulus(1024), True),
+        (modulus(1025), False),
+        (modulus(256, last=0xFE), False),
+        (base64url(b"\0\0" + b"\xaa" * 255 + b"\1"), True),
+        (base64url(b""), False),
+        (base64url(bytes(256)), False),
+    ],
+)
+def test_a_modulus_is_odd_and_of_2048_to_8192_bits(n: str, good: bool) -> None:
+    assert usable(n=n) == good
+
+
+@pytest.mark.parametrize(
+    ("e", "good"),
+    [
+        (3, True),
+        (65537, True),
+        (2**33 - 1, True),
+        (2**33 + 1, False),
+        (1, False),
+        (0, False),
+        (2, False),
+        (65536, False),
+    ],
+)
+def test_an_exponent_is_odd_more_than_one_and_short(e: int, good: bool) -> None:
+    assert usable(e=base64url(e.to_bytes(5, "big"))) == good
+
+
+@pytest.mark.parametrize(
+    ("kind", "curve", "good"),
+    [
+        ("EC", "P-256", True),
+        ("EC", "secp256k1", False),
+        ("EC", "P-384", False),
+        ("OKP", "P-256", False),
+        ("RSA", "P-256", False),
+        ("oct", "P-256", False),
+    ],
+)
+def test_a_curve_of_the_same_size_is_another_curve(kind: str, curve: str, good: bool) -> None:
+    assert bool(read_key_set(key_set_answer({**ec_jwk(), "kty": kind, "crv": curve})).keys) == good
+
+
+def test_a_set_has_at_most_100_keys_and_says_which_status_it_had() -> None:
+    assert read_key_set(key_set_answer(*[{"kty": "oct"}] * 100)).keys == ()
+    for entries, status, error in (([{}] * 101, 200, MalformedResponse), ([], 404, ProviderError)):
+        with pytest.raises(error) as caught:
+            _ = read_key_set(key_set_answer(*entries, status=status))
+        assert caught.value.status == status
+
+
+def test_a_key_without_an_id_has_none() -> None:
+    assert [key.key_id for key in read_key_set(key_set_answer(ec_jwk())).keys] == [""]

@@ -141,3 +141,24 @@ def test_a_key_verifies_its_own_kind_of_algorithm_only() -> None:
     assert not signature_is_right(key, "ES256", b"m", signature=sign("ES256", b"m"))
     assert not signature_is_right(key, "none", b"m", signature=b"")
     assert not signature_is_right(key, "RS256", b"m", signature=b"\0" + sign("RS256", b"m"))
+
+
+def test_a_token_of_16_kib_is_read_and_one_character_more_is_not() -> None:
+    text = compact({"alg": "RS256"}, {"a": "b"})
+    longest = text + "A" * (16_384 - len(text))
+
+    with pytest.raises(ValueError, match="longer"):
+        _ = read_jws(longest + "A")
+    try:
+        _ = read_jws(longest)
+    except ValueError as why:
+        assert "longer" not in str(why)  # noqa: PT017 - its padding may be wrong, its length is not
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_a_part_that_is_not_ascii_is_refused(part: int) -> None:
+    parts = compact({"alg": "RS256"}, {"a": "b"}).split(".")
+    parts[part] = "\N{FULLWIDTH LATIN SMALL LETTER A}" + parts[part][1:]
+
+    with pytest.raises(ValueError, match="base64url"):
+        _ = read_jws(".".join(parts))

@@ -11,7 +11,15 @@ from tests.oauth2.vectors import load
 
 from valetkey.effects import CONFIGURED, PUBLIC
 from valetkey.errors import MalformedResponse, ProviderError
-from valetkey.oauth2.metadata import Metadata, authorization_server, fetch_metadata, metadata_urls, read_metadata
+from valetkey.http import Response
+from valetkey.oauth2.metadata import (
+    Metadata,
+    authorization_server,
+    fetch_metadata,
+    metadata_urls,
+    read_metadata,
+    write_metadata,
+)
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -297,3 +305,100 @@ def test_methods_that_sign_are_the_last_choice(offered: list[str], method: str) 
     server = authorization_server(read(token_endpoint_auth_methods_supported=offered))
 
     assert server.token_endpoint_auth_method == method
+
+
+WHOLE = Metadata(
+    ISSUER,
+    **{
+        name: f"https://as.example/{name}"
+        for name in Metadata.__match_args__  # type: ignore[attr-defined]
+        if name.endswith(("_endpoint", "_uri"))
+    },
+    id_token_signing_alg_values_supported=("ES256", "none", "HS256"),
+    scopes_supported=("read",),
+    code_challenge_methods_supported=("S256",),
+    token_endpoint_auth_methods_supported=("none",),
+    authorization_response_iss_parameter_supported=True,
+    require_pushed_authorization_requests=True,
+)
+
+
+def test_every_member_that_is_used_is_written_and_read_again() -> None:
+    assert read_metadata(Response(200, body=write_metadata(WHOLE)), issuer=ISSUER) == WHOLE
+
+
+def test_a_server_is_made_of_everything_that_its_metadata_says() -> None:
+    server = authorization_server(WHOLE, reach=CONFIGURED)
+
+    for name in (
+        "issuer",
+        "authorization_endpoint",
+        "token_endpoint",
+        "revocation_endpoint",
+        "introspection_endpoint",
+        "device_authorization_endpoint",
+        "jwks_uri",
+        "userinfo_endpoint",
+        "pushed_authorization_request_endpoint",
+    ):
+        assert getattr(server, name) == getattr(WHOLE, name), name
+    assert (server.reach, server.iss_required, server.token_endpoint_auth_method) == ("configured", True, "none")
+
+
+@pytest.mark.parametrize(
+    ("said", "used"),
+    [
+        (("ES256", "none", "HS256"), ("ES256",)),
+        (("PS256", "RS256"), ("RS256", "PS256")),
+        (None, ("RS256",)),
+    ],
+)
+def test_id_tokens_are_signed_as_is_said_and_we_verify(said: tuple[str, ...] | None, used: tuple[str, ...]) -> None:
+    found = authorization_server(replace(WHOLE, id_token_signing_alg_values_supported=said))
+
+    assert found.id_token_algorithms == used
+
+
+def test_an_issuer_that_says_nothing_of_iss_is_not_held_to_it() -> None:
+    assert not authorization_server(read()).iss_required
+
+
+LOCAL_URL = "http://127.0.0.1:9/x"
+ENDPOINTS = [name for name in Metadata.__match_args__ if name.endswith(("_endpoint", "_uri"))]  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", ENDPOINTS)
+def test_every_endpoint_is_https_unless_the_operator_configured_loopback(name: str) -> None:
+    assert getattr(read(reach=CONFIGURED, **{name: LOCAL_URL}), name) == LOCAL_URL
+    for url in (LOCAL_URL, "http://as.example/x", "https://u@as.example/", "javascript:x", 7, ["https://as.example/"]):
+        with pytest.raises(MalformedResponse) as caught:
+            _ = read(**{name: url})
+        assert caught.value.status == 200
+
+
+@pytest.mark.parametrize("texts", [["a", 1], [1, "a"], "a", {"a": 1}, ["a"] * 1000])
+def test_a_list_holds_texts_and_not_too_many(texts: Any) -> None:
+    with pytest.raises(MalformedResponse):
+        _ = read(scopes_supported=texts)
+
+
+def test_metadata_is_asked_for_as_json_and_on_loopback_only_where_that_is_configured() -> None:
+    issuer = "http://127.0.0.1:9"
+    document = {name: text.replace(ISSUER, issuer) for name, text in DOCUMENT.items()}
+    peer = Peer(answer(json.dumps(document)))
+
+    found = peer.run(fetch_metadata(issuer, not_after=NOW + 5, reach=CONFIGURED))
+
+    assert found.token_endpoint == f"{issuer}/token"
+    assert peer.request.headers.get("Accept") == "application/json"
+    assert (peer.request.method, peer.sent[0].reach, peer.sent[0].not_after) == ("GET", "configured", NOW + 5)
+    with pytest.raises(ValueError, match="https"):
+        Peer().run(fetch_metadata(issuer, not_after=NOW))
+
+
+@pytest.mark.parametrize("status", [201, 204, 302, 404])
+def test_an_answer_that_is_not_200_is_no_metadata_and_says_so(status: int) -> None:
+    with pytest.raises(MalformedResponse) as caught:
+        _ = read_metadata(answer(json.dumps(DOCUMENT), status=status), issuer=ISSUER)
+
+    assert caught.value.status == status

@@ -78,3 +78,10 @@ def test_a_server_without_the_endpoint_is_not_asked() -> None:
 
     with pytest.raises(ConfigurationError, match="revocation"):
         Peer().run(revoke_token(server, CLIENT, token=TOKEN, token_type_hint=None, not_after=NOW))
+
+
+def test_a_status_of_300_is_no_success() -> None:
+    with pytest.raises(MalformedResponse) as caught:
+        revoke(Response(300))
+
+    assert caught.value.status == 300

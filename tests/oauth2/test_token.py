@@ -10,7 +10,7 @@ from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.client_authentication import client_authentication
 from valetkey.oauth2.server import PKCE_REFUSED_BY_PROVIDER, AuthorizationServer
-from valetkey.oauth2.token import exchange_code, refresh_grant
+from valetkey.oauth2.token import exchange_code, refresh_grant, token_request
 from valetkey.secret import Secret
 from valetkey.value import replace
 
@@ -186,3 +186,35 @@ def test_html_is_not_an_answer() -> None:
         Peer(answer("<html>", content_type="text/html")).run(
             refresh_grant(SERVER, CLIENT, refresh_token=REFRESH, not_after=NOW)
         )
+
+
+def test_a_token_request_alone_is_authenticated_and_goes_where_it_is_told() -> None:
+    server = replace(SERVER, token_parameters=(("tenant", "t"),), token_headers=(("X-Version", "2"),))
+
+    request = token_request(server, CLIENT, grant=(("grant_type", "refresh_token"), ("refresh_token", "r")))
+    other = token_request(server, CLIENT, grant=(), endpoint="https://as.example/other")
+
+    assert (request.method, request.url, other.url) == (
+        "POST",
+        "https://as.example/token",
+        "https://as.example/other",
+    )
+    assert form_of(request) == {"grant_type": "refresh_token", "refresh_token": "r", "tenant": "t"}
+    assert request.headers.get("X-Version") == "2"
+    assert (request.headers.get("Authorization") or "").startswith("Basic ")
+
+
+def test_a_way_to_authenticate_that_nobody_knows_is_refused() -> None:
+    server = replace(SERVER, token_endpoint_auth_method="client_secret_magic")
+
+    with pytest.raises(ConfigurationError):
+        _ = client_authentication(server, CLIENT)
+
+
+def test_without_a_key_a_request_that_wants_a_nonce_is_not_repeated() -> None:
+    peer = Peer(answer('{"error":"use_dpop_nonce"}', status=400, DPoP_Nonce="n"))
+
+    with pytest.raises(ProviderError):
+        peer.run(refresh_grant(SERVER, CLIENT, refresh_token=Secret("r"), not_after=NOW + 9))
+
+    assert len(peer.sent) == 1

@@ -523,3 +523,48 @@ def test_any_answer_gives_tokens_or_a_provider_error(body: bytes, status: int, c
         assert tokens.access_token.reveal().isprintable()
         assert tokens.expires_at is None or tokens.expires_at > NOW
     assert seen == status
+
+
+@pytest.mark.parametrize("code", ["invalid_client", "unauthorized_client", "invalid_grant", "invalid_scope"])
+def test_an_error_that_somebody_can_mend_says_how(code: str) -> None:
+    with pytest.raises(ProviderError) as known:
+        _ = read(answer(json.dumps({"error": code}), status=400))
+    with pytest.raises(ProviderError) as unknown:
+        _ = read(answer('{"error":"some_other_code"}', status=400))
+
+    assert "documentation" in str(unknown.value)
+    assert code in str(known.value)
+    assert "documentation" not in str(known.value)
+
+
+def test_a_list_of_errors_beside_status_200_is_an_error() -> None:
+    with pytest.raises(ProviderError) as caught:
+        _ = read(answer('{"errors":[{"errorType":"expired_token"}],"access_token":"a","token_type":"bearer"}'))
+
+    assert caught.value.error == "expired_token"
+
+
+@pytest.mark.parametrize("status", [400, 429, 503])
+def test_when_to_try_again_is_read_against_the_moment_of_the_answer(status: int) -> None:
+    with pytest.raises(ProviderError) as caught:
+        _ = read(answer("{}", status=status, Retry_After="Sun, 15 Jun 2025 15:06:45 GMT"))
+
+    assert caught.value.retry_after == 4.25
+
+
+def test_an_empty_access_token_is_none() -> None:
+    with pytest.raises(MalformedResponse):
+        _ = read(answer('{"access_token":"","token_type":"bearer"}'))
+
+
+def test_details_that_were_granted_are_told_as_json_up_to_a_limit() -> None:
+    for length, told in ((8192 - 4, True), (8192 - 3, False)):
+        body = {"access_token": "a", "token_type": "bearer", "authorization_details": ["x" * length]}
+        assert (("authorization_details", f'["{"x" * length}"]') in read(answer(json.dumps(body))).extra) == told
+
+
+def test_the_repr_names_what_else_was_answered_without_telling_it() -> None:
+    tokens = read(answer('{"access_token":"a","token_type":"bearer","one":"CANARY","two":"CANARY"}'))
+
+    assert "one, two" in repr(tokens)
+    assert "CANARY" not in repr(tokens)

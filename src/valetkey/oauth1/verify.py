@@ -118,7 +118,10 @@ def check_timestamp(signed: SignedRequest, *, now: float, window_seconds: int = 
 
 
 def check_signature(signed: SignedRequest, keys: Keys) -> None:
-    """Refuse a signature that these keys did not make; compared in constant time. Raises RequestRefused."""
+    """Refuse a signature that these keys did not make; compared in constant time. Raises RequestRefused.
+
+    With NOBODY every signature is refused, even the one that its keys make: everybody can read them.
+    """
     method = signed.signature_method
     given = signed.signature.reveal()
     if method in RSA_ALGORITHMS:
@@ -135,7 +138,7 @@ def check_signature(signed: SignedRequest, keys: Keys) -> None:
         else:
             expected = signature.hmac_signature(method, signed.base_string, secret, keys.token_secret)
         good = constant_time_equal(expected, given)
-    if not good:
+    if not good or keys is NOBODY:
         refuse("signature_invalid", "the signature is not that of this request", status=401)
 
 
@@ -259,4 +262,4 @@ CwIDAQAB
 -----END PUBLIC KEY-----
 """
 NOBODY = Keys(Secret("nobody"), Secret("nobody"), _NOBODYS_KEY)
-"""Keys that no signature fits: an unknown client costs the same work as a known one."""
+"""Keys with which every signature is refused: an unknown client costs the same work as a known one."""

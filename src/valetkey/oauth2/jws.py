@@ -53,7 +53,7 @@ def read_jws(text: str) -> Jws:
     if len(parts) != 3 or not all(parts):
         message = "not three parts: encrypted tokens and those without a signature are not taken"
         raise ValueError(message)
-    header_octets, payload, signature = (_decode(part) for part in parts)
+    header_octets, payload, signature = (base64url_decode(part) for part in parts)
     header = read_json_object(header_octets, limit=MAX_HEADER_OCTETS)
     if "crit" in header or "b64" in header:  # 7515 s4.1.11: we understand no extension, so none may be critical
         message = "the header names an extension that must be understood"
@@ -84,13 +84,6 @@ def read_time(jws: Jws, name: str) -> float | None:
     if isinstance(found, bool) or not isinstance(found, (int, float)) or not 0 <= found <= LATEST:
         return None
     return found
-
-
-def _decode(part: str) -> bytes:
-    if not part.isascii():
-        message = "not base64url"
-        raise ValueError(message)
-    return base64url_decode(part)
 
 
 def _text(header: dict[str, Any], name: str) -> str:
