@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from valetkey.errors import MalformedResponse, ProviderError
@@ -175,3 +177,76 @@ def test_success_is_any_status_of_the_200s() -> None:
 )
 def test_the_clock_is_suspected_only_where_the_answer_says_so(response: Response, offset: int | None) -> None:
     assert clock_offset(response, now=NOW + 7) == offset
+
+
+@pytest.mark.parametrize("status", [300, 301, 308, 399])
+def test_a_redirect_is_an_error_of_its_own(status: int) -> None:
+    with pytest.raises(ProviderError) as caught:
+        check_success(answer(status=status, Location="https://elsewhere.example"))
+
+    assert (caught.value.error, caught.value.status) == ("redirected", status)
+
+
+@pytest.mark.parametrize("status", [200, 299])
+def test_every_status_below_300_is_success(status: int) -> None:
+    check_success(answer(status=status))
+
+
+@pytest.mark.parametrize("code", ["x", "x" * 64])
+def test_a_code_has_1_to_64_letters(code: str) -> None:
+    assert problem(answer(f"oauth_problem={code}")) == code
+
+
+@pytest.mark.parametrize("body", ["<a=b&oauth_problem=x", "{a=b&oauth_problem=x", "[a=b&oauth_problem=x"])
+def test_markup_and_json_are_no_form_even_where_they_could_be_read_as_one(body: str) -> None:
+    assert problem(answer(body)) is None
+
+
+def test_blanks_around_a_form_and_nothing_else_are_cut_off() -> None:
+    assert problem(answer(" \t\r\noauth_problem=x\r\n\t ")) == "x"
+    assert problem(answer("Xa=b&oauth_problem=xX")) is None
+    assert problem(answer("\x0boauth_problem=x")) is None
+
+
+def test_a_challenge_of_another_scheme_is_passed_over() -> None:
+    fields = (("WWW-Authenticate", 'Basic oauth_problem="wrong"'), ("WWW-Authenticate", 'OAuth oauth_problem="right"'))
+
+    assert problem(Response(401, Headers(fields))) == "right"
+
+
+def test_an_answer_of_64_kib_is_read_and_one_octet_more_is_not() -> None:
+    body = "oauth_token=t&oauth_token_secret=s&a="
+    longest = body + "x" * (MAX_ANSWER_OCTETS - len(body))
+
+    assert read_token_credentials(answer(longest)).identifier == "t"
+    assert isinstance(error_of(answer(longest + "x")), MalformedResponse)
+
+
+def test_credentials_beside_a_problem_are_credentials() -> None:
+    assert read_token_credentials(answer("oauth_token=t&oauth_token_secret=s&error=none")).identifier == "t"
+
+
+@pytest.mark.parametrize(("away", "offset"), [(60, None), (61, 61), (-60, None), (-61, -61)])
+def test_a_minute_between_two_clocks_is_no_reason(away: int, offset: int | None) -> None:
+    assert clock_offset(answer("error=invalid_request", status=400, Date=DATE), now=NOW - away) == offset
+
+
+@pytest.mark.parametrize("status", [200, 403, 500])
+def test_other_statuses_say_nothing_of_the_clock(status: int) -> None:
+    assert clock_offset(answer("oauth_problem=timestamp_refused", status=status, Date=DATE), now=NOW - 999) is None
+
+
+@pytest.mark.parametrize("read", [read_temporary_credentials, read_token_credentials])
+@pytest.mark.parametrize("body", ["<html>", "oauth_token=a", "a=1&a=1&oauth_token=t&oauth_token_secret=s"])
+def test_what_is_malformed_says_which_status_it_had(read: Any, body: str) -> None:
+    with pytest.raises(MalformedResponse) as caught:
+        read(answer(body, status=201))
+
+    assert caught.value.status == 201
+
+
+def test_an_unconfirmed_callback_says_which_status_it_had() -> None:
+    with pytest.raises(ProviderError) as caught:
+        read_temporary_credentials(answer("oauth_token=a&oauth_token_secret=b", status=201))
+
+    assert caught.value.status == 201

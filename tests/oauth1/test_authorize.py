@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.oauth1.cast import CLIENT, CLIENT_SECRET, NOW, TOKEN, World
@@ -15,6 +16,7 @@ from valetkey.oauth1.authorize import (
     request_token_credentials,
     revoke_token_credentials,
 )
+from valetkey.oauth1.clocks import ClockOffsets
 from valetkey.oauth1.credentials import Server, TemporaryCredentials
 from valetkey.oauth1.verify import Keys, SignedRequest, check_signature, check_timestamp, read_signed_request
 from valetkey.secret import Secret
@@ -23,6 +25,7 @@ from valetkey.value import replace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from valetkey.effects import WireOp
     from valetkey.oauth1.credentials import Placement
 
 SERVER = Server(
@@ -296,3 +299,101 @@ def test_a_refused_revocation_is_not_called_a_success() -> None:
         drive(revoke_token_credentials(server, CLIENT, token=TOKEN, not_after=LATER), world.answer)
 
     assert (caught.value.error, caught.value.retry_after) == ("server_error", 30.0)
+
+
+def legs(server: Server, clocks: ClockOffsets | None) -> list[WireOp[Any]]:
+    """Every program that asks a server of OAuth 1.0a."""
+    return [
+        request_temporary_credentials(server, CLIENT, callback=CALLBACK, not_after=LATER, clocks=clocks),
+        request_token_credentials(server, CLIENT, temporary=TEMPORARY, verifier="v", not_after=LATER, clocks=clocks),
+        revoke_token_credentials(
+            replace(server, revocation_endpoint="https://photos.example.net/revoke"),
+            CLIENT,
+            token=TOKEN,
+            not_after=LATER,
+            clocks=clocks,
+        ),
+    ]
+
+
+@pytest.mark.parametrize("leg", [0, 1, 2])
+@pytest.mark.parametrize("ahead", [86_400, -86_400, 301])
+def test_a_clock_is_set_right_once_remembered_for_its_host_and_used_from_then_on(leg: int, ahead: int) -> None:
+    secret = [None, TEMPORARY.secret, TOKEN.secret][leg]
+    world = World(strict(granting, clock=NOW + ahead, token_secret=secret))
+    clocks = ClockOffsets()
+
+    for asked in (2, 3):
+        _ = drive(legs(SERVER, clocks)[leg], world.answer)
+        assert len(world.sent) == asked
+    assert (clocks.of("photos.example.net"), clocks.of("other.example")) == (ahead, 0)
+    assert {one.not_after for one in world.sent} == {LATER}
+
+
+def test_what_was_remembered_of_a_clock_that_was_set_since_is_learned_anew() -> None:
+    world = World(strict(granting))
+    clocks = ClockOffsets()
+    clocks.learn("photos.example.net", 5_000)
+
+    _ = drive(legs(SERVER, clocks)[0], world.answer)
+
+    assert len(world.sent) == 2
+    assert clocks.of("photos.example.net") == 0
+
+
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_clock_that_was_set_right_and_is_refused_again_is_an_error_that_names_both(status: int) -> None:
+    refused = Response(status, Headers((("Date", http_date(NOW + 900)),)), b"oauth_problem=timestamp_refused")
+    clocks = ClockOffsets()
+    world = World(lambda _: refused)
+
+    with pytest.raises(ProviderError) as caught:
+        drive(legs(SERVER, clocks)[0], world.answer)
+
+    assert (caught.value.error, caught.value.status, len(world.sent)) == ("clock_skew", status, 2)
+    assert clocks.of("photos.example.net") == 0
+
+
+def refusing(date: str, _: Request) -> Response:
+    return Response(401, Headers((("Date", date),)))
+
+
+def test_a_refusal_for_another_reason_is_not_repeated_where_the_clocks_agree() -> None:
+    clocks = ClockOffsets()
+    clocks.learn("photos.example.net", 900)
+    for away in (899, 901):
+        world = World(partial(refusing, http_date(NOW + away)))
+
+        with pytest.raises(ProviderError):
+            drive(legs(SERVER, clocks)[0], world.answer)
+        assert len(world.sent) == 1
+
+
+def test_a_provider_that_wants_the_callback_at_the_authorization_gets_it_there_alone() -> None:
+    seen: list[SignedRequest] = []
+
+    def answer(signed: SignedRequest) -> Response:
+        seen.append(signed)
+        return granting(signed)
+
+    server = replace(SERVER, callback_in_authorization=True)
+    _ = drive(legs(server, None)[0], World(strict(answer)).answer)
+
+    assert seen[0].parameter("oauth_callback") is None
+    url = authorization_url(server, TEMPORARY, callback=CALLBACK)
+    assert (
+        f"oauth_callback={CALLBACK.replace(':', '%3A').replace('/', '%2F').replace('?', '%3F').replace('=', '%3D').replace('%20', '%2520')}"
+        in url
+    )
+    assert "oauth_callback" not in authorization_url(server, TEMPORARY)
+    assert "oauth_callback" not in authorization_url(SERVER, TEMPORARY, callback=CALLBACK)
+
+
+def test_a_callback_that_is_not_confirmed_is_accepted_only_where_the_entry_says_so() -> None:
+    world = World(strict(lambda _: Response(200, body=GRANTED)))
+
+    with pytest.raises(ProviderError) as caught:
+        drive(legs(SERVER, None)[0], world.answer)
+    assert caught.value.error == "callback_not_confirmed"
+    lax = replace(SERVER, callback_confirmed_required=False)
+    assert drive(legs(lax, None)[0], world.answer).identifier == "nnch734d00sl2jdk"

@@ -9,8 +9,11 @@ from tests.oauth1.cast import CLIENT, KEYS, NOW, TOKEN, URL, form_request
 
 from valetkey.errors import RequestRefused, StoreError
 from valetkey.http import Headers, Request
-from valetkey.oauth1.receive import MemoryNonces, receive
+from valetkey.oauth1.credentials import ClientCredentials, TokenCredentials
+from valetkey.oauth1.receive import MAX_NONCES, MemoryNonces, receive
 from valetkey.oauth1.sign import sign_request
+from valetkey.oauth1.verify import NOBODY, check_signature, read_signed_request
+from valetkey.secret import Secret
 
 if TYPE_CHECKING:
     from valetkey.oauth1.credentials import Placement, SignatureMethod
@@ -103,3 +106,98 @@ def test_a_request_without_a_signature_is_refused() -> None:
     with pytest.raises(RequestRefused) as caught:
         receive(Request("GET", URL, Headers()), keys=known, nonces=MemoryNonces(), now=NOW)
     assert caught.value.status == 401
+
+
+@pytest.mark.parametrize("method", ["HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT"])
+def test_nobodys_keys_are_in_everybodys_reach_and_sign_nothing(method: SignatureMethod) -> None:
+    """NOBODY stands in the source: a request that is signed with it must not pass for one of an unknown client."""
+    assert NOBODY.client_secret
+    nobody, token = ClientCredentials("stranger", NOBODY.client_secret), TokenCredentials("t", NOBODY.client_secret)
+    forged = sign_request(
+        Request("GET", "https://api.example/"), nobody, token=token, timestamp=NOW, nonce="n", signature_method=method
+    )
+
+    for refuse in (
+        lambda: receive(forged, keys=lambda _: None, nonces=MemoryNonces(), now=NOW),
+        lambda: check_signature(read_signed_request(forged), NOBODY),
+    ):
+        with pytest.raises(RequestRefused) as caught:
+            refuse()
+        assert (caught.value.reason, caught.value.status) == ("signature_invalid", 401)
+
+
+def plaintext(url: str) -> Request:
+    client = ClientCredentials(CLIENT.identifier, CLIENT.secret)
+    return sign_request(
+        Request("GET", url), client, token=TOKEN, timestamp=NOW, nonce="n", signature_method="PLAINTEXT"
+    )
+
+
+def test_a_secret_in_the_clear_is_taken_over_http_only_where_that_is_asked_for() -> None:
+    over_http = plaintext("http://api.example/")
+
+    with pytest.raises(RequestRefused) as caught:
+        receive(over_http, keys=known, nonces=MemoryNonces(), now=NOW)
+    assert caught.value.reason == "signature_method_rejected"
+
+    accepted = receive(over_http, keys=known, nonces=MemoryNonces(), now=NOW, plaintext_over_http=True)
+    assert accepted.signature_method == "PLAINTEXT"
+    assert receive(plaintext("https://api.example/"), keys=known, nonces=MemoryNonces(), now=NOW)
+
+
+def test_a_plaintext_signature_without_time_and_nonce_spends_none() -> None:
+    nonces = MemoryNonces()
+    field = f'OAuth oauth_consumer_key="{CLIENT.identifier}", oauth_token="{TOKEN.identifier}", '
+    request = plaintext("https://api.example/")
+    signature = read_signed_request(request).signature.reveal().replace("%", "%25").replace("&", "%26")
+    header = f'{field}oauth_signature_method="PLAINTEXT", oauth_signature="{signature}"'
+    bare = Request("GET", "https://api.example/", Headers((("Authorization", header),)))
+
+    for _ in range(2):
+        assert receive(bare, keys=known, nonces=nonces, now=NOW).nonce is None
+
+
+@pytest.mark.parametrize(("away", "window"), [(300, 300), (-300, 300), (10, 10), (-10, 10)])
+def test_the_window_is_as_wide_as_it_is_said_to_be(away: int, window: int) -> None:
+    request = signed(timestamp=NOW + away)
+
+    assert receive(request, keys=known, nonces=MemoryNonces(), now=NOW, window_seconds=window)
+    with pytest.raises(RequestRefused, match="timestamp"):
+        receive(request, keys=known, nonces=MemoryNonces(), now=NOW, window_seconds=window - 1)
+
+
+def test_a_nonce_is_kept_under_who_used_it_and_until_its_timestamp_has_passed() -> None:
+    kept: list[tuple[tuple[str, ...], float, float]] = []
+
+    class Remembering:
+        def add(self, nonce: tuple[str, ...], *, expires_at: float, now: float) -> bool:
+            kept.append((nonce, expires_at, now))
+            return True
+
+    _ = receive(signed(timestamp=NOW - 5), keys=known, nonces=Remembering(), now=NOW, window_seconds=60)
+
+    nonce = (CLIENT.identifier, TOKEN.identifier, str(NOW - 5), "0123456789abcdef01234567")
+    assert kept == [(nonce, NOW - 5 + 60, NOW)]
+
+
+def test_full_memory_forgets_what_has_lapsed_and_nothing_else() -> None:
+    nonces = MemoryNonces()
+    for number in range(MAX_NONCES + 1):
+        assert nonces.add(("old", str(number)), expires_at=NOW + (1 if number else 60), now=NOW)
+
+    assert nonces.add(("new",), expires_at=NOW + 60, now=NOW + 1), "nothing has lapsed yet"
+    assert not nonces.add(("old", "1"), expires_at=NOW + 60, now=NOW + 1)
+    assert nonces.add(("newer",), expires_at=NOW + 60, now=NOW + 2)
+
+    assert not nonces.add(("old", "0"), expires_at=NOW + 60, now=NOW + 2)
+    assert not nonces.add(("new",), expires_at=NOW + 60, now=NOW + 60)
+    assert nonces.add(("old", "1"), expires_at=NOW + 60, now=NOW + 2)
+    assert len(nonces._expiries) == 4
+
+
+def test_a_client_with_a_secret_of_another_is_another() -> None:
+    other = ClientCredentials(CLIENT.identifier, Secret("guessed"))
+    request = sign_request(form_request("a=b"), other, token=TOKEN, timestamp=NOW, nonce="n")
+
+    with pytest.raises(RequestRefused, match="signature"):
+        receive(request, keys=known, nonces=MemoryNonces(), now=NOW)

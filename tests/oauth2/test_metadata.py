@@ -307,19 +307,22 @@ def test_methods_that_sign_are_the_last_choice(offered: list[str], method: str) 
     assert server.token_endpoint_auth_method == method
 
 
-WHOLE = Metadata(
-    ISSUER,
-    **{
-        name: f"https://as.example/{name}"
-        for name in Metadata.__match_args__  # type: ignore[attr-defined]
-        if name.endswith(("_endpoint", "_uri"))
-    },
-    id_token_signing_alg_values_supported=("ES256", "none", "HS256"),
-    scopes_supported=("read",),
-    code_challenge_methods_supported=("S256",),
-    token_endpoint_auth_methods_supported=("none",),
-    authorization_response_iss_parameter_supported=True,
-    require_pushed_authorization_requests=True,
+ENDPOINTS: tuple[str, ...] = tuple(name for name in Metadata.__match_args__ if name.endswith(("_endpoint", "_uri")))
+WHOLE = replace(
+    Metadata(
+        ISSUER,
+        "",
+        "",
+        id_token_signing_alg_values_supported=("ES256", "none", "HS256"),
+        scopes_supported=("read",),
+        code_challenge_methods_supported=("S256",),
+        token_endpoint_auth_methods_supported=("none",),
+        authorization_response_iss_parameter_supported=True,
+        require_pushed_authorization_requests=True,
+        response_modes_supported=("query", "jwt"),
+        authorization_signing_alg_values_supported=("ES256",),
+    ),
+    **{name: f"https://as.example/{name}" for name in ENDPOINTS},
 )
 
 
@@ -364,15 +367,15 @@ def test_an_issuer_that_says_nothing_of_iss_is_not_held_to_it() -> None:
 
 
 LOCAL_URL = "http://127.0.0.1:9/x"
-ENDPOINTS = [name for name in Metadata.__match_args__ if name.endswith(("_endpoint", "_uri"))]  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ENDPOINTS)
 def test_every_endpoint_is_https_unless_the_operator_configured_loopback(name: str) -> None:
     assert getattr(read(reach=CONFIGURED, **{name: LOCAL_URL}), name) == LOCAL_URL
     for url in (LOCAL_URL, "http://as.example/x", "https://u@as.example/", "javascript:x", 7, ["https://as.example/"]):
+        members: dict[str, Any] = {name: url}
         with pytest.raises(MalformedResponse) as caught:
-            _ = read(**{name: url})
+            _ = read(**members)
         assert caught.value.status == 200
 
 

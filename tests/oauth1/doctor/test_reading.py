@@ -212,7 +212,8 @@ def test_the_content_type_of_the_header_wins_and_a_body_is_not_needed() -> None:
     headers = [{"name": "content-type", "value": JSON}]
 
     assert read_har(json.dumps(entry(headers=headers))).headers.pairs == (("content-type", JSON),)
-    for nothing in (None, {}):
+    empty: dict[str, Any] = {}
+    for nothing in (None, empty):
         bare = read_har(json.dumps(entry(headers=[], postData=nothing)))
         assert (bare.headers, bare.body) == (Headers(), b"")
     request = {name: text for name, text in entry()["request"].items() if name in ("method", "url")}
