@@ -169,10 +169,10 @@ class AwsCredentialSource:
 
 
 def _read_credentials(response: Response) -> AwsCredentials:
-    from json import loads
+    from valetkey.clouds.tokens import read_json
 
     try:
-        answer = loads(response.body)
+        answer = read_json(response.body)
         texts = [answer[name] for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")]
         if not all(isinstance(text, str) and text for text in texts):
             raise ValueError  # noqa: TRY301 - one message for all that is not an answer

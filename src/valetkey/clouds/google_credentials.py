@@ -11,7 +11,7 @@ Not here: external accounts (workload identity federation) and impersonation.
 
 from __future__ import annotations
 
-from valetkey.clouds.tokens import MAX_FILE_OCTETS, TokenSource, ask_for_token, read_file
+from valetkey.clouds.tokens import MAX_FILE_OCTETS, TokenSource, ask_for_token, read_file, read_json
 from valetkey.effects import CONFIGURED, PLATFORM, Now, PrivateKey, Sign
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM, Headers, Request, base64url, is_loopback, read_url, with_query, write_form
@@ -61,12 +61,7 @@ class GoogleTokenSource(TokenSource):
         text = read_file(path, VARIABLE) if path else self._well_known_file()
         if not text:
             return None
-        from json import loads
-
-        try:
-            found = loads(text)
-        except ValueError:
-            found = None
+        found = read_json(text)
         if not isinstance(found, dict):
             message = f"{VARIABLE} names a file that is not a JSON object"
             raise ConfigurationError(message)

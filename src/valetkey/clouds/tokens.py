@@ -101,25 +101,25 @@ def ask_for_token(
 def read_token(response: Response, now: int, *, who: str) -> AccessToken:
     """The token of an answer (RFC 6749 section 5.1, and Azure's `expires_on`). Raises StoreError."""
     try:
-        answer = _answer(response)
+        answer = read_json(response.body)
         token, kind = answer["access_token"], answer.get("token_type", "Bearer")
         # Azure's platform endpoints write numbers as texts
         expires_at = int(answer["expires_on"]) if "expires_on" in answer else now + int(answer["expires_in"])
         good = isinstance(token, str) and token and token.isascii() and token.isprintable() and " " not in token
         if not good or not isinstance(kind, str) or kind.lower() != "bearer":
             raise ValueError  # noqa: TRY301 - one message for all that is not an answer
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):  # the last for a number that is infinite
         message = f"{who} answered with something that is not an access token"
         raise StoreError(message) from None
     return AccessToken(Secret(token), min(expires_at, now + MAX_LIFE_SECONDS))
 
 
-def _answer(response: Response) -> Any:
-    """The JSON of an answer, None where it has none: the parser's error, which holds the answer, ends here."""
+def read_json(body: bytes | str) -> Any:
+    """What the JSON says, None where it is none: the parser's error, which holds the whole of it, ends here."""
     from json import loads
 
     try:
-        return loads(response.body)
+        return loads(body)
     except (ValueError, RecursionError):
         return None
 
@@ -137,7 +137,7 @@ def read_file(path: str, variable: str) -> str:
 def _error_word(response: Response) -> str:
     """The registered code of an error (RFC 6749 section 5.2), or the status."""
     try:
-        word = _answer(response)["error"]
+        word = read_json(response.body)["error"]
     except (KeyError, TypeError):
         word = None
     if isinstance(word, str) and 0 < len(word) <= MAX_WORD and WORD.issuperset(word):

@@ -162,6 +162,9 @@ class Sources:
 
         try:
             return path, tomllib.loads(text)
+        except RecursionError:
+            self.problems.append(f"{path}: not TOML that can be read: it is nested too deep")
+            return path, {}
         except tomllib.TOMLDecodeError as problem:
             # The parser's message tells the place; it quotes at most one character.
             self.problems.append(f"{path}: not TOML: {problem}")

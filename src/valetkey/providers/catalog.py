@@ -172,6 +172,8 @@ def _parsed(text: str, where: str) -> Mapping[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as problem:
         raise ConfigurationError(f"{where}: not TOML: {problem}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{where}: not TOML that can be read: it is nested too deep") from None
 
 
 def _unknown(name: str, directory: str) -> str:

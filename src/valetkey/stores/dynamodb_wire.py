@@ -155,7 +155,7 @@ def _read_answer(response: Response) -> Answer:
 
     try:
         content = loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         content = None
     if response.status == 200:
         # An answer that is none may come from something between us; DynamoDB may have acted behind it.

@@ -100,7 +100,10 @@ def read_clear(text: str) -> Clear:
     """The clear columns from JSON text; anything but an object of strings and integers raises ValueError."""
     from json import loads
 
-    clear = loads(text)
+    try:
+        clear = loads(text)
+    except RecursionError:
+        clear = None
     if not isinstance(clear, dict):
         message = "clear columns are a JSON object"
         raise ValueError(message)  # noqa: TRY004 - it is the text that is wrong
