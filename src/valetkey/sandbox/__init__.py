@@ -12,6 +12,7 @@ What is where:
     refusals.py    how a refusal reads in each endpoint's dialect (JSON, redirect, page, oauth_problem, challenge)
     state.py       what is remembered; rotation.py: which refresh tokens may still be used
     signing.py     its keys and what it signs; id_tokens.py: who signed in; spoilt.py: what faults do to both
+    client_jwt.py  what clients sign; proofs.py: proofs that they hold a key
     faults.py      misbehaviour on request; seen.py: what was asked, without secrets
     server.py      the same on a loopback port; visitor.py: a visitor who signs in and consents, for tests
 

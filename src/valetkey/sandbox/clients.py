@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from valetkey.sandbox.signing import Algorithm
 
     RotationMode: TypeAlias = Literal["none", "stable", "window", "until_new_used", "strict", "strict_family"]
-    ClientAuthentication: TypeAlias = Literal["any_secret", "client_secret_basic", "client_secret_post", "none"]
+    ClientAuthentication: TypeAlias = Literal[
+        "any_secret", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none"
+    ]
 
 ROTATION_MODES = ("none", "stable", "window", "until_new_used", "strict", "strict_family")
 SIGNATURE_METHODS = (
@@ -63,6 +65,9 @@ class SandboxClient:
     session_handles: whether they come with an `oauth_session_handle` and are renewed by it, for new ones; otherwise
     renewing prolongs the same token.
     callback_at_authorization: the callback comes to the authorization page, as at providers of OAuth 1.0.
+    public_key: PEM of the RSA or P-256 key that signs its own assertions (private_key_jwt) and request objects.
+    require_pushed_authorization_requests, require_signed_request_object, dpop_bound_access_tokens: what their RFCs
+    (9126, 9101, 9449) let a client be registered for; each may be done without being required.
     assertion_public_key: PEM of the RSA key whose JWTs (RS256) vouch for accounts, for the grant of RFC 7523.
     grant_types: what it may ask the token endpoint for; `password` must be named, for nobody has it by default.
     id_token_signed_response_alg, authorization_signed_response_alg: how its id_tokens, and its authorization responses
@@ -93,6 +98,10 @@ class SandboxClient:
     xauth: bool = False
     grant_types: tuple[str, ...] = GRANT_TYPES
     assertion_public_key: str = ""
+    public_key: str = ""
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
+    dpop_bound_access_tokens: bool = False
     id_token_signed_response_alg: Algorithm = "RS256"  # noqa: S105 - an algorithm, not a secret
     authorization_signed_response_alg: Algorithm = "RS256"
 
@@ -102,8 +111,10 @@ class SandboxClient:
             problems.append("a sandbox client needs a client_id of printable ASCII")
         if self.rotation not in ROTATION_MODES:
             problems.append(f"client {self.client_id!r}: rotation is one of {', '.join(ROTATION_MODES)}")
-        if self.secret is None and self.authentication not in ("any_secret", "none"):
+        if self.secret is None and self.authentication not in ("any_secret", "none", "private_key_jwt"):
             problems.append(f"client {self.client_id!r}: {self.authentication} needs a secret")
+        if (self.authentication == "private_key_jwt" or self.require_signed_request_object) and not self.public_key:
+            problems.append(f"client {self.client_id!r}: it signs, so it needs its public_key here")
         problems += [
             f"client {self.client_id!r}: redirect URI {uri!r} must be absolute, without a fragment, and use https "
             "or a loopback host or a scheme of its own"
@@ -117,6 +128,8 @@ class SandboxClient:
         ]
         if self.rsa_public_key and not _is_rsa_key(self.rsa_public_key):
             problems.append(f"client {self.client_id!r}: rsa_public_key is the PEM text of an RSA public key")
+        if self.public_key and not _is_usable_key(self.public_key):
+            problems.append(f"client {self.client_id!r}: public_key is the PEM text of an RSA or P-256 public key")
         if self.assertion_public_key and not _is_rsa_key(self.assertion_public_key):
             problems.append(f"client {self.client_id!r}: assertion_public_key is the PEM text of an RSA public key")
         if problems:
@@ -129,8 +142,8 @@ class SandboxClient:
 
     @property
     def public(self) -> bool:
-        """Whether it has no secret to authenticate with."""
-        return self.secret is None
+        """Whether it has nothing to authenticate with."""
+        return self.secret is None and self.authentication != "private_key_jwt"
 
 
 def _can_be_redirected_to(uri: str) -> bool:
@@ -153,6 +166,16 @@ def _is_rsa_key(pem: str) -> bool:
         return isinstance(load_pem_public_key(pem.encode()), RSAPublicKey)
     except ValueError:
         return False
+
+
+def _is_usable_key(pem: str) -> bool:
+    from valetkey.sandbox.client_jwt import verification_key
+
+    try:
+        _ = verification_key(pem)
+    except ValueError:
+        return False
+    return True
 
 
 @value

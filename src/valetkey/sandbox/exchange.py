@@ -32,11 +32,20 @@ class Refusal(Exception):
     error: the code that the endpoint's protocol has for it. description: one sentence without any of the input.
     """
 
-    def __init__(self, error: str, description: str, *, status: int = 400, retry_after: int | None = None) -> None:
+    def __init__(
+        self,
+        error: str,
+        description: str,
+        *,
+        status: int = 400,
+        retry_after: int | None = None,
+        headers: Pairs = (),
+    ) -> None:
         self.error = error
         self.description = description
         self.status = status
         self.retry_after = retry_after
+        self.headers = headers
         super().__init__(error)
 
 
@@ -74,6 +83,7 @@ class Exchange:
             self.form = self._pairs(self._decoded_body())
         self.notes: dict[str, str] = {}  # for `seen`: no secrets
         self.endpoint: Endpoint | None = None
+        self.bound_to = self.request_uri = ""
         self.fault = ""  # the word of the one that acts from within
 
     def _decoded(self, path: str) -> str:

@@ -20,7 +20,7 @@ REALM = "valetkey sandbox"
 def as_json(_: Exchange, refusal: Refusal) -> Response:
     """The error of RFC 6749 section 5.2; a 401 says how to authenticate."""
     headers = [("WWW-Authenticate", f'Basic realm="{REALM}", charset="UTF-8"')] if refusal.status == 401 else []
-    headers += _retry_after(refusal)
+    headers += _more(refusal)
     fields = {"error": refusal.error, "error_description": refusal.description}
     return json_answer(fields, status=refusal.status, headers=headers)
 
@@ -55,21 +55,26 @@ def as_page(exchange: Exchange, refusal: Refusal) -> Response:
 def as_oauth_problem(_: Exchange, refusal: Refusal) -> Response:
     """Status 400 or 401 (RFC 5849 section 3.2) with `oauth_problem`, as most servers of its time say it."""
     headers = [("WWW-Authenticate", f'OAuth realm="{REALM}"')] if refusal.status == 401 else []
-    headers += _retry_after(refusal)
+    headers += _more(refusal)
     pairs = (("oauth_problem", refusal.error), ("oauth_problem_advice", refusal.description))
     return form_answer(pairs, status=refusal.status, headers=headers)
 
 
 def as_bearer_challenge(exchange: Exchange, refusal: Refusal) -> Response:
-    """The challenge of RFC 6750 section 3; who sent no token at all is not told about an error (section 3.1)."""
-    challenge = f'Bearer realm="{REALM}"'
+    """The challenge of RFC 6750 section 3; who sent no token at all is not told about an error (section 3.1).
+
+    Who came with a proof is challenged for one (RFC 9449 section 7.1).
+    """
+    scheme = "DPoP" if exchange.request.headers.get("DPoP") is not None else "Bearer"
+    challenge = f'{scheme.swapcase() if exchange.fault == "scheme_swapped" else scheme} realm="{REALM}"'
     if refusal.error != "token_missing":
         challenge += f', error="{refusal.error}", error_description="{refusal.description}"'
     if refusal.error == "insufficient_scope" and exchange.endpoint is not None:
         challenge += f', scope="{exchange.endpoint.scope}"'
     fields = {"error": refusal.error, "error_description": refusal.description}
-    return json_answer(fields, status=refusal.status, headers=[("WWW-Authenticate", challenge), *_retry_after(refusal)])
+    return json_answer(fields, status=refusal.status, headers=[("WWW-Authenticate", challenge), *_more(refusal)])
 
 
-def _retry_after(refusal: Refusal) -> list[tuple[str, str]]:
-    return [] if refusal.retry_after is None else [("Retry-After", str(refusal.retry_after))]
+def _more(refusal: Refusal) -> list[tuple[str, str]]:
+    waiting = [] if refusal.retry_after is None else [("Retry-After", str(refusal.retry_after))]
+    return [*refusal.headers, *waiting]

@@ -38,6 +38,7 @@ class Sandbox:
     now, random: the clock and chance (`time.time`, `os.urandom`, or a virtual world's).
     base_url: its origin, such as `http://127.0.0.1:8400`; empty until `serve` knows the port.
     sleep: what the fault `delay` calls; without it the delay takes no time, except where `serve` sets the real one.
+    dpop_nonces: whether proofs of possession must hold a nonce of the sandbox (RFC 9449 section 8).
     control: whether `/sandbox/seen` and `/sandbox/faults` are there, for demonstrations and tests.
     plaintext_allowed: None allows PLAINTEXT signatures where nobody listens: over https and on loopback.
     """
@@ -53,6 +54,7 @@ class Sandbox:
         sleep: Callable[[float], None] | None = None,
         control: bool = False,
         iss_in_responses: bool = True,
+        dpop_nonces: bool = False,
         plaintext_allowed: bool | None = None,
         timestamp_window: int = TIMESTAMP_WINDOW,
         nonces: Nonces | None = None,
@@ -62,6 +64,7 @@ class Sandbox:
         self.sleep = sleep
         self.control = control
         self.iss_in_responses = iss_in_responses
+        self.dpop_nonces = dpop_nonces
         self.plaintext_allowed = plaintext_allowed
         self.timestamp_window = timestamp_window
         self.nonces: Nonces = nonces if nonces is not None else MemoryNonces()

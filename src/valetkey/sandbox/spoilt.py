@@ -1,4 +1,4 @@
-"""What faults do from within: to whatever the sandbox signs, to its key set, metadata and authorization responses.
+"""What faults do from within: to what the sandbox signs, its keys, metadata, challenges, authorization responses.
 
     <member>_missing, <member>_wrong     a claim (iss, aud, sub, exp, nonce, at_hash, ...), a parameter of an
                                          authorization response (iss, state), a member of the metadata (issuer,
@@ -9,6 +9,7 @@
     signature_wrong, kid_missing, kid_wrong, key_rotated
                                          a key that is rotated at the last moment is published, and right
     encrypted                            five parts instead of three
+    scheme_swapped                       a challenge's scheme: `bEARER`, `dpOp`
     keys_several, keys_missing           two more RSA keys in the key set, which sign nothing; none at all
 
 The one rule: a fault is one word, and changes one thing in what the endpoint that has it makes.
@@ -63,12 +64,14 @@ _SIGNATURES = (
     "encrypted",
 )
 _KEYS = ("keys_several", "keys_missing")
+_CHALLENGES = ("scheme_swapped",)
 WORDS = (
     *(f"{member}_missing" for member in MAY_LACK),
     *(f"{member}_wrong" for member in WRONG),
     *_CHANGED,
     *_SIGNATURES,
     *_KEYS,
+    *_CHALLENGES,
 )
 
 

@@ -14,6 +14,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from valetkey.http import Pairs
+
 SWEEP_EVERY = 256  # requests
 
 
@@ -37,6 +39,7 @@ class PendingConsent:
     """A consent page that was shown, to one session, and what a yes would grant.
 
     device: the SHA-256 of the device code whose user code was typed in; then nobody is redirected.
+    request_uri: the SHA-256 of the reference to the pushed request, which a yes or no uses up.
     temporary: the identifier in clear, while the page waits: the callback repeats it, and it proves nothing.
     """
 
@@ -54,6 +57,7 @@ class PendingConsent:
     device: str = ""
     nonce: str | None = None
     response_mode: str = "query"
+    request_uri: str = ""
 
 
 @value
@@ -69,6 +73,15 @@ class Code:
     expires_at: float
     family: str = ""
     nonce: str | None = None
+
+
+@value
+class PushedRequest:
+    """An authorization request that was pushed (RFC 9126), under the SHA-256 of its reference."""
+
+    client_id: str
+    parameters: Pairs
+    expires_at: float
 
 
 @value
@@ -101,12 +114,13 @@ class Family:
 
 @value
 class AccessToken:
-    """An access token of a family."""
+    """An access token of a family. bound_to: the thumbprint of the key that must be proved with it (RFC 9449)."""
 
     family: str
     scope: tuple[str, ...]
     issued_at: float
     expires_at: float
+    bound_to: str = ""
 
 
 @value
@@ -163,7 +177,8 @@ class State:
         self.token_credentials: dict[str, TokenCredential] = {}
         self.device_grants: dict[str, DeviceGrant] = {}
         self.wrong_user_codes: dict[str, tuple[float, ...]] = {}  # by account: when
-        self.assertions: dict[str, float] = {}  # until when each one that was used would live
+        self.assertions: dict[str, float] = {}  # until when each one that was used would live; proofs too
+        self.pushed: dict[str, PushedRequest] = {}
         self.key_rotations = 0
         self._requests = 0
 
@@ -176,6 +191,7 @@ class State:
         self.consents = {key: row for key, row in self.consents.items() if row.expires_at > now}
         self.codes = {key: row for key, row in self.codes.items() if row.expires_at > now - 3600}
         self.access_tokens = {key: row for key, row in self.access_tokens.items() if row.expires_at > now}
+        self.pushed = {key: row for key, row in self.pushed.items() if row.expires_at > now}
         self.device_grants = {key: row for key, row in self.device_grants.items() if row.expires_at > now - 3600}
         self.assertions = {key: until for key, until in self.assertions.items() if until > now}
         self.temporary = {key: row for key, row in self.temporary.items() if row.expires_at > now}

@@ -24,6 +24,7 @@ from valetkey.sandbox.checks.device_allowed import device_allowed
 from valetkey.sandbox.checks.device_code_known import device_code_known
 from valetkey.sandbox.checks.device_grant_allowed import device_grant_allowed
 from valetkey.sandbox.checks.device_polled_slowly import device_polled_slowly
+from valetkey.sandbox.checks.dpop_proved import dpop_proved
 from valetkey.sandbox.checks.form_content_type import form_content_type
 from valetkey.sandbox.checks.form_token_valid import form_token_valid
 from valetkey.sandbox.checks.grant_allowed import grant_allowed
@@ -36,11 +37,14 @@ from valetkey.sandbox.checks.parameters_single import parameters_single
 from valetkey.sandbox.checks.password_right import password_right
 from valetkey.sandbox.checks.pkce_required import pkce_required
 from valetkey.sandbox.checks.prompt_known import prompt_known
+from valetkey.sandbox.checks.pushed_request_known import pushed_request_known
 from valetkey.sandbox.checks.query_empty import query_empty
 from valetkey.sandbox.checks.redirect_uri_exact import redirect_uri_exact
 from valetkey.sandbox.checks.redirect_uri_same import redirect_uri_same
 from valetkey.sandbox.checks.refresh_token_known import refresh_token_known
 from valetkey.sandbox.checks.refresh_token_usable import refresh_token_usable
+from valetkey.sandbox.checks.request_by_value import request_by_value
+from valetkey.sandbox.checks.request_object_valid import request_object_valid
 from valetkey.sandbox.checks.response_mode_known import response_mode_known
 from valetkey.sandbox.checks.response_type_code import response_type_code
 from valetkey.sandbox.checks.scope_allowed import scope_allowed
@@ -73,6 +77,7 @@ from valetkey.sandbox.endpoints import (
     metadata,
     oauth1_authorize,
     oauth1_credentials,
+    par,
     resources,
     revoke,
     token,
@@ -117,10 +122,9 @@ def refuse_all(_: Exchange) -> Response:
 
 READABLE = (parameters_readable, parameters_single)
 AUTHENTICATED = (parameters_readable, form_content_type, query_empty, parameters_single, client_authenticated)
+FOR_TOKENS = (*AUTHENTICATED, dpop_proved)
 FORM_OF_OURS = (parameters_readable, form_content_type, query_empty, parameters_single, form_token_valid)
-AUTHORIZATION = (
-    parameters_readable,
-    client_known,
+ASKED = (
     redirect_uri_exact,  # until here a page, from here on a redirect
     parameters_single,
     response_type_code,
@@ -129,6 +133,8 @@ AUTHORIZATION = (
     scope_allowed,
     prompt_known,
 )
+AUTHORIZATION = (parameters_readable, client_known, pushed_request_known, request_object_valid, *ASKED)
+PUSHED = (*AUTHENTICATED, request_by_value, request_object_valid, *ASKED)
 BEARER = (parameters_readable, bearer_token_valid, scope_sufficient)
 # The signature is proved before the nonce is used up: nobody else can spend a client's nonces.
 SIGNED = (signed_request_readable, timestamp_in_window, oauth1_client_known, signature_method_allowed)
@@ -146,11 +152,20 @@ OAUTH2 = (
         says="OAuth 2.0: sign in and consent",
     ),
     Endpoint(
+        "pushed_authorization_request",
+        "/oauth2/par",
+        ("POST",),
+        PUSHED,
+        par.push,
+        as_json,
+        says="OAuth 2.0: push an authorization request (RFC 9126)",
+    ),
+    Endpoint(
         "token",
         "/oauth2/token",
         ("POST",),
         # A code is looked at last for reuse, so that only who could have used it can revoke by it.
-        (*AUTHENTICATED, code_known, redirect_uri_same, verifier_matches, code_unused, code_fresh),
+        (*FOR_TOKENS, code_known, redirect_uri_same, verifier_matches, code_unused, code_fresh),
         token.exchange_code,
         as_json,
         when=("grant_type", "authorization_code"),
@@ -160,7 +175,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*AUTHENTICATED, refresh_token_known, scope_not_wider, refresh_token_usable),
+        (*FOR_TOKENS, refresh_token_known, scope_not_wider, refresh_token_usable),
         token.refresh,
         as_json,
         when=("grant_type", "refresh_token"),
@@ -169,7 +184,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*AUTHENTICATED, grant_allowed, client_proved, scope_allowed),
+        (*FOR_TOKENS, grant_allowed, client_proved, scope_allowed),
         token.client_credentials,
         as_json,
         when=("grant_type", "client_credentials"),
@@ -178,7 +193,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*AUTHENTICATED, grant_allowed, device_code_known, device_polled_slowly, device_allowed),
+        (*FOR_TOKENS, grant_allowed, device_code_known, device_polled_slowly, device_allowed),
         device.exchange_device_code,
         as_json,
         when=("grant_type", DEVICE_CODE),
@@ -187,7 +202,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*AUTHENTICATED, grant_allowed, scope_allowed, assertion_trusted),
+        (*FOR_TOKENS, grant_allowed, scope_allowed, assertion_trusted),
         token.exchange_assertion,
         as_json,
         when=("grant_type", JWT_BEARER),
@@ -196,7 +211,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*AUTHENTICATED, grant_allowed, subject_token_known),
+        (*FOR_TOKENS, grant_allowed, subject_token_known),
         token.exchange_token,
         as_json,
         when=("grant_type", TOKEN_EXCHANGE),
@@ -205,7 +220,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*AUTHENTICATED, grant_offered, grant_allowed, scope_allowed, password_right),
+        (*FOR_TOKENS, grant_offered, grant_allowed, scope_allowed, password_right),
         token.exchange_password,
         as_json,
         when=("grant_type", PASSWORD),

@@ -13,7 +13,7 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.sandbox.clients import SandboxClient
+    from valetkey.sandbox.exchange import Exchange
     from valetkey.sandbox.sandbox import Sandbox
     from valetkey.sandbox.state import PendingConsent
 
@@ -55,16 +55,18 @@ def issue_family(sandbox: Sandbox, client_id: str, account: str, scope: tuple[st
     return family
 
 
-def issue_access_token(
-    sandbox: Sandbox, client: SandboxClient, family: str, *, scope: tuple[str, ...], now: float
-) -> dict[str, object]:
-    """The fields of RFC 6749 section 5.1 that every token response has."""
-    token = new_text(sandbox, "access")
-    sandbox.state.access_tokens[fingerprint(token)] = AccessToken(family, scope, now, now + client.access_token_seconds)
+def issue_access_token(exchange: Exchange, family: str, *, scope: tuple[str, ...]) -> dict[str, object]:
+    """The fields of RFC 6749 section 5.1 that every token response has, for the exchange's client.
+
+    The token is bound to the key that was proved, where one was (RFC 9449 section 5).
+    """
+    token, seconds = new_text(exchange.sandbox, "access"), exchange.client.access_token_seconds
+    issued = AccessToken(family, scope, exchange.now, exchange.now + seconds, exchange.bound_to)
+    exchange.sandbox.state.access_tokens[fingerprint(token)] = issued
     return {
         "access_token": token,
-        "token_type": "Bearer",
-        "expires_in": client.access_token_seconds,
+        "token_type": "DPoP" if issued.bound_to else "Bearer",
+        "expires_in": seconds,
         "scope": " ".join(scope),
     }
 

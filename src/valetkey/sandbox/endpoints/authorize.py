@@ -38,6 +38,7 @@ def authorize(exchange: Exchange) -> Response:
         code_challenge=exchange.code_challenge,
         nonce=exchange.parameter("nonce"),
         response_mode=response_mode(exchange),
+        request_uri=exchange.request_uri,
     )
     if "none" not in prompt:
         return consent_page(exchange, session, pending, leads_to=exchange.redirect_uri)
@@ -62,6 +63,7 @@ def _answer(exchange: Exchange, consent: PendingConsent, pairs: Pairs) -> Respon
     client = exchange.sandbox.client(consent.client_id)
     if client is None:
         raise Refusal("invalid_client", "The client is not registered any more.")
+    exchange.sandbox.state.pushed.pop(consent.request_uri, None)  # 9126 s4: once; until here the page may be reloaded
     return answer_client(
         exchange,
         pairs,

@@ -103,7 +103,7 @@ def exchange_device_code(exchange: Exchange) -> Response:
     del sandbox.state.device_grants[exchange.device]
     exchange.notes["account"] = grant.account
     family = issue_family(sandbox, client.client_id, grant.account, grant.scope)
-    fields = issue_access_token(sandbox, client, family, scope=grant.scope, now=exchange.now)
+    fields = issue_access_token(exchange, family, scope=grant.scope)
     if client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
     return json_answer(fields)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from valetkey.http import Response
     from valetkey.sandbox.exchange import Exchange
 
-SECRET_METHODS = ["client_secret_basic", "client_secret_post"]
+SECRET_METHODS = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
 
 
 def metadata(exchange: Exchange) -> Response:
@@ -28,6 +28,7 @@ def metadata(exchange: Exchange) -> Response:
         "revocation_endpoint": f"{base_url}/oauth2/revoke",
         "introspection_endpoint": f"{base_url}/oauth2/introspect",
         "device_authorization_endpoint": f"{base_url}/oauth2/device_authorization",
+        "pushed_authorization_request_endpoint": f"{base_url}/oauth2/par",
         "jwks_uri": f"{base_url}/oauth2/jwks",
         "userinfo_endpoint": f"{base_url}/oauth2/userinfo",
         "subject_types_supported": ["public"],
@@ -40,6 +41,10 @@ def metadata(exchange: Exchange) -> Response:
         "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
         "revocation_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
         "introspection_endpoint_auth_methods_supported": SECRET_METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": [*ALGORITHMS, "HS256"],
+        "request_parameter_supported": True,
+        "request_object_signing_alg_values_supported": list(ALGORITHMS),
+        "dpop_signing_alg_values_supported": list(ALGORITHMS),
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": exchange.sandbox.iss_in_responses,
     }

@@ -22,7 +22,7 @@ def exchange_code(exchange: Exchange) -> Response:
     family = issue_family(sandbox, code.client_id, code.account, code.scope)
     sandbox.state.codes[fingerprint(exchange.parameter("code") or "")] = replace(code, family=family)
     exchange.notes["account"] = code.account
-    fields = issue_access_token(sandbox, exchange.client, family, scope=code.scope, now=exchange.now)
+    fields = issue_access_token(exchange, family, scope=code.scope)
     if exchange.client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
     fields = with_id_token(exchange, fields, account=code.account, scope=code.scope, nonce=code.nonce)
@@ -33,14 +33,14 @@ def client_credentials(exchange: Exchange) -> Response:
     """A token of the client's own, in nobody's name and without a refresh token (RFC 6749 section 4.4.3)."""
     sandbox, client = exchange.sandbox, exchange.client
     family = issue_family(sandbox, client.client_id, "", exchange.scope)
-    return json_answer(issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now))
+    return json_answer(issue_access_token(exchange, family, scope=exchange.scope))
 
 
 def exchange_assertion(exchange: Exchange) -> Response:
     """A token in the name of whom the assertion vouches for, without a refresh token (RFC 7521 section 4.1)."""
     sandbox, client = exchange.sandbox, exchange.client
     family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
-    return json_answer(issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now))
+    return json_answer(issue_access_token(exchange, family, scope=exchange.scope))
 
 
 def exchange_password(exchange: Exchange) -> Response:
@@ -48,7 +48,7 @@ def exchange_password(exchange: Exchange) -> Response:
     sandbox, client = exchange.sandbox, exchange.client
     exchange.notes["account"] = exchange.account.name
     family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
-    fields = issue_access_token(sandbox, client, family, scope=exchange.scope, now=exchange.now)
+    fields = issue_access_token(exchange, family, scope=exchange.scope)
     if client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
     return json_answer(fields)
@@ -57,7 +57,7 @@ def exchange_password(exchange: Exchange) -> Response:
 def exchange_token(exchange: Exchange) -> Response:
     """A token of the same grant with the same or a smaller scope (RFC 8693 section 2.2.1)."""
     name, scope = exchange.access_token.family, exchange.scope
-    fields = issue_access_token(exchange.sandbox, exchange.client, name, scope=scope, now=exchange.now)
+    fields = issue_access_token(exchange, name, scope=scope)
     return json_answer(fields | {"issued_token_type": ACCESS_TOKEN})
 
 
@@ -70,7 +70,7 @@ def refresh(exchange: Exchange) -> Response:
     if client.old_access_dies:
         tokens = sandbox.state.access_tokens
         sandbox.state.access_tokens = {key: token for key, token in tokens.items() if token.family != spent.family}
-    fields = issue_access_token(sandbox, client, spent.family, scope=exchange.scope, now=exchange.now)
+    fields = issue_access_token(exchange, spent.family, scope=exchange.scope)
     if client.rotation == "stable":
         fields["refresh_token"] = text
     elif client.rotation != "none":
