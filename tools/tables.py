@@ -14,7 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # as a script it stands in tools/
 
-from tools import costs
+from tools import conformance, costs
 from valetkey.connections.connection import NEXT
 from valetkey.connections.events import COMMON, EVENTS
 from valetkey.connections.rescue_import import FATES
@@ -73,6 +73,9 @@ TABLES = {
     "fates": fates,
     "costs": costs.costs,
     "costs of a million": costs.million,
+    "conformance summary": conformance.summary,
+    "conformance of clients": conformance.clients,
+    "conformance of servers": conformance.servers,
 }
 
 

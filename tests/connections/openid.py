@@ -110,7 +110,7 @@ def openid_world(*, discovery: str = "", **server: Any) -> tuple[World, OpenidNe
     described = {"issuer": world.sandbox.issuer, "jwks_uri": JWKS, "userinfo_endpoint": USERINFO, **server}
     if discovery:
         described = {"issuer": PROVIDER_URL, "authorization_endpoint": "", "token_endpoint": "", "discovery": discovery}
-        described["revocation_endpoint"] = None
+        described |= {"revocation_endpoint": None, **server}
     provider = replace(two.provider, server=replace(found, **described))
     two = replace(two, provider=provider, scope=("openid", "read"), kept_keys=KeptKeys(), kept_metadata=KeptMetadata())
     world.settings = replace(world.settings, registrations={**world.settings.registrations, "two": two})

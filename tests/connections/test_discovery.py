@@ -216,3 +216,14 @@ def test_what_the_registration_chose_stays() -> None:
     assert found.token_endpoint_auth_method == "client_secret_post"
     assert found.reach == "configured"
     assert found.id_token_algorithms == ("RS256", "ES256")
+
+
+def test_algorithms_that_the_registration_chose_are_not_widened() -> None:
+    from valetkey.connections.discovery import described
+
+    world, network = openid_world(discovery="oidc", id_token_algorithms=("PS256",))
+    use(world, network)
+
+    found: Any = world.run(described(world.settings, world.settings.registrations["two"])).provider.server
+
+    assert found.id_token_algorithms == ("PS256",)

@@ -41,6 +41,7 @@ def reason(changes: dict[str, Any], **header: Any) -> str:
         {"exp": NOW + 0.5},
         {"exp": NOW - 59},
         {"iat": NOW + 60},
+        {"iat": NOW - 86_400},
         {"nbf": NOW + 60},
         {"at_hash": left_half("access-token")},
         {"unknown": {"claims": ["are", "not", "looked", "at"]}},
@@ -55,6 +56,7 @@ def test_a_good_token_passes(changes: dict[str, Any]) -> None:
     [
         ({"iss": "https://as.example/"}, "issuer"),
         ({"iss": "https://AS.example"}, "issuer"),
+        ({"iat": NOW - 86_401}, "times"),
         ({"iss": GONE}, "issuer"),
         ({"iss": [ISSUER]}, "issuer"),
         ({"aud": GONE}, "audience"),

@@ -69,8 +69,9 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
     method, offered = server.token_endpoint_auth_method, metadata.token_endpoint_auth_methods_supported
     chosen = method if method in ("none", *offered) else found.token_endpoint_auth_method
     kept: dict[str, Any] = {**said, "token_endpoint_auth_method": chosen, "reach": found.reach, "discovery": ""}
-    if server.authorization_response_algorithms != defaults["authorization_response_algorithms"]:
-        _ = kept.pop("authorization_response_algorithms", None)  # the registration's own
+    for name in ("authorization_response_algorithms", "id_token_algorithms"):
+        if getattr(server, name) != defaults[name]:
+            _ = kept.pop(name, None)  # the registration's own
     return replace(server, **kept)
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from valetkey.secret import Secret
 
 SKEW_SECONDS = 60
+OLDEST_SECONDS = 86_400
 MAX_SUBJECT = 255
 MAX_AUDIENCES = 32
 
@@ -61,7 +62,7 @@ def check_identity(jws: Jws, *, issuer: str, client_id: str) -> Identity:
 
 
 def check_moment(jws: Jws, *, now: float) -> None:
-    """It was issued, is valid and has not expired, with a minute for clocks that differ."""
+    """It was issued, not long ago, is valid and has not expired, with a minute for clocks that differ."""
     expires_at, issued_at = read_time(jws, "exp"), read_time(jws, "iat")
     if expires_at is None or issued_at is None:
         raise refuse("times", "exp or iat is missing or not a time")
@@ -70,6 +71,9 @@ def check_moment(jws: Jws, *, now: float) -> None:
     not_before = read_time(jws, "nbf") if "nbf" in jws.claims else issued_at
     if not_before is None or max(issued_at, not_before) > now + SKEW_SECONDS:
         raise refuse("times", "it is from the future: check this machine's clock")
+    # s3.1.3.7 step 10: a flow lasts minutes, so no token of it is older than what clocks may be wrong by.
+    if issued_at < now - OLDEST_SECONDS:
+        raise refuse("times", "it was issued more than a day ago: check this machine's clock")
 
 
 def check_bindings(jws: Jws, *, nonce: str, access_token: Secret) -> None:

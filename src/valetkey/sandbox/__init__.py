@@ -6,6 +6,7 @@ What is where:
 
     sandbox.py     `Sandbox`: one request in, one response out; in memory, thread-safe, no sockets
     table.py       which path runs which checks in which order, and what acts once all of them passed
+    row.py         what a row is; table_oauth1.py: those of OAuth 1.0a
     checks/        one small file per check; a check passes silently or raises `Refusal`
     endpoints/     what acts: pages, codes, tokens, protected resources
     responses.py   how an authorization response goes back: in the query, posted, as a signed JWT

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from valetkey.http import Pairs, Request
     from valetkey.oauth1.verify import SignedRequest
     from valetkey.sandbox.clients import SandboxAccount, SandboxClient
+    from valetkey.sandbox.row import Endpoint
     from valetkey.sandbox.sandbox import Sandbox
     from valetkey.sandbox.state import (
         AccessToken,
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
         TemporaryCredential,
         TokenCredential,
     )
-    from valetkey.sandbox.table import Endpoint
 
 COOKIE = "valetkey_sandbox"
 MAX_BODY = 65_536  # octets

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from valetkey.oauth1.receive import Nonces
     from valetkey.sandbox.clients import SandboxAccount, SandboxClient
     from valetkey.sandbox.faults import Fault
-    from valetkey.sandbox.table import Endpoint
+    from valetkey.sandbox.row import Endpoint
 
 TIMESTAMP_WINDOW = 300  # seconds, either way
 NONCES_DOWN = Refusal("temporarily_unavailable", "The sandbox cannot remember nonces now.", status=503, retry_after=1)

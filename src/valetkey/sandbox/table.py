@@ -2,6 +2,7 @@
 
 To add an endpoint: write what acts, add a row. To tighten one: write a check, add it to its rows. Rows with the same
 path are told apart by method, then by `when`: a form parameter and its value. The first row that fits is the one.
+The rows of OAuth 1.0a stand in `table_oauth1`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ from __future__ import annotations
 from valetkey.sandbox.checks.account_present import account_present
 from valetkey.sandbox.checks.assertion_trusted import assertion_trusted
 from valetkey.sandbox.checks.bearer_token_valid import bearer_token_valid
-from valetkey.sandbox.checks.callback_registered import callback_registered
 from valetkey.sandbox.checks.client_authenticated import client_authenticated
 from valetkey.sandbox.checks.client_confidential import client_confidential
 from valetkey.sandbox.checks.client_known import client_known
@@ -30,8 +30,6 @@ from valetkey.sandbox.checks.form_token_valid import form_token_valid
 from valetkey.sandbox.checks.grant_allowed import grant_allowed
 from valetkey.sandbox.checks.grant_offered import grant_offered
 from valetkey.sandbox.checks.grant_type_known import grant_type_known
-from valetkey.sandbox.checks.nonce_unused import nonce_unused
-from valetkey.sandbox.checks.oauth1_client_known import oauth1_client_known
 from valetkey.sandbox.checks.parameters_readable import parameters_readable
 from valetkey.sandbox.checks.parameters_single import parameters_single
 from valetkey.sandbox.checks.password_right import password_right
@@ -40,6 +38,7 @@ from valetkey.sandbox.checks.prompt_known import prompt_known
 from valetkey.sandbox.checks.pushed_request_known import pushed_request_known
 from valetkey.sandbox.checks.query_empty import query_empty
 from valetkey.sandbox.checks.redirect_uri_exact import redirect_uri_exact
+from valetkey.sandbox.checks.redirect_uri_given import redirect_uri_given
 from valetkey.sandbox.checks.redirect_uri_same import redirect_uri_same
 from valetkey.sandbox.checks.refresh_token_known import refresh_token_known
 from valetkey.sandbox.checks.refresh_token_usable import refresh_token_usable
@@ -50,21 +49,10 @@ from valetkey.sandbox.checks.response_type_code import response_type_code
 from valetkey.sandbox.checks.scope_allowed import scope_allowed
 from valetkey.sandbox.checks.scope_not_wider import scope_not_wider
 from valetkey.sandbox.checks.scope_sufficient import scope_sufficient
-from valetkey.sandbox.checks.session_handle_right import session_handle_right
-from valetkey.sandbox.checks.signature_method_allowed import signature_method_allowed
-from valetkey.sandbox.checks.signature_valid import signature_valid
-from valetkey.sandbox.checks.signed_request_readable import signed_request_readable
 from valetkey.sandbox.checks.subject_token_known import subject_token_known
-from valetkey.sandbox.checks.temporary_approved import temporary_approved
-from valetkey.sandbox.checks.temporary_known import temporary_known
-from valetkey.sandbox.checks.temporary_pending import temporary_pending
-from valetkey.sandbox.checks.timestamp_in_window import timestamp_in_window
-from valetkey.sandbox.checks.token_credential_known import token_credential_known
 from valetkey.sandbox.checks.token_given import token_given
 from valetkey.sandbox.checks.user_code_known import user_code_known
 from valetkey.sandbox.checks.verifier_matches import verifier_matches
-from valetkey.sandbox.checks.verifier_right import verifier_right
-from valetkey.sandbox.checks.xauth_right import xauth_right
 from valetkey.sandbox.clients import DEVICE_CODE, JWT_BEARER, PASSWORD, TOKEN_EXCHANGE
 from valetkey.sandbox.endpoints import (
     authorize,
@@ -75,49 +63,19 @@ from valetkey.sandbox.endpoints import (
     introspect,
     jwks,
     metadata,
-    oauth1_authorize,
-    oauth1_credentials,
     par,
     resources,
     revoke,
     token,
     userinfo,
 )
-from valetkey.sandbox.refusals import as_bearer_challenge, as_json, as_oauth_problem, as_page, as_redirect
-from valetkey.value import value
+from valetkey.sandbox.refusals import as_bearer_challenge, as_json, as_page, as_redirect
+from valetkey.sandbox.row import Endpoint, refuse_all
+from valetkey.sandbox.table_oauth1 import OAUTH1
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import TypeAlias
-
-    from valetkey.http import Response
-    from valetkey.sandbox.exchange import Exchange, Refusal
-
-    Check: TypeAlias = Callable[[Exchange], None]
-
-
-@value
-class Endpoint:
-    """A row of the table.
-
-    name: what faults and `seen` call it. scope: what an access token must cover. says: one line for the front page.
-    """
-
-    name: str
-    path: str
-    methods: tuple[str, ...]
-    checks: tuple[Check, ...]
-    act: Callable[[Exchange], Response]
-    refuse: Callable[[Exchange, Refusal], Response]
-    when: tuple[str, str] | None = None
-    scope: str = ""
-    says: str = ""
-
-
-def refuse_all(_: Exchange) -> Response:
-    """Behind a row whose last check always refuses."""
-    raise AssertionError
+    from valetkey.sandbox.exchange import Exchange
 
 
 READABLE = (parameters_readable, parameters_single)
@@ -134,12 +92,8 @@ ASKED = (
     prompt_known,
 )
 AUTHORIZATION = (parameters_readable, client_known, pushed_request_known, request_object_valid, *ASKED)
-PUSHED = (*AUTHENTICATED, request_by_value, request_object_valid, *ASKED)
+PUSHED = (*AUTHENTICATED, request_by_value, request_object_valid, redirect_uri_given, *ASKED)
 BEARER = (parameters_readable, bearer_token_valid, scope_sufficient)
-# The signature is proved before the nonce is used up: nobody else can spend a client's nonces.
-SIGNED = (signed_request_readable, timestamp_in_window, oauth1_client_known, signature_method_allowed)
-PROVED = (signature_valid, nonce_unused)
-SIGNED_WITH_TOKEN = (*SIGNED, token_credential_known, *PROVED)
 
 OAUTH2 = (
     Endpoint(
@@ -311,90 +265,6 @@ OAUTH2 = (
         as_bearer_challenge,
         scope="read",
         says="A protected resource for clients too: whose request it is",
-    ),
-)
-
-OAUTH1 = (
-    Endpoint(
-        "oauth1_initiate",
-        "/oauth1/initiate",
-        ("POST", "GET"),
-        (*SIGNED, callback_registered, *PROVED),
-        oauth1_credentials.initiate,
-        as_oauth_problem,
-        says="OAuth 1.0a: temporary credentials",
-    ),
-    Endpoint(
-        "oauth1_authorize",
-        "/oauth1/authorize",
-        ("GET",),
-        (*READABLE, temporary_pending),
-        oauth1_authorize.oauth1_authorize,
-        as_page,
-        says="OAuth 1.0a: sign in and consent",
-    ),
-    Endpoint(
-        "oauth1_xauth",
-        "/oauth1/token",
-        ("POST",),
-        (*SIGNED, *PROVED, xauth_right),
-        oauth1_credentials.issue_by_password,
-        as_oauth_problem,
-        when=("x_auth_mode", "client_auth"),
-    ),
-    Endpoint(
-        "oauth1_token",
-        "/oauth1/token",
-        ("POST", "GET"),
-        (*SIGNED, temporary_known, *PROVED, temporary_approved, verifier_right),
-        oauth1_credentials.issue_token,
-        as_oauth_problem,
-        says="OAuth 1.0a: token credentials",
-    ),
-    Endpoint(
-        "oauth1_renew",
-        "/oauth1/renew",
-        ("POST", "GET"),
-        (*SIGNED_WITH_TOKEN, session_handle_right),
-        oauth1_credentials.renew,
-        as_oauth_problem,
-        says="OAuth 1.0a: renew token credentials that end",
-    ),
-    Endpoint(
-        "oauth1_client",
-        "/oauth1/client",
-        ("GET", "POST"),
-        (*SIGNED, *PROVED),
-        resources.client,
-        as_oauth_problem,
-        says="A protected resource for clients alone: whose request it is",
-    ),
-    Endpoint(
-        "oauth1_revoke",
-        "/oauth1/revoke",
-        ("POST",),
-        SIGNED_WITH_TOKEN,
-        oauth1_credentials.revoke_token,
-        as_oauth_problem,
-        says="OAuth 1.0a: end token credentials",
-    ),
-    Endpoint(
-        "oauth1_me",
-        "/oauth1/me",
-        ("GET",),
-        SIGNED_WITH_TOKEN,
-        resources.me,
-        as_oauth_problem,
-        says="A protected resource: whose account it is",
-    ),
-    Endpoint(
-        "oauth1_echo",
-        "/oauth1/echo",
-        ("POST",),
-        SIGNED_WITH_TOKEN,
-        resources.echo,
-        as_oauth_problem,
-        says="A protected resource: your form, as it arrived",
     ),
 )
 

@@ -45,7 +45,7 @@ def _is_right(exchange: Exchange, client: SandboxClient | None, method: str, sec
     if client is None or client.public:
         return False
     try:
-        found = read_client_jwt(exchange.sandbox, client, secret)
+        found = read_client_jwt(exchange.sandbox, client, secret, alone=True)
     except ValueError as why:
         raise _refused(f"The client assertion is refused: {why}.") from None
     token_id, state = found.claims.get("jti"), exchange.sandbox.state

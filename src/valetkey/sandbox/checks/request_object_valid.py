@@ -12,11 +12,11 @@ def request_object_valid(exchange: Exchange) -> None:
     """RFC 9101 sections 5 and 6: what is signed counts, and nothing beside it. Sets `query`, or `form` of a push."""
     text = exchange.parameter("request")
     if text is None:
-        if exchange.client.require_signed_request_object:
+        if exchange.client.require_signed_request_object and not exchange.request_uri:  # it was looked at when pushed
             raise Refusal("invalid_request", "This client's authorization requests are signed.")
         return
     try:
-        found = read_client_jwt(exchange.sandbox, exchange.client, text)
+        found = read_client_jwt(exchange.sandbox, exchange.client, text, alone=False)
     except ValueError as why:
         raise Refusal("invalid_request_object", f"The request object is refused: {why}.") from None
     claims = found.claims

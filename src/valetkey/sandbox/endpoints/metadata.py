@@ -19,8 +19,9 @@ SECRET_METHODS = ["client_secret_basic", "client_secret_post", "client_secret_jw
 def metadata(exchange: Exchange) -> Response:
     """What a client needs to know of this server."""
     base_url = exchange.sandbox.base_url
-    scopes = dict.fromkeys(name for client in exchange.sandbox.clients for name in client.scopes)
-    registered = [name for client in exchange.sandbox.clients for name in client.grant_types]
+    clients = exchange.sandbox.clients
+    scopes = dict.fromkeys(name for client in clients for name in client.scopes)
+    registered = [name for client in clients for name in client.grant_types]
     members: dict[str, object] = {
         "issuer": exchange.sandbox.issuer,
         "authorization_endpoint": f"{base_url}/oauth2/authorize",
@@ -29,10 +30,15 @@ def metadata(exchange: Exchange) -> Response:
         "introspection_endpoint": f"{base_url}/oauth2/introspect",
         "device_authorization_endpoint": f"{base_url}/oauth2/device_authorization",
         "pushed_authorization_request_endpoint": f"{base_url}/oauth2/par",
+        "require_pushed_authorization_requests": all(
+            client.require_pushed_authorization_requests for client in clients if client.redirect_uris
+        ),
         "jwks_uri": f"{base_url}/oauth2/jwks",
         "userinfo_endpoint": f"{base_url}/oauth2/userinfo",
         "subject_types_supported": ["public"],
-        "id_token_signing_alg_values_supported": list(ALGORITHMS),
+        "id_token_signing_alg_values_supported": list(
+            dict.fromkeys(client.id_token_signed_response_alg for client in clients if client.redirect_uris)
+        ),
         "scopes_supported": list(scopes),
         "response_types_supported": ["code"],
         "response_modes_supported": list(RESPONSE_MODES),
