@@ -120,6 +120,23 @@ class PrivateKey:
 
 
 @value
+class ClientCertificate:
+    """What a client presents in TLS (RFC 8705): its certificate in PEM, those that vouch for it after it, and its key.
+
+    pem: may hold the private key too; empty where `key` is a PKCS #12 file, which holds both.
+    begins_at, ends_at: Unix seconds, as `pem.read_certificate` finds them; 0 where nobody has looked yet.
+    """
+
+    pem: Secret = NO_PEM
+    key: PrivateKey | None = None
+    begins_at: int = 0
+    ends_at: int = 0
+
+    def __repr__(self) -> str:
+        return "ClientCertificate(***)"
+
+
+@value
 class Event:
     """An audit event: a name of the closed set (`connections.events`) and fields that hold no secrets by type.
 
@@ -167,13 +184,15 @@ class Send(Effect["Response"]):
 
     not_after: Unix seconds; checked before the first byte and for the whole exchange.
     kept: whether a kept-alive connection may be used. Code, token and revocation requests never do.
-    Raises TransportError.
+    certificate: what is presented in TLS, over https only; its connection is never another's.
+    Raises TransportError; ConfigurationError where the transport cannot present the certificate.
     """
 
     request: Request
     reach: Reach
     not_after: float
     kept: bool = False
+    certificate: ClientCertificate | None = None
 
 
 @value

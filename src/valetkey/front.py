@@ -24,6 +24,31 @@ if TYPE_CHECKING:
     T = TypeVar("T")
 
 
+def _refuse_certificates(settings: Settings, transport: Transport | None, clock: Clock | None) -> None:
+    """Refuse a vault whose registrations have certificates that are not valid now, or that nobody here can present.
+
+    Raises ConfigurationError.
+    """
+    certified = {
+        name: registration
+        for name, registration in settings.registrations.items()
+        if getattr(registration.client, "certificate", None) is not None
+    }
+    if not certified:
+        return
+    from valetkey.drivers.clock import SystemClock
+    from valetkey.errors import ConfigurationError
+    from valetkey.providers.registration import ended_certificates
+
+    problems = ended_certificates(certified, (clock or SystemClock()).now())
+    if not getattr(transport, "presents_certificates", True):
+        from valetkey.drivers.transports.certificates import CANNOT_PRESENT
+
+        problems.append(CANNOT_PRESENT)
+    if problems:
+        raise ConfigurationError(problems)
+
+
 class Front:
     """What both vaults are built from."""
 
@@ -51,6 +76,7 @@ class Front:
         from valetkey.drivers.events import Listeners, LogEvents
 
         self.settings = settings if settings.cache is not None else replace(settings, cache=TokenCache())
+        _refuse_certificates(self.settings, transport, clock)
         if unfit := getattr(store, "unfit", ""):
             self.settings = replace(self.settings, store_unfit=str(unfit))
         wanted = None if settings.webhook is None else settings.webhook.wants

@@ -173,7 +173,7 @@ request_object_signing_alg = "ES256"
         ),
         ('pushed_authorization_request_endpoint = "http://b.example/"', {}, "it must start with https://"),
         ('resources = ["https://a.example/#b"]', {"CLIENT_SECRET": CANARY}, "neither a fragment nor a blank"),
-        ('token_endpoint_auth_method = "tls_client_auth"', {}, "token_endpoint_auth_method: it must be one of"),
+        ('token_endpoint_auth_method = "mutual_tls"', {}, "token_endpoint_auth_method: it must be one of"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, pem: str, server: str, more: dict[str, Any], expected: str) -> None:

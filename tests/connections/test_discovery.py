@@ -142,6 +142,9 @@ def test_endpoints_elsewhere_must_be_on_the_public_internet() -> None:
     assert {reach_of(replace(own, **{name: "https://other.example/x"})) for name in names} == {"public"}
     assert reach_of(replace(own, jwks_uri="https://10.0.0.1/keys")) == "public"
     assert reach_of(replace(own, token_endpoint="https://as.internal/t")) == "public"
+    aliased = replace(own, mtls_endpoint_aliases=(("token_endpoint", "https://10.0.0.1/t"),))
+    assert reach_of(aliased) == "configured"  # nobody goes there
+    assert reach_of(aliased, mutual_tls=True) == "public"
 
 
 def test_what_is_kept_is_read_as_it_was() -> None:
@@ -161,8 +164,10 @@ def test_what_is_kept_is_read_as_it_was() -> None:
         "authorization_response_iss_parameter_supported",
         "require_pushed_authorization_requests",
         "client_id_metadata_document_supported",
+        "tls_client_certificate_bound_access_tokens",
     )
-    found = Metadata(**{**whole, **dict.fromkeys(flags, True)})
+    aliases = (("revocation_endpoint", f"{url}/r"), ("token_endpoint", f"{url}/t"))
+    found = Metadata(**{**whole, **dict.fromkeys(flags, True), "mtls_endpoint_aliases": aliases})
 
     for metadata in (found, Metadata("https://as.example", url, url)):
         kept = Response(200, Headers(), write_metadata(metadata))

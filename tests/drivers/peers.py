@@ -17,8 +17,9 @@ Script = Callable[[socket.socket, "Peer"], None]
 class Peer:
     """Each accepted connection runs the script in a thread of its own."""
 
-    def __init__(self, script: Script, tls: ssl.SSLContext | None = None) -> None:
-        self._script, self._tls = script, tls
+    def __init__(self, script: Script, tls: ssl.SSLContext | None = None, *, patient: bool = False) -> None:
+        """patient: a handshake that fails is followed by reading, so that the alert is not lost with the connection."""
+        self._script, self._tls, self._patient = script, tls, patient
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.port: int = self._listener.getsockname()[1]
         self.connections = 0
@@ -60,12 +61,21 @@ class Peer:
         connected.settimeout(5)
         try:
             if self._tls is not None:
-                connected = self._tls.wrap_socket(connected, server_side=True)
+                connected = self._tls.wrap_socket(connected, server_side=True, do_handshake_on_connect=False)
+                self._handshake(connected)
             self._script(connected, self)
         except (OSError, EOFError):
             pass
         finally:
             connected.close()
+
+    def _handshake(self, connected: ssl.SSLSocket) -> None:
+        try:
+            connected.do_handshake()
+        except OSError:
+            while self._patient and socket.socket.recv(connected, 65536):
+                pass
+            raise
 
     def read_request(self, connected: socket.socket) -> bytes:
         """One request, with its body; EOFError where the client has gone."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeVar
 from urllib.parse import urljoin
 
 import pytest
+from tests.certificates import trusting
 
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
@@ -50,7 +51,7 @@ def unavailable(reason: str) -> NoReturn:
 
 def run(op: Op[T]) -> T:
     """Drive a program against the real network of this machine."""
-    with StdlibTransport() as transport:
+    with StdlibTransport(tls=trusting) as transport:
 
         def answer(effect: AnyEffect) -> object:
             match effect:
@@ -108,7 +109,11 @@ class Browser:
 
     def _get(self, url: str) -> tuple[str | None, str]:
         parts = read_url(url)
-        connection = http.client.HTTPConnection(parts.host, parts.port, timeout=10)
+        connection = (
+            http.client.HTTPSConnection(parts.host, parts.port, timeout=10, context=trusting())
+            if parts.scheme == "https"
+            else http.client.HTTPConnection(parts.host, parts.port, timeout=10)
+        )
         try:
             cookie = "; ".join(f"{name}={text}" for name, text in self.cookies.items())
             connection.request("GET", f"{parts.path}?{parts.query}", headers={"Cookie": cookie} if cookie else {})
@@ -130,8 +135,10 @@ class NodeOidcProvider:
     Whoever visits it is signed in as the `login_hint` (alice without one) and consents; `deny` refuses.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, mtls: str = "") -> None:
+        """mtls: where it asks for client certificates; empty where it does not speak TLS."""
         self.base_url = self.issuer = base_url
+        self.mtls = mtls
         self.clients = {
             "basic": Client("basic", Secret("basic-secret"), REDIRECT_URI),
             "post": Client("post", Secret("post-secret"), REDIRECT_URI),
@@ -159,7 +166,7 @@ class NodeOidcProvider:
             wanted["jwks"] = {"keys": [{**dict(jwk), "kid": thumbprint(jwk)}]}
         headers = Headers((("Content-Type", "application/json"),))
         request = Request("POST", f"{self.base_url}/reg", headers, json.dumps(wanted).encode())
-        with StdlibTransport() as transport:
+        with StdlibTransport(tls=trusting) as transport:
             response = transport.send(Send(request, CONFIGURED, soon()))
         assert response.status == 201, response.body
         made = json.loads(response.body)
@@ -167,24 +174,24 @@ class NodeOidcProvider:
         return Client(made["client_id"], None if secret is None else Secret(secret), redirect_uri, private_key)
 
 
-def node_oidc_provider() -> Iterator[NodeOidcProvider]:
-    """Start it, and stop it at the end."""
+def node_oidc_provider(certificates: Path | None = None) -> Iterator[NodeOidcProvider]:
+    """Start it, and stop it at the end. certificates: a folder with its own and its authority's, to speak TLS."""
     node = shutil.which("node")
     if node is None:
         unavailable("oidc-provider needs Node.js, which is not on this machine")
     install()
     script = str(SOURCES / "oidc_provider.mjs")
     pipe = subprocess.PIPE
-    with subprocess.Popen(
-        [node, script, str(NODE)], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    command = [node, script, str(NODE), *([] if certificates is None else [str(certificates)])]
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             while not (line := process.stdout.readline()).startswith("{"):
                 if not line:
                     pytest.fail("oidc-provider did not start", pytrace=False)
-            yield NodeOidcProvider(json.loads(line)["issuer"])
+            told = json.loads(line)
+            yield NodeOidcProvider(told["issuer"], told.get("mtls") or "")
         finally:
             process.stdin.close()  # its end
             process.wait(10)

@@ -245,7 +245,7 @@ def test_a_server_that_cannot_be_used_safely_is_refused() -> None:
     with pytest.raises(ValueError, match="S256"):
         authorization_server(read(code_challenge_methods_supported=["plain"]))
     with pytest.raises(ValueError, match="client_secret_basic"):
-        authorization_server(read(token_endpoint_auth_methods_supported=["tls_client_auth"]))
+        authorization_server(read(token_endpoint_auth_methods_supported=["spiffe_jwt"]))
 
 
 @pytest.mark.parametrize("flag", ["true", 1, None])

@@ -15,8 +15,17 @@
     PRIVATE_KEY_ID                     what an OAuth 2.0 provider calls the key; its thumbprint where it is left out
     SIGNATURE_METHOD                   of OAuth 1.0a, where it is not the provider's usual one; of OAuth 2.0 the
                                        algorithm of private_key_jwt: RS256, PS256 or ES256
-    TOKEN_ENDPOINT_AUTH_METHOD         client_secret_jwt, private_key_jwt, ..., where it is not the provider's usual one
+    TOKEN_ENDPOINT_AUTH_METHOD         private_key_jwt, tls_client_auth, ..., where it is not the provider's usual one
     DPOP_BOUND_ACCESS_TOKENS           true: tokens are bound to a key of the connection's own (RFC 9449)
+    CLIENT_CERTIFICATE, CLIENT_CERTIFICATE_FILE
+                                       PEM: the certificate that is presented in TLS (RFC 8705), and those that vouch
+                                       for it; the private key may stand there too
+    CLIENT_CERTIFICATE_KEY, CLIENT_CERTIFICATE_KEY_FILE
+                                       the key, where it stands on its own
+    CLIENT_CERTIFICATE_PKCS12_FILE     all of it in a PKCS #12 file
+    CLIENT_CERTIFICATE_PASSWORD        of the key or that file, where it is encrypted
+    TLS_CLIENT_CERTIFICATE_BOUND_ACCESS_TOKENS
+                                       true: tokens are bound to that certificate (RFC 8705 section 3)
     AUTHORIZATION_DETAILS              what exactly is asked for, as a JSON array (RFC 9396)
     RESOURCES                          what the tokens are for, as URIs (RFC 8707), separated by blanks or commas
     RESPONSE_MODE                      how the answer comes back: query, form_post, jwt, query.jwt, form_post.jwt
@@ -32,29 +41,26 @@
 
 from __future__ import annotations
 
+from valetkey.config.secrets import read_client_certificate, read_private_key, read_secret
 from valetkey.config.sources import OF_REGISTRATIONS
-from valetkey.effects import PrivateKey
 from valetkey.errors import ConfigurationError
 from valetkey.http import read_form
 from valetkey.providers.catalog import load_provider, read_provider
 from valetkey.providers.registration import Registration, register
 from valetkey.providers.schema import is_name
-from valetkey.secret import Secret
 from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Mapping
 
     from valetkey.config.sources import Sources
-    from valetkey.effects import SignatureAlgorithm, SigningFunction
     from valetkey.http import Pairs
     from valetkey.providers.provider import Provider
 
 SANDBOXES = ("sandbox-oauth1", "sandbox-oauth2")
 MCP = ("mcp_page", "mcp_accept_loopback", "mcp_client_documents")  # with these, all may be registered at run time
 KINDS = ("oidc", "oauth2-discovery")  # as `providers.discovered` has them
-MAX_SECRET_CHARACTERS = 16_384
 
 
 def read_registrations(sources: Sources) -> Mapping[str, Registration]:
@@ -80,9 +86,10 @@ def _read(sources: Sources, name: str) -> Registration | None:
     client_id = sources.text("client_id", name)
     if not sources.has("client_id", name):
         sources.problems.append(f"{sources.variable('client_id', name)} is missing: {name} is configured in part")
-    secret, private_key = _secret(sources, "client_secret", name), _private_key(sources, name)
+    secret, private_key = read_secret(sources, "client_secret", name), read_private_key(sources, name)
     if private_key is not None and sources.has("private_key_id", name):
         private_key = replace(private_key, key_id=sources.text("private_key_id", name))
+    certificate = read_client_certificate(sources, name)
     parameters = _parameters(sources, name)
     provider = _provider(sources, name)
     if provider is None or not client_id:
@@ -111,6 +118,8 @@ def _read(sources: Sources, name: str) -> Registration | None:
             dpop_bound_access_tokens=sources.flag("dpop_bound_access_tokens", name),
             response_mode=sources.text("response_mode", name),
             authorization_signed_response_alg=sources.text("authorization_signed_response_alg", name),
+            client_certificate=certificate,
+            tls_client_certificate_bound_access_tokens=sources.flag("tls_client_certificate_bound_access_tokens", name),
         )
     except ConfigurationError as error:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]
@@ -163,71 +172,6 @@ def _discovered(sources: Sources, provider_name: str, name: str) -> Provider | N
     except ConfigurationError as error:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]
         return None
-
-
-def _secret(sources: Sources, key: str, name: str) -> Secret | None:
-    """The secret from its variable or key, or from the file that the `_file` one names."""
-    path = sources.text(f"{key}_file", name)
-    text = sources.text(key, name)
-    if path and text:
-        sources.problem(key, f"it is given twice, here and as {sources.label(f'{key}_file', name)}: remove one", name)
-    if not path:
-        return Secret(text) if text else None
-    try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
-            text = file.read(MAX_SECRET_CHARACTERS).strip()
-    except (OSError, UnicodeDecodeError):
-        sources.problem(f"{key}_file", "the file it names cannot be read as text", name)
-        return Secret("unread")  # so that nobody says it is missing as well
-    if not text:
-        sources.problem(f"{key}_file", "the file it names is empty", name)
-    return Secret(text)
-
-
-def _private_key(sources: Sources, name: str) -> PrivateKey | None:
-    keys = ("private_key", "private_key_file", "private_key_pkcs12_file", "private_key_signer")
-    given = [key for key in keys if sources.has(key, name)]
-    if len(given) > 1 and given != list(keys[:2]):
-        sources.problem(given[0], f"the key is given {len(given)} times: keep one of {', '.join(given)}", name)
-    password = sources.text("private_key_password", name)
-    encrypted = Secret(password) if password else None
-    signer = sources.text("private_key_signer", name)
-    if signer:
-        return PrivateKey(signer=_imported_when_used(signer))
-    path = sources.text("private_key_pkcs12_file", name)
-    if path:
-        return _pkcs12(sources, path, encrypted, name)
-    pem = _secret(sources, "private_key", name)
-    if pem is None:
-        return None
-    text = pem.reveal().replace("\\n", "\n")  # many consoles take one line only
-    if not text.startswith("-----BEGIN ") or "PRIVATE KEY-----" not in text.partition("\n")[0]:
-        key = "private_key" if sources.has("private_key", name) else "private_key_file"
-        sources.problem(key, "it must be a private key in PEM form, beginning with -----BEGIN", name)
-    return PrivateKey(Secret(text + "\n"), password=encrypted)
-
-
-def _pkcs12(sources: Sources, path: str, password: Secret | None, name: str) -> PrivateKey:
-    """The file, opened when the key is first used: opening it loads cryptography."""
-    from binascii import b2a_base64
-
-    try:
-        with open(path, "rb") as file:  # noqa: PTH123 - as above
-            octets = file.read(MAX_SECRET_CHARACTERS)
-    except OSError:
-        sources.problem("private_key_pkcs12_file", "the file it names cannot be read", name)
-        return PrivateKey(Secret("unread"))  # so that nobody says it is missing as well
-    return PrivateKey(pkcs12=Secret(b2a_base64(octets, newline=False).decode()), password=password)
-
-
-def _imported_when_used(name: str) -> SigningFunction:
-    def sign(algorithm: SignatureAlgorithm, message: bytes) -> bytes | Awaitable[bytes]:
-        from valetkey.drivers.events import load_hook
-
-        made: bytes | Awaitable[bytes] = load_hook(name)(algorithm, message)  # type: ignore[assignment]
-        return made
-
-    return sign
 
 
 def _parameters(sources: Sources, name: str) -> Pairs:

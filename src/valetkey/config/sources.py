@@ -17,14 +17,18 @@ GENERAL = (
 )  # fmt: skip
 # Longest first: CLIENT_SECRET_FILE is not a registration called "...-client-secret" with a FILE.
 OF_REGISTRATIONS = (
-    "authorization_signed_response_alg",
-    "token_endpoint_auth_method", "dpop_bound_access_tokens", "authorization_details",
-    "authorization_parameters", "accept_missing_verifier", "private_key_pkcs12_file",
+    "tls_client_certificate_bound_access_tokens", "authorization_signed_response_alg",
+    "client_certificate_pkcs12_file", "client_certificate_key_file",
+    "client_certificate_password", "token_endpoint_auth_method", "dpop_bound_access_tokens",
+    "client_certificate_file", "authorization_parameters", "client_certificate_key", "accept_missing_verifier",
+    "private_key_pkcs12_file", "authorization_details", "client_certificate",
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
     "accept_password_grant",
     "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key",
     "response_mode", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
 )  # fmt: skip
+
+PEM_KEYS = ("private_key", "client_certificate")  # a PEM text ends with a line break
 
 
 class Sources:
@@ -70,7 +74,7 @@ class Sources:
             return ""
         if not found.strip():
             self.problem(key, "it is empty: give it a value or remove it", registration)
-        elif found != found.strip() and not key.startswith("private_key"):
+        elif found != found.strip() and not key.startswith(PEM_KEYS):
             self.problem(key, "it begins or ends with a blank or a line break: remove that", registration)
         return found.strip()
 

@@ -14,6 +14,7 @@ from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.records import sealing_key
 from valetkey.connections.registrations import registered
+from valetkey.connections.sign import refuse_certificate_bound
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
 
@@ -95,7 +96,9 @@ def exchange_token(
     from valetkey.oauth2.token_exchange import ACCESS_TOKEN
     from valetkey.oauth2.token_exchange import exchange_token as program
 
-    server, client = parts((yield from described(settings, (yield from registered(settings, registration)))))
+    at = yield from registered(settings, registration)
+    refuse_certificate_bound(at)
+    server, client = parts((yield from described(settings, at)))
     return (
         yield from program(
             server,

@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.grant import AtProvider
     from valetkey.connections.pending import Pending
-    from valetkey.effects import WireOp
+    from valetkey.effects import ClientCertificate, WireOp
     from valetkey.http import Pairs, Request, Response
     from valetkey.oauth2.dpop import ProofKey
     from valetkey.oauth2.token_response import TokenResponse
@@ -157,6 +157,16 @@ def granted(
     kept = response.refresh_token or (before.refresh_token if before else None)
     scope = asked if response.scope is None else response.scope  # 6749 s5.1: left out means as asked; "" means none
     return Grant(Tokens(response.access_token, kept, proof_key=key), response.expires_at or 0, scope, response.extra)
+
+
+def bound_certificate(registration: Registration) -> ClientCertificate | None:
+    """What is presented to a protected resource: the certificate that tokens are bound to (RFC 8705 section 3)."""
+    server, client = parts(registration)
+    if not server.tls_client_certificate_bound_access_tokens:
+        return None
+    from valetkey.oauth2.mutual_tls import presented
+
+    return presented(server, client)
 
 
 def authorize(registration: Registration, request: Request, tokens: Tokens) -> WireOp[Request]:

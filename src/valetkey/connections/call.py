@@ -56,8 +56,13 @@ def _call(settings: Settings, at: Registration, request: Request, resource_owner
 
 def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
     """The answer to the request with these tokens; with bound ones, after at most one more try with the nonce."""
+    certificate = None
+    if at.provider.protocol == "oauth2":
+        from valetkey.connections.by_oauth2 import bound_certificate
+
+        certificate = bound_certificate(at)
     signed = yield from speaker(at).authorize(at, request, tokens)
-    response = yield from Send(signed, at.provider.api_reach, (yield from _deadline()), kept=True)
+    response = yield from Send(signed, at.provider.api_reach, (yield from _deadline()), kept=True, certificate=certificate)
     if tokens.proof_key is None:
         return response
     from valetkey.connections.by_oauth2 import must_prove_again
@@ -65,7 +70,7 @@ def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
     if not must_prove_again(at, request, response):
         return response
     proved = yield from speaker(at).authorize(at, request, tokens)
-    again = yield from Send(proved, at.provider.api_reach, (yield from _deadline()), kept=True)
+    again = yield from Send(proved, at.provider.api_reach, (yield from _deadline()), kept=True, certificate=certificate)
     _ = must_prove_again(at, request, again)  # it may have given out the next one
     return again
 

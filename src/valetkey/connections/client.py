@@ -14,7 +14,7 @@ from valetkey.connections.connection import GONE, Connection, Credentials, Token
 from valetkey.connections.records import seal_credentials, write_record
 from valetkey.connections.refresh import current_tokens
 from valetkey.connections.registrations import registered
-from valetkey.connections.sign import refuse_bound
+from valetkey.connections.sign import refuse_bound, refuse_certificate_bound
 from valetkey.digest import sha256_hex
 from valetkey.effects import Load, Now, Random
 from valetkey.errors import ConfigurationError, ReauthorizationRequired
@@ -41,6 +41,7 @@ def client_token(
     StoreError.
     """
     at = client_registration((yield from registered(settings, registration)), scope)
+    refuse_certificate_bound(at)
     tokens = yield from client_tokens(settings, at, rejected=rejected)
     refuse_bound(at, tokens)
     return tokens.access_token

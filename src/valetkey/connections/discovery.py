@@ -52,14 +52,15 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
     from valetkey.effects import PUBLIC
     from valetkey.errors import ConfigurationError
     from valetkey.oauth2.metadata import authorization_server
-    from valetkey.oauth2.server import AuthorizationServer
+    from valetkey.oauth2.server import TLS_METHODS, AuthorizationServer
 
     if server.discovery == "oauth2" and metadata.code_challenge_methods_supported is None:
         # Without a nonce nothing else keeps a stolen code from being used: RFC 9700 section 2.1.1.
         message = f"{metadata.issuer} does not say that it takes S256 code challenges: it cannot be used by discovery"
         raise ConfigurationError(message)
     try:
-        found = authorization_server(metadata, reach=PUBLIC if server.reach == PUBLIC else reach_of(metadata))
+        reach = PUBLIC if server.reach == PUBLIC else reach_of(metadata, mutual_tls=server.mutual_tls)
+        found = authorization_server(metadata, reach=reach)
     except ValueError as why:
         raise ConfigurationError(f"{metadata.issuer}: {why}") from None
     # Whatever metadata says counts over a default; what the registration chose beyond that stays.
@@ -67,7 +68,8 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
     names: tuple[str, ...] = AuthorizationServer.__match_args__
     said = {name: getattr(found, name) for name in names if getattr(found, name) != defaults.get(name, "")}
     method, offered = server.token_endpoint_auth_method, metadata.token_endpoint_auth_methods_supported
-    chosen = method if method in ("none", *offered) else found.token_endpoint_auth_method
+    # A client with a certificate has nothing else to prove itself with: which of both names is used is all the same.
+    chosen = method if method in ("none", *TLS_METHODS, *offered) else found.token_endpoint_auth_method
     kept: dict[str, Any] = {**said, "token_endpoint_auth_method": chosen, "reach": found.reach, "discovery": ""}
     for name in ("authorization_response_algorithms", "id_token_algorithms"):
         if getattr(server, name) != defaults[name]:
@@ -75,13 +77,17 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
     return replace(server, **kept)
 
 
-def reach_of(metadata: Metadata) -> Reach:
-    """How far the endpoints may lie: on the issuer's own origin as the operator configured it, else public."""
+def reach_of(metadata: Metadata, *, mutual_tls: bool = False) -> Reach:
+    """How far the endpoints may lie: on the issuer's own origin as the operator configured it, else public.
+
+    mutual_tls: whether the aliases for clients with a certificate are used, and so count.
+    """
     from valetkey.effects import CONFIGURED, PUBLIC
     from valetkey.http import read_url
 
     names: tuple[str, ...] = type(metadata).__match_args__
     urls = [getattr(metadata, name) for name in names if name.endswith(("_endpoint", "_uri"))]
+    urls += [url for _, url in metadata.mtls_endpoint_aliases if mutual_tls]
     origin = read_url(metadata.issuer).origin
     return CONFIGURED if all(read_url(url).origin == origin for url in urls if url) else PUBLIC
 

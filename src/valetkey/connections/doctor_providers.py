@@ -12,12 +12,13 @@ from valetkey.effects import Now, Send
 from valetkey.errors import ConfigurationError, MalformedResponse, TransportError, ValetkeyError
 from valetkey.http import Headers, Request, read_url
 from valetkey.oauth1.dates import read_http_date, write_date
+from valetkey.oauth2.mutual_tls import alias_of
 from valetkey.oauth2.server import AuthorizationServer
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op, Reach
+    from valetkey.effects import ClientCertificate, Op, Reach
     from valetkey.http import Response
     from valetkey.oauth2.metadata import Metadata
     from valetkey.providers.registration import Registration
@@ -71,6 +72,7 @@ def look_at_registration(
     found += _opt_ins(at)
     found += _lifetimes(at)
     found += _secret_age(at, (yield from Now()))
+    found += _certificate_age(at, (yield from Now()))
     server = at.provider.server
     metadata: Metadata | None = None
     if isinstance(server, AuthorizationServer):
@@ -81,11 +83,11 @@ def look_at_registration(
     return found
 
 
-def _ask(url: str, reach: Reach = "configured") -> Op[Response | None]:
+def _ask(url: str, reach: Reach = "configured", certificate: ClientCertificate | None = None) -> Op[Response | None]:
     request = Request("GET", url, Headers((("Accept", "application/json"),)))
     try:
         not_after = yield from exchange_deadline()
-        return (yield from Send(request, reach, not_after))
+        return (yield from Send(request, reach, not_after, certificate=certificate))
     except TransportError:
         return None
 
@@ -134,7 +136,8 @@ def _compared(name: str, server: AuthorizationServer, metadata: Metadata) -> lis
             f"set token_endpoint_auth_method to one of {', '.join(text for text in offered if text.isidentifier())}"
         )
         found.append(Finding("problem", name, "discovery", what, advice))
-    return found + _answers(name, server, metadata)
+    found += _answers(name, server, metadata)
+    return found + (_mutual_tls(name, server, metadata) if server.mutual_tls else [])
 
 
 def _answers(name: str, server: AuthorizationServer, metadata: Metadata) -> list[Finding]:
@@ -149,6 +152,21 @@ def _answers(name: str, server: AuthorizationServer, metadata: Metadata) -> list
         what = "its issuer signs answers with none of the algorithms that are accepted"
         advice = "set authorization_signed_response_alg to RS256, PS256 or ES256, whichever the issuer lists"
         found.append(Finding("problem", name, "response_mode", what, advice))
+    return found
+
+
+def _mutual_tls(name: str, server: AuthorizationServer, metadata: Metadata) -> list[Finding]:
+    """Where the issuer has other endpoints for clients with a certificate, and whether it binds tokens (RFC 8705)."""
+    found, aliases = [], dict(server.mtls_endpoint_aliases)
+    for field, theirs in metadata.mtls_endpoint_aliases:
+        if getattr(server, field, None) and aliases.get(field) != theirs:
+            what = f"its issuer has another {field} for clients with a certificate than is configured"
+            advice = f"copy {field} of mtls_endpoint_aliases from the metadata of {server.issuer} into the entry"
+            found.append(Finding("warning", name, "discovery", what, advice))
+    if server.tls_client_certificate_bound_access_tokens and not metadata.tls_client_certificate_bound_access_tokens:
+        what = "its issuer does not say that it binds tokens to certificates: they may be plain bearer tokens"
+        advice = "ask the provider, and look at cnf in what vault.introspect() tells of a token"
+        found.append(Finding("warning", name, "discovery", what, advice))
     return found
 
 
@@ -212,19 +230,45 @@ def _secret_age(registration: Registration, now: float) -> list[Finding]:
     return [Finding("problem" if over else "warning", registration.name, "secret_age", what, advice)]
 
 
+def _certificate_age(registration: Registration, now: float) -> list[Finding]:
+    """Which certificate is presented, and how long it still lives."""
+    from valetkey.pem import certificate_thumbprint
+
+    certificate = getattr(registration.client, "certificate", None)
+    if certificate is None:
+        return []
+    thumbprint, last = certificate_thumbprint(certificate), write_date(certificate.ends_at)[:10]
+    what = f"its client certificate has the SHA-256 thumbprint {thumbprint} and ends on {last}"
+    found = [
+        Finding("note", registration.name, "certificate", what, "the provider must know this one, or its authority")
+    ]
+    if now + SOON_SECONDS >= certificate.ends_at:
+        over = now >= certificate.ends_at
+        what = f"its client certificate {'ended' if over else 'ends'} on {last}"
+        advice = "have another one made and known to the provider, configure it, and deploy before that day"
+        found.append(Finding("problem" if over else "warning", registration.name, "certificate_age", what, advice))
+    return found
+
+
 def _clock(registration: Registration, asked: dict[str, tuple[Finding, ...]]) -> Op[tuple[Finding, ...]]:
     """How far this clock is from the provider's (its `Date`, RFC 9110 section 6.6.1), asked once for each origin."""
     server = registration.provider.server
-    origin = read_url(server.token_endpoint).origin if server.token_endpoint else ""
+    endpoint, certificate = server.token_endpoint, None
+    if isinstance(server, AuthorizationServer) and server.mutual_tls:
+        certificate, endpoint = getattr(registration.client, "certificate", None), alias_of(server, endpoint)
+    origin = read_url(endpoint).origin if endpoint else ""
     if not origin or origin in asked:
         return ()
     before = yield from Now()
-    response = yield from _ask(f"{origin}/", getattr(server, "reach", "configured"))
+    response = yield from _ask(f"{origin}/", getattr(server, "reach", "configured"), certificate)
     after = yield from Now()
     asked[origin] = ()
     if response is None:
         advice = "check the name, and that this deployment may reach the internet (a VPC needs a way out)"
-        asked[origin] = (Finding("problem", registration.name, "reach", f"{origin} does not answer", advice),)
+        what = f"{origin} does not answer"
+        if certificate is not None:
+            what = f"{origin} does not answer, or refuses the client certificate"
+        asked[origin] = (Finding("problem", registration.name, "reach", what, advice),)
         return asked[origin]
     date = read_http_date(response.headers.get("date") or "")
     if date is None:

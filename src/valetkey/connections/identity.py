@@ -99,6 +99,7 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     Raises ConfigurationError where the provider has no userinfo endpoint; ProviderError, MalformedResponse, and what
     `access_token` of a vault raises.
     """
+    from valetkey.connections.by_oauth2 import bound_certificate
     from valetkey.connections.discovery import described
     from valetkey.connections.grant import exchange_deadline, speaker
     from valetkey.connections.manage import connection
@@ -110,17 +111,22 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
         message = f"{registration} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
         raise ConfigurationError(message)
-    asked = Request("GET", server.userinfo_endpoint, Headers((("Accept", "application/json"),)))
+    certificate, endpoint = bound_certificate(at), server.userinfo_endpoint
+    if certificate is not None:
+        from valetkey.oauth2.mutual_tls import alias_of
+
+        endpoint = alias_of(server, endpoint)
+    asked = Request("GET", endpoint, Headers((("Accept", "application/json"),)))
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
     request = yield from speaker(at).authorize(at, asked, tokens)
-    response = yield from Send(request, server.reach, (yield from exchange_deadline()))
+    response = yield from Send(request, server.reach, (yield from exchange_deadline()), certificate=certificate)
     if response.status == 401:  # a token that is refused is refreshed once
         refused = tokens.access_token
         tokens = yield from current_tokens(
             settings, at, resource_owner=resource_owner, account=account, rejected=refused
         )
         request = yield from speaker(at).authorize(at, asked, tokens)
-        response = yield from Send(request, server.reach, (yield from exchange_deadline()))
+        response = yield from Send(request, server.reach, (yield from exchange_deadline()), certificate=certificate)
     if response.status != 200:
         message = f"the userinfo endpoint answered {response.status}: look at the connection's scope"
         raise ProviderError(message, error="userinfo_refused", status=response.status)

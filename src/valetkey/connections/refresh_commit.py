@@ -18,7 +18,14 @@ from valetkey.connections.lifetimes import cool_until, is_unverified, refresh_du
 from valetkey.connections.records import emit, load_record, seal_credentials, write_record
 from valetkey.connections.rescue import adopt_rescue, keep_rescue, outlived
 from valetkey.effects import Now, Random, Sleep
-from valetkey.errors import MalformedResponse, ProviderError, ReauthorizationRequired, StoreError, TransportError
+from valetkey.errors import (
+    ConfigurationError,
+    MalformedResponse,
+    ProviderError,
+    ReauthorizationRequired,
+    StoreError,
+    TransportError,
+)
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -88,6 +95,9 @@ def refresh_under_lease(
             return credentials.current
         if not released:
             return None  # somebody has moved the row on: what they brought counts
+        raise
+    except ConfigurationError:  # a key or certificate that cannot be used: nothing was sent, and nobody need wait
+        _ = yield from _postpone(registration, claimed, TransportError("nothing was sent", maybe_received=False))
         raise
     return (yield from _commit(settings, registration, claimed, credentials, grant, not_after))
 

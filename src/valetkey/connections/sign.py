@@ -34,10 +34,12 @@ def sign(
     """The request, signed (RFC 5849 section 3) or with its bearer token (RFC 6750 section 2.1).
 
     rejected: the access token that the provider answered 401 to, so that it is refreshed if it is still the stored one.
-    Raises ConfigurationError for a host that is not the provider's and for an Authorization header of the caller's own.
+    Raises ConfigurationError for a host that is not the provider's, for an Authorization header of the caller's own,
+    and where whoever sends the request must present the client's certificate (RFC 8705).
     """
     at = yield from registered_lately(settings, registration)
     check_target(at, request)
+    refuse_certificate_bound(at)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
     return (yield from speaker(at).authorize(at, request, tokens))
 
@@ -55,6 +57,7 @@ def sign_as_client(
     if at.provider.protocol == "oauth2":
         from valetkey.connections.client import client_registration, client_tokens
 
+        refuse_certificate_bound(at)
         alone = client_registration(at, scope)
         tokens = yield from client_tokens(settings, alone)
         return (yield from speaker(alone).authorize(alone, request, tokens))
@@ -79,6 +82,7 @@ def access_token(
     if at.provider.protocol == "oauth1":
         message = f"{registration} speaks OAuth 1.0a, whose requests are signed: use session() or sign()"
         raise ConfigurationError(message)
+    refuse_certificate_bound(at)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
     refuse_bound(at, tokens)
     return tokens.access_token
@@ -88,6 +92,19 @@ def refuse_bound(registration: Registration, tokens: Tokens) -> None:
     """Refuse to hand out a token that is of no use without its key (RFC 9449). Raises ConfigurationError."""
     if tokens.proof_key is not None:
         message = f"{registration.name}: its tokens are bound to a key and need proofs: use session() or sign()"
+        raise ConfigurationError(message)
+
+
+def refuse_certificate_bound(registration: Registration) -> None:
+    """Refuse to hand out tokens that are of no use without the client's certificate (RFC 8705 section 3).
+
+    Raises ConfigurationError.
+    """
+    if getattr(registration.provider.server, "tls_client_certificate_bound_access_tokens", False):
+        message = (
+            f"{registration.name}: its tokens are bound to the client's certificate, which no header carries: use "
+            "session() or client_session(), which present it; other HTTP clients are given none of these tokens"
+        )
         raise ConfigurationError(message)
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from valetkey.digest import sha256
 from valetkey.errors import ConfigurationError
+from valetkey.pem import LEAST_RSA_BITS, load_pem, load_pkcs12
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
     from valetkey.effects import PrivateKey, SignatureAlgorithm
 
 MAX_KEPT_KEYS = 16
-MAX_PEM_OCTETS = 65_536
-LEAST_RSA_BITS = 2048
 MOST_RSA_BITS = 16_384  # a signature with more takes seconds
 
 
@@ -78,7 +77,7 @@ class LocalSigner:
         place = sha256(octets + b"\0" + (password or b"")).digest()
         kept = self._kept.get(place)
         if kept is None:
-            load = _load_pkcs12 if key.pkcs12 is not None else _load_pem
+            load = _load_pkcs12 if key.pkcs12 is not None else load_pem
             kept = _checked(load(octets, password), self._least_rsa_bits)
             for oldest in list(self._kept)[: max(0, len(self._kept) - MAX_KEPT_KEYS + 1)]:
                 _ = self._kept.pop(oldest, None)  # another thread may have been first
@@ -86,49 +85,8 @@ class LocalSigner:
         return kept
 
 
-def _load_pem(octets: bytes, password: bytes | None) -> object:
-    from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.serialization import load_pem_private_key
-
-    if len(octets) > MAX_PEM_OCTETS:
-        message = f"a private key's PEM text has at most {MAX_PEM_OCTETS} octets"
-        raise ConfigurationError(message)
-    try:
-        return load_pem_private_key(octets, password)
-    except TypeError:
-        if password is None:
-            message = "the private key is encrypted with a passphrase: configure its password, or decrypt it"
-        else:
-            message = "the private key has a password configured, but is not encrypted: remove the password"
-        raise ConfigurationError(message) from None
-    except (ValueError, UnsupportedAlgorithm):
-        message = (
-            "the private key is not in PEM form (-----BEGIN PRIVATE KEY-----); in an environment variable its lines"
-            " must be real line breaks, not \\n"
-        )
-        if password is not None:
-            message = "the private key cannot be decrypted: its password is wrong, or it is not in PEM form"
-        raise ConfigurationError(message) from None
-
-
 def _load_pkcs12(octets: bytes, password: bytes | None) -> object:
-    """The private key of a PKCS #12 file (.p12, .pfx), given in base64 (RFC 7292)."""
-    from binascii import a2b_base64
-
-    from cryptography.hazmat.primitives.serialization.pkcs12 import load_key_and_certificates
-
-    if len(octets) > MAX_PEM_OCTETS:
-        message = f"a PKCS #12 file has at most {MAX_PEM_OCTETS} octets in base64"
-        raise ConfigurationError(message)
-    try:
-        key, _, _ = load_key_and_certificates(a2b_base64(octets), password)
-    except (ValueError, TypeError):  # the library says the same of a wrong password and of a file of another kind
-        message = "the PKCS #12 file cannot be opened: its password is wrong or missing, or it is no PKCS #12 file"
-        raise ConfigurationError(message) from None
-    if key is None:
-        message = "the PKCS #12 file holds no private key: export it with the key"
-        raise ConfigurationError(message)
-    return key
+    return load_pkcs12(octets, password)[0]
 
 
 def _checked(key: object, least_rsa_bits: int) -> RSAPrivateKey | EllipticCurvePrivateKey:

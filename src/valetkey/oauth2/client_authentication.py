@@ -7,6 +7,7 @@ from binascii import b2a_base64
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
 from valetkey.http import base64url, percent_encode
+from valetkey.oauth2.server import TLS_METHODS
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -41,7 +42,7 @@ def client_authentication(server: AuthorizationServer, client: Client) -> Client
     method = server.token_endpoint_auth_method
     if method in SIGNED_METHODS:
         raise ConfigurationError(f"{method} is signed for each request: send it with valetkey.oauth2.endpoint.ask")
-    if client.client_secret is None or method == "none":
+    if client.client_secret is None or method == "none" or method in TLS_METHODS:  # 8705 s2: client_id is always sent
         return ClientAuthentication(fields=(("client_id", client.client_id),))
     secret = client.client_secret.reveal()
     if method == "client_secret_post":
@@ -50,7 +51,7 @@ def client_authentication(server: AuthorizationServer, client: Client) -> Client
         return ClientAuthentication(headers=(("Authorization", _basic(server, client.client_id, secret)),))
     raise ConfigurationError(
         f"token_endpoint_auth_method {method!r} is not known: use none, client_secret_basic, client_secret_post, "
-        "client_secret_jwt or private_key_jwt"
+        "client_secret_jwt, private_key_jwt, tls_client_auth or self_signed_tls_client_auth"
     )
 
 

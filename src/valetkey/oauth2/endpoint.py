@@ -1,7 +1,7 @@
 """Ask an authorization server at an endpoint that we call directly, rather than through a browser.
 
 The one rule: every such request goes through `ask`, whatever its grant: client authentication that has to be signed
-(RFC 7523) and proof of possession (RFC 9449) are added here and nowhere else.
+(RFC 7523), proof of possession (RFC 9449) and the client's certificate (RFC 8705) are added here and nowhere else.
 """
 
 from __future__ import annotations
@@ -57,14 +57,19 @@ def _ask_once(
     not_after: float,
 ) -> WireOp[Response]:
     """One request with an authentication and a proof of its own: neither is sent twice (RFC 7523, RFC 9449)."""
+    certificate = None
+    if server.mutual_tls:
+        from valetkey.oauth2.mutual_tls import alias_of, presented
+
+        certificate, endpoint = presented(server, client), alias_of(server, endpoint)
     proof = yield from authenticate(server, client, now=(yield from Now()))
     request = endpoint_request(server, client, endpoint=endpoint, fields=fields, headers=headers, proof=proof)
     if proof_key is None:
-        return (yield from Send(request, server.reach, not_after))
+        return (yield from Send(request, server.reach, not_after, certificate=certificate))
     from valetkey.oauth2.dpop import prove
 
     proven = yield from prove(request, proof_key)
-    response = yield from Send(proven, server.reach, not_after)
+    response = yield from Send(proven, server.reach, not_after, certificate=certificate)
     proof_key.nonces.learn(proven, response)
     return response
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from valetkey.effects import WireOp
-    from valetkey.http import Response
+    from valetkey.http import Pairs, Response
     from valetkey.oauth2.client import Client
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.secret import Secret
@@ -25,6 +25,8 @@ class Introspection:
     """What the server says of a token (RFC 7662 section 2.2). Of one that is not active, nothing else is known.
 
     expires_at, issued_at, not_before: Unix seconds.
+    confirmation: what the token is bound to, by the names of `cnf`: `x5t#S256` is a certificate's thumbprint (RFC 8705
+      section 3.2), `jkt` a key's (RFC 9449 section 6.2); empty for a bearer token.
     """
 
     active: bool
@@ -38,6 +40,7 @@ class Introspection:
     expires_at: int | None = None
     issued_at: int | None = None
     not_before: int | None = None
+    confirmation: Pairs = ()
 
 
 def introspect_token(
@@ -99,7 +102,18 @@ def _read_claims(claims: dict[str, Any]) -> Introspection:
         expires_at=_moment(claims, "exp"),
         issued_at=_moment(claims, "iat"),
         not_before=_moment(claims, "nbf"),
+        confirmation=_confirmation(claims),
     )
+
+
+def _confirmation(claims: dict[str, Any]) -> Pairs:
+    members = claims.get("cnf")
+    if members is None:
+        return ()
+    if not isinstance(members, dict):
+        message = "with a cnf that is not an object"
+        raise ValueError(message)  # noqa: TRY004 - as above
+    return tuple((name, text) for name, text in members.items() if isinstance(text, str))
 
 
 def _text(claims: dict[str, Any], name: str) -> str | None:

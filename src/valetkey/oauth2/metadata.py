@@ -10,7 +10,7 @@ from valetkey.effects import CONFIGURED, PUBLIC, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Request, is_loopback, read_url
 from valetkey.oauth2.jws import ALGORITHMS
-from valetkey.oauth2.server import AuthorizationServer
+from valetkey.oauth2.server import ALIASED, AuthorizationServer
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.value import value
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from valetkey.effects import Reach, WireOp
-    from valetkey.http import Response, Url
+    from valetkey.http import Pairs, Response, Url
     from valetkey.oauth2.server import AuthMethod
 
 MAX_METADATA_OCTETS = 64 * 1024
@@ -30,6 +30,8 @@ _AUTH_METHODS: tuple[AuthMethod, ...] = (
     "none",
     "private_key_jwt",
     "client_secret_jwt",
+    "tls_client_auth",
+    "self_signed_tls_client_auth",
 )
 _PATHS = ("oauth-authorization-server", "openid-configuration")
 
@@ -38,6 +40,7 @@ _PATHS = ("oauth-authorization-server", "openid-configuration")
 class Metadata:
     """What a server publishes about itself (RFC 8414 section 2), as far as we use it; endpoints have been checked.
 
+    tls_client_certificate_bound_access_tokens: whether it can bind tokens (RFC 8705 section 3.3), not that it does.
     code_challenge_methods_supported: None where it does not say, which some profiles refuse.
     """
 
@@ -60,6 +63,8 @@ class Metadata:
     response_modes_supported: tuple[str, ...] | None = None
     authorization_signing_alg_values_supported: tuple[str, ...] | None = None
     client_id_metadata_document_supported: bool = False
+    tls_client_certificate_bound_access_tokens: bool = False
+    mtls_endpoint_aliases: Pairs = ()
 
 
 def metadata_urls(issuer: str, *, reach: Reach = PUBLIC) -> tuple[str, ...]:
@@ -133,6 +138,7 @@ def authorization_server(metadata: Metadata, *, reach: Reach = PUBLIC) -> Author
         pushed_authorization_request_endpoint=(
             metadata.pushed_authorization_request_endpoint if metadata.require_pushed_authorization_requests else None
         ),
+        mtls_endpoint_aliases=metadata.mtls_endpoint_aliases,
         reach=reach,
     )
 
@@ -157,6 +163,7 @@ def write_metadata(metadata: Metadata) -> bytes:
 
     names: tuple[str, ...] = Metadata.__match_args__
     members = {name: getattr(metadata, name) for name in names}
+    members["mtls_endpoint_aliases"] = dict(metadata.mtls_endpoint_aliases) or None
     return json.dumps({name: found for name, found in members.items() if found is not None}).encode()
 
 
@@ -190,7 +197,20 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         response_modes_supported=_texts(members, "response_modes_supported"),
         authorization_signing_alg_values_supported=_texts(members, "authorization_signing_alg_values_supported"),
         client_id_metadata_document_supported=members.get("client_id_metadata_document_supported") is True,
+        tls_client_certificate_bound_access_tokens=members.get("tls_client_certificate_bound_access_tokens") is True,
+        mtls_endpoint_aliases=_aliases(members, reach),
     )
+
+
+def _aliases(members: dict[str, Any], reach: Reach) -> Pairs:
+    """The endpoints for clients with a certificate, as far as they are ours to use (RFC 8705 section 5)."""
+    aliases = members.get("mtls_endpoint_aliases", {})
+    if not isinstance(aliases, dict):
+        message = "mtls_endpoint_aliases is not an object"
+        raise ValueError(message)  # noqa: TRY004 - as above
+    found = {name: _endpoint(aliases, name, reach) for name in sorted(ALIASED)}
+    # http is taken on loopback only, for tests; there nothing could be presented, and the endpoint itself does as well
+    return tuple((name, url) for name, url in found.items() if url is not None and url.startswith("https://"))
 
 
 def _required_endpoint(members: dict[str, Any], name: str, reach: Reach) -> str:

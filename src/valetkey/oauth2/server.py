@@ -17,7 +17,13 @@ if TYPE_CHECKING:
     from valetkey.oauth2.signed_jwt import KeyAlgorithm
 
     AuthMethod: TypeAlias = Literal[
-        "none", "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"
+        "none",
+        "client_secret_basic",
+        "client_secret_post",
+        "client_secret_jwt",
+        "private_key_jwt",
+        "tls_client_auth",
+        "self_signed_tls_client_auth",
     ]
     ResponseMode: TypeAlias = Literal["query", "form_post", "jwt", "query.jwt", "form_post.jwt"]
     Discovery: TypeAlias = Literal["", "oidc", "oauth2"]
@@ -59,6 +65,21 @@ OURS_AT_TOKEN = frozenset(
 )
 """Token request parameters that nobody else may set."""
 
+TLS_METHODS = ("tls_client_auth", "self_signed_tls_client_auth")
+"""The certificate proves who the client is (RFC 8705 section 2): to us both are the same."""
+ALIASED = frozenset(
+    (
+        "token_endpoint",
+        "refresh_endpoint",
+        "revocation_endpoint",
+        "introspection_endpoint",
+        "pushed_authorization_request_endpoint",
+        "device_authorization_endpoint",
+        "userinfo_endpoint",
+    )
+)
+"""The endpoints of ours that mutual TLS may have elsewhere (RFC 8705 section 5)."""
+
 _VERIFIED_ALGORITHMS = frozenset(("RS256", "PS256", "ES256"))
 
 
@@ -90,6 +111,8 @@ class AuthorizationServer:
     response_mode: how the answer comes back through the browser: in the query, as a form that its page posts, or either
       way as a signed JWT (JARM); `jwt` is `query.jwt`.
     authorization_response_algorithms: how it may sign such answers; they need issuer and jwks_uri.
+    tls_client_certificate_bound_access_tokens: tokens are bound to the client's certificate (RFC 8705 section 3).
+    mtls_endpoint_aliases: where endpoints are for a client with a certificate, by their names (RFC 8705 section 5).
     jwks_uri, id_token_algorithms: where its keys are, and how it may sign id_tokens; needs issuer.
     userinfo_endpoint: where an access token tells whose account it is.
     discovery: the endpoints come from the issuer's metadata when they are first needed; empty: they stand here.
@@ -134,6 +157,8 @@ class AuthorizationServer:
     device_authorization_endpoint: str | None = None
     authorization_response_algorithms: tuple[str, ...] = ("RS256", "PS256", "ES256")
     errors: tuple[Explanation, ...] = ()
+    tls_client_certificate_bound_access_tokens: bool = False
+    mtls_endpoint_aliases: Pairs = ()
 
     @property
     def posts_back(self) -> bool:
@@ -144,6 +169,11 @@ class AuthorizationServer:
     def signs_responses(self) -> bool:
         """Whether its answers come as a signed JWT (JARM section 2.3)."""
         return self.response_mode.endswith("jwt")
+
+    @property
+    def mutual_tls(self) -> bool:
+        """Whether clients present a certificate: to prove themselves, or to have their tokens bound to it (8705)."""
+        return self.tls_client_certificate_bound_access_tokens or self.token_endpoint_auth_method in TLS_METHODS
 
     def __post_init__(self) -> None:
         problems = []
@@ -159,6 +189,10 @@ class AuthorizationServer:
             algorithms: tuple[str, ...] = getattr(self, name)
             if not algorithms or not _VERIFIED_ALGORITHMS.issuperset(algorithms):
                 problems.append(f"{name}: some of {', '.join(sorted(_VERIFIED_ALGORITHMS))}, and no other")
+        if self.mtls_endpoint_aliases:
+            from valetkey.oauth2.mutual_tls import alias_problems
+
+            problems += alias_problems(self.mtls_endpoint_aliases)
         if not self.scope_separator:
             problems.append("scope_separator is what stands between two scopes: it cannot be empty")
         if self.request_object_signing_alg and not self.issuer:

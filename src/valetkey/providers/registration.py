@@ -10,9 +10,10 @@ from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Literal, TypeAlias
 
-    from valetkey.effects import SigningFunction
+    from valetkey.effects import ClientCertificate, SigningFunction
     from valetkey.http import Pairs
     from valetkey.oauth1.clocks import ClockOffsets
     from valetkey.oauth1.credentials import ClientCredentials, Server
@@ -89,6 +90,8 @@ def register(
     resources: tuple[str, ...] = (),
     authorization_details: str = "",
     dpop_bound_access_tokens: bool = False,
+    client_certificate: ClientCertificate | None = None,
+    tls_client_certificate_bound_access_tokens: bool = False,
     client_secret_expires: str = "",
     response_mode: str = "",
     authorization_signed_response_alg: str = "",
@@ -103,6 +106,9 @@ def register(
     resources: what the tokens are for, as URIs (RFC 8707); empty leaves it to the provider's entry.
     authorization_details: a JSON array (RFC 9396); empty leaves it to the provider's entry.
     dpop_bound_access_tokens: bind tokens to a key of the connection's own (RFC 9449), also where the entry does not.
+    client_certificate: what the client presents in TLS (RFC 8705), to prove who it is or to have tokens bound to it;
+      without a secret and a private key it is the former.
+    tls_client_certificate_bound_access_tokens: bind tokens to it, also where the entry does not.
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
     client_secret_expires: the last day of the secret, such as 2027-01-31; the doctor warns before.
@@ -124,10 +130,13 @@ def register(
     kept_keys: KeptKeys | None = None
     kept_metadata: KeptMetadata | None = None
     nonces: Nonces | None = None
+    client_certificate = _read_certificate(name, client_certificate, problems)
     if callable(private_key):
         private_key = PrivateKey(signer=private_key)
     if provider.protocol == "oauth1":
         server = _with_signature_method(server, signature_method, name, problems)
+        if client_certificate is not None or tls_client_certificate_bound_access_tokens:
+            problems.append(f"{name}: `client_certificate` belongs to OAuth 2.0: this provider speaks OAuth 1.0a")
         problems += _problems1(name, server, client_secret, private_key, accepts=accept_missing_verifier)
         server = replace(server, authorization_parameters=_own_words(provider, server, client_id, scope, application))
         from valetkey.oauth1.clocks import ClockOffsets
@@ -145,19 +154,22 @@ def register(
             resources=resources,
             authorization_details=authorization_details,
             bound=dpop_bound_access_tokens,
+            certificate_bound=tls_client_certificate_bound_access_tokens,
             public=public_client,
             response_mode=response_mode,
             response_alg=authorization_signed_response_alg,
         )
         kept_keys, kept_metadata = KeptKeys(), KeptMetadata()
         keyed = private_key is not None and not client_secret
-        server = adjusted_server(name, server, wishes, keyed=keyed, problems=problems)  # type: ignore[arg-type]
+        certified = client_certificate is not None and private_key is None and not client_secret
+        server = adjusted_server(name, server, wishes, keyed=keyed, certified=certified, problems=problems)  # type: ignore[arg-type]
         client = oauth2_client(
             name,
             server,
             client_id=client_id,
             client_secret=client_secret,
             private_key=private_key,
+            certificate=client_certificate,
             redirect_uri=redirect_uri,
             public=public_client,
             problems=problems,
@@ -182,6 +194,31 @@ def register(
         kept_keys=kept_keys,
         kept_metadata=kept_metadata,
     )
+
+
+def ended_certificates(registrations: Mapping[str, Registration], now: float) -> list[str]:
+    """A problem for each certificate that is not valid at this time (Unix seconds); a vault does not start with one."""
+    problems = []
+    for name, registration in registrations.items():
+        certificate = getattr(registration.client, "certificate", None)
+        if certificate is not None:
+            from valetkey.pem import validity_problem
+
+            problem = validity_problem(certificate, now)
+            problems += [f"{name}: `client_certificate`: {problem}"] if problem else []
+    return problems
+
+
+def _read_certificate(name: str, given: ClientCertificate | None, problems: list[str]) -> ClientCertificate | None:
+    if given is None:
+        return None
+    from valetkey.pem import read_certificate
+
+    try:
+        return read_certificate(given)
+    except ConfigurationError as error:
+        problems += [f"{name}: `client_certificate`: {problem}" for problem in error.problems]
+        return given
 
 
 def _merged(server: Server | AuthorizationServer, chosen: Pairs) -> Pairs:

@@ -25,7 +25,10 @@ SIGNATURE_METHODS = (
     "RSA-PSS",
 )  # fmt: skip
 PKCE_REFUSED = "refused_by_provider"
-AUTH_METHODS = ("client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "none")
+AUTH_METHODS = (
+    "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth",
+    "self_signed_tls_client_auth", "none",
+)  # fmt: skip
 SIGNING_ALGORITHMS = ("RS256", "PS256", "ES256")
 RESPONSE_MODES = ("query", "form_post", "jwt", "query.jwt", "form_post.jwt")
 
@@ -119,6 +122,8 @@ OAUTH2: Fields = {
     "pushed_authorization_request_endpoint": "url",
     "request_object_signing_alg": SIGNING_ALGORITHMS,
     "dpop_bound_access_tokens": "flag",
+    "tls_client_certificate_bound_access_tokens": "flag",
+    "mtls_endpoint_aliases": "pairs",
     "basic_unencoded": "flag",
     "authorization_parameters": "pairs",
     "token_parameters": "pairs",

@@ -1,12 +1,15 @@
 // oidc-provider on a free port of this machine, with an interaction that needs no browser: whoever arrives is signed in
 // as the login_hint (alice without one) and consents to everything; the hint "deny" refuses.
 //
-//   node oidc_provider.mjs <folder with node_modules>
+//   node oidc_provider.mjs <folder with node_modules> [<folder with server.pem and ca.pem>]
 //
 // The first line on standard output is a JSON object with the issuer. It ends when its standard input does.
+// With certificates it speaks TLS, and at a second port (`mtls`) it asks its clients for theirs (RFC 8705).
 
 import { generateKeyPairSync } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { pathToFileURL } from 'node:url';
 
 const folder = pathToFileURL(`${process.argv[2]}/node_modules/oidc-provider/lib/index.js`);
@@ -29,9 +32,39 @@ const jwks = {
   ),
 };
 
-const server = createServer();
-server.listen(0, '127.0.0.1', () => {
-  const issuer = `http://127.0.0.1:${server.address().port}`;
+const tls = process.argv[3] && {
+  key: readFileSync(`${process.argv[3]}/server.pem`),
+  cert: readFileSync(`${process.argv[3]}/server.pem`),
+  ca: readFileSync(`${process.argv[3]}/ca.pem`),
+};
+const listening = (one) => new Promise((resolve) => one.listen(0, '127.0.0.1', () => resolve(one.address().port)));
+const server = tls ? createTlsServer({ key: tls.key, cert: tls.cert }) : createServer();
+// Nobody is turned away in TLS: a certificate that nobody vouches for may be a registered one.
+const asking = tls && createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false });
+const port = await listening(server);
+const issuer = tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`;
+const mtls = tls && `https://localhost:${await listening(asking)}`;
+
+const mTLS = {
+  enabled: true,
+  certificateBoundAccessTokens: true,
+  selfSignedTlsClientAuth: true,
+  tlsClientAuth: true,
+  getCertificate: (ctx) => ctx.socket.getPeerX509Certificate?.(),
+  certificateAuthorized: (ctx) => ctx.socket.authorized,
+  certificateSubjectMatches: (ctx, property, expected) =>
+    property === 'tls_client_auth_subject_dn' && ctx.socket.getPeerCertificate().subject.CN === expected.slice('CN='.length),
+};
+const aliases = tls && {
+  token_endpoint: `${mtls}/token`,
+  revocation_endpoint: `${mtls}/token/revocation`,
+  introspection_endpoint: `${mtls}/token/introspection`,
+  pushed_authorization_request_endpoint: `${mtls}/request`,
+  device_authorization_endpoint: `${mtls}/device/auth`,
+  userinfo_endpoint: `${mtls}/me`,
+};
+
+{
   const provider = new Provider(issuer, {
     clients: [
       client('basic', 'client_secret_basic', 'basic-secret'),
@@ -50,6 +83,7 @@ server.listen(0, '127.0.0.1', () => {
       clientCredentials: { enabled: true },
       deviceFlow: { enabled: true },
       registration: { enabled: true },
+      ...(tls && { mTLS }),
       pushedAuthorizationRequests: { enabled: true },
       requestObjects: { enabled: true },
       jwtResponseModes: { enabled: true },
@@ -59,6 +93,12 @@ server.listen(0, '127.0.0.1', () => {
         getResourceServerInfo: () => ({ scope: 'api', accessTokenFormat: 'opaque' }),
       },
     },
+    ...(tls && {
+      discovery: { mtls_endpoint_aliases: aliases },
+      clientAuthMethods: [
+        'none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
+      ],
+    }),
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     issueRefreshToken: (_, who) => who.grantTypeAllowed('refresh_token'),
     pkce: { required: () => true },
@@ -87,8 +127,9 @@ server.listen(0, '127.0.0.1', () => {
   });
 
   server.on('request', provider.callback());
-  console.log(JSON.stringify({ issuer }));
-});
+  asking?.on('request', provider.callback());
+  console.log(JSON.stringify({ issuer, mtls }));
+}
 
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));

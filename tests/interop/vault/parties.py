@@ -12,6 +12,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Self
 
+from tests.certificates import trusting
 from tests.interop.peers import Browser
 
 from valetkey.async_vault import AsyncVault
@@ -25,7 +26,7 @@ from valetkey.stores.open import open_store
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from valetkey.effects import Send
+    from valetkey.effects import ClientCertificate, Send
     from valetkey.http import Pairs, Response
     from valetkey.providers.registration import Registration
     from valetkey.vault import Vault
@@ -64,13 +65,15 @@ class Watched:
     blocking = True
 
     def __init__(self) -> None:
-        self._transport = StdlibTransport()
+        self._transport = StdlibTransport(tls=trusting)
         self._lock = threading.Lock()
         self.requests: list[Request] = []
+        self.presented: list[ClientCertificate | None] = []
 
     def send(self, effect: Send) -> Response:
         with self._lock:
             self.requests.append(effect.request)
+            self.presented.append(effect.certificate)
         return self._transport.send(effect)
 
     def close(self) -> None:

@@ -5,6 +5,9 @@
 The connector, its TLS settings and a proxy for https are the session's. Its middlewares, auth, default headers, cookies
 and redirects are not used, and its own retry on a dead connection is stopped. `maybe_received` is exact.
 Needs aiohttp 3.12, whose middlewares see a request before it is connected.
+
+A registration's client certificate is in a TLS context of its own, whose connections are no other's. A connector that
+has a context already cannot share it: pass the function that makes it, `AiohttpTransport(session, tls=make_context)`.
 """
 
 from __future__ import annotations
@@ -18,7 +21,10 @@ from valetkey.drivers.transports.borrowed import (
     no_proxy,
     share,
 )
-from valetkey.drivers.transports.wire import Refused
+from valetkey.drivers.transports.certificates import CANNOT_PRESENT, CertifiedContexts
+from valetkey.drivers.transports.stdlib import usual_context
+from valetkey.drivers.transports.wire import Refused, unread
+from valetkey.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,6 +32,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from valetkey.drivers.transports.borrowed import Errand
+    from valetkey.drivers.transports.certificates import MakeContext
     from valetkey.effects import Send
     from valetkey.http import Response
 
@@ -40,9 +47,13 @@ class AiohttpTransport:
     blocking = False
     awaited = True
 
-    def __init__(self, session: Any, *, outside: Outside | None = None) -> None:
+    def __init__(self, session: Any, *, tls: MakeContext | None = None, outside: Outside | None = None) -> None:
+        """tls: a fresh TLS context every time it is called, to put a client certificate into."""
         self._session = session
         self._outside = outside or Outside()
+        usual = getattr(session.connector, "_ssl", None) is True  # aiohttp tells it to nobody
+        self.presents_certificates = tls is not None or usual
+        self._certified = CertifiedContexts(tls or usual_context)
 
     async def send(self, effect: Send) -> Response:
         """One exchange, within the effect's reach and deadline. Raises TransportError."""
@@ -67,9 +78,11 @@ class AiohttpTransport:
                 finally:
                     if not done:
                         response.close()
+        except ConfigurationError:
+            raise
         except Exception as error:  # noqa: BLE001 - no error of the client's leaves: it holds the request
             sending.abort()
-            broken = failure(given.url, error, sent=sending.sent)
+            broken = failure(given.url, error, sent=sending.sent, unread=sending.unread)
         raise broken  # not in `except`, which would make the client's error its context
 
     async def _ask(self, given: Errand, address: str, seconds: float, sending: Sending) -> Any:
@@ -85,6 +98,11 @@ class AiohttpTransport:
         # With a server_hostname a connection is pooled under a key of its own: none that was kept without one is used,
         # and these are closed. So this is a new connection.
         new = given.public or not given.effect.kept
+        presented: dict[str, Any] = {}
+        if given.effect.certificate is not None:
+            if not self.presents_certificates:
+                raise ConfigurationError(CANNOT_PRESENT)
+            presented["ssl"] = self._certified.of(given.effect.certificate)  # part of the key of its pool
         return await self._session.request(
             request.method,
             URL(given.at(address) if address else request.url, encoded=True),
@@ -96,6 +114,7 @@ class AiohttpTransport:
             server_hostname=given.url.host if new else None,
             timeout=aiohttp.ClientTimeout(total=None, connect=seconds),
             middlewares=(sending,),
+            **presented,
         )
 
 
@@ -104,7 +123,7 @@ class Sending:
 
     def __init__(self, given: Errand) -> None:
         self._given = given
-        self._begun = self.sent = False
+        self._begun = self.sent = self.unread = False
         self._transport: Any = None
 
     def abort(self) -> None:
@@ -128,7 +147,10 @@ class Sending:
             given.deadline.left()
             if (given.public or not given.effect.kept) and connection.protocol is not None:
                 connection.protocol.force_close()
-            self._transport, self.sent = connection.transport, True
+            self._transport = connection.transport
+            if given.effect.certificate is not None and not given.effect.kept:
+                self.unread = unread(connection.transport.get_extra_info("ssl_object"))
+            self.sent = True
             return await send(connection)
 
         request.send = noted

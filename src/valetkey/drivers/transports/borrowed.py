@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import time
 
+from valetkey.drivers.transports.certificates import NEEDS_HTTPS, refusal, refusal_text
 from valetkey.drivers.transports.reach import NotReachable, addresses, check_url, system_resolver
 from valetkey.drivers.transports.wire import (
     MAX_BODY,
@@ -30,13 +31,14 @@ from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from valetkey.drivers.transports.reach import Resolver
     from valetkey.effects import Send
     from valetkey.http import Pairs, Url
 
 MAX_CAUSES = 8
+SYSTEM = ("builtins", "socket", "ssl")
 DIRECT = "is asked without a proxy: use a client without one, or valetkey's default transport"
 
 
@@ -84,6 +86,8 @@ def errand(effect: Send, outside: Outside) -> Errand:
         raise failed("the request", f"was not sent: {error}", maybe_received=False) from None
     try:
         check_url(url, effect.reach)
+        if effect.certificate is not None and url.scheme != "https":
+            raise Refused(NEEDS_HTTPS)  # noqa: TRY301 - as the others of this block
         fields = request_fields(request, url, kept=effect.kept and effect.reach != PUBLIC)
     except (NotReachable, Refused) as error:
         raise failed(url.origin, str(error), maybe_received=False) from None
@@ -149,10 +153,15 @@ class Answer:
         return Response(self._status, Headers(pairs), body)
 
 
-def failure(url: Url, error: BaseException, *, sent: bool) -> TransportError:
-    """The error for people; nothing of the client's own message, which may hold the URL."""
+def failure(url: Url, error: BaseException, *, sent: bool, unread: bool = False) -> TransportError:
+    """The error for people; nothing of the client's own message, which may hold the URL.
+
+    unread: whether a server that refuses our certificate has read nothing, see `certificates.unread`.
+    """
     if isinstance(error, TransportError):
         return error
+    if said := next(filter(None, map(refusal, _causes(error))), ""):
+        return failed(url.origin, refusal_text(said), maybe_received=sent and not unread)
     if isinstance(error, Refused | NotReachable):
         reason = str(error)
     elif isinstance(error, TimeoutError):
@@ -164,13 +173,21 @@ def failure(url: Url, error: BaseException, *, sent: bool) -> TransportError:
 
 def _reason(error: BaseException) -> str:
     """What went wrong, in words of the system's or the name of the error."""
+    for cause in _causes(error):
+        told = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
+        if isinstance(told, str) and told and type(cause).__module__ in SYSTEM:  # a client's own may quote the URL
+            return told
+    return type(error).__name__
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error, and those that led to it."""
     cause: BaseException | None = error
     for _ in range(MAX_CAUSES):
-        told = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
-        if isinstance(told, str) and told:
-            return told
-        cause = cause and (cause.__cause__ or cause.__context__)
-    return type(error).__name__
+        if cause is None:
+            return
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 def share(given: Errand, addresses_left: int) -> float:

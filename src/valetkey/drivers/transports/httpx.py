@@ -10,6 +10,9 @@ it is True unless the error says that nothing was connected.
 A Client is given a new connection for every request, because only then can its deadline be enforced octet by octet.
 An AsyncClient keeps them, and opens a new one where that is asked for, unless it speaks HTTP/2.
 
+A client's TLS context cannot be changed, so a registration's client certificate needs a client of its own. Pass the
+function that makes it: `HttpxTransport(client, certified=lambda tls: httpx.Client(verify=tls))`.
+
 httpx itself logs each URL with its query at level INFO. Where a provider takes OAuth 1.0a parameters in the query, or a
 token in the path, set the logger `httpx` to WARNING.
 """
@@ -26,16 +29,20 @@ from valetkey.drivers.transports.borrowed import (
     failure,
     share,
 )
+from valetkey.drivers.transports.certificates import CANNOT_PRESENT, CertifiedContexts
 from valetkey.drivers.transports.cutoff import Cutoff
-from valetkey.drivers.transports.wire import Refused
+from valetkey.drivers.transports.stdlib import usual_context
+from valetkey.drivers.transports.wire import Refused, unread
+from valetkey.errors import ConfigurationError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    import ssl
+    from collections.abc import Awaitable, Callable
     from typing import Any
 
     from valetkey.drivers.transports.borrowed import Errand
-    from valetkey.effects import Send
+    from valetkey.effects import ClientCertificate, Send
     from valetkey.errors import TransportError
     from valetkey.http import Response
 
@@ -53,16 +60,45 @@ class HttpxTransport:
     An AsyncClient belongs to the event loop that it was first used on.
     """
 
-    def __init__(self, client: Any, *, outside: Outside | None = None) -> None:
+    def __init__(
+        self, client: Any, *, certified: Callable[[ssl.SSLContext], Any] | None = None, outside: Outside | None = None
+    ) -> None:
+        """certified: a client of the same kind for a TLS context that presents a certificate; `close` closes those."""
         self._client = client
+        self._certified = certified
+        self.presents_certificates = certified is not None
+        self._contexts = CertifiedContexts(usual_context)
+        self._clients: dict[ClientCertificate, Any] = {}
         self._outside = outside or Outside()
         self.awaited = hasattr(client, "aclose")
         self.blocking = not self.awaited
         self._request_class = type(client.build_request("GET", "https://localhost/"))
 
+    def _client_for(self, certificate: ClientCertificate | None) -> Any:
+        """The client that presents the certificate, or the application's own. Raises ConfigurationError."""
+        if certificate is None:
+            return self._client
+        if self._certified is None:
+            raise ConfigurationError(CANNOT_PRESENT)
+        found = self._clients.get(certificate)
+        if found is None:
+            found = self._clients.setdefault(certificate, self._certified(self._contexts.of(certificate)))
+        return found
+
+    def close(self) -> None:
+        """Close the clients that were made for certificates; of an AsyncVault's, `aclose` does."""
+        while self._clients:
+            self._clients.popitem()[1].close()
+
+    async def aclose(self) -> None:
+        """The same, awaited."""
+        while self._clients:
+            await self._clients.popitem()[1].aclose()
+
     def send(self, effect: Send) -> Response | Awaitable[Response]:
         """One exchange, within the effect's reach and deadline. Raises TransportError."""
         given = errand(effect, self._outside)
+        _ = self._client_for(effect.certificate)
         if self.awaited:
             return by_address_async(given, self._outside, self._exchange_async)
         return by_address(given, self._outside, self._exchange)
@@ -89,7 +125,8 @@ class HttpxTransport:
             try:
                 request = self._request(given, address, share(given, left), steps.note)
                 with cutoff:
-                    response = self._client.send(request, auth=None, follow_redirects=False, stream=True)
+                    client = self._client_for(given.effect.certificate)
+                    response = client.send(request, auth=None, follow_redirects=False, stream=True)
                     try:
                         answer = _head(given, response)
                         for piece in response.iter_raw():
@@ -112,7 +149,8 @@ class HttpxTransport:
             try:
                 request = self._request(given, address, share(given, left), steps.note_async)
                 async with asyncio.timeout(given.deadline.left()):
-                    response = await self._client.send(request, auth=None, follow_redirects=False, stream=True)
+                    client = self._client_for(given.effect.certificate)
+                    response = await client.send(request, auth=None, follow_redirects=False, stream=True)
                     try:
                         answer = _head(given, response)
                         async for piece in response.aiter_raw():
@@ -144,7 +182,7 @@ class Steps:
         self._given, self._cutoff = given, cutoff
         self._place = (address or given.url.host, given.port)
         self._stream: Any = None
-        self._traced = self.sent = False
+        self._traced = self.sent = self._unread = False
 
     async def close(self) -> None:
         """Close the connection: httpcore leaves one open whose TLS handshake is cancelled."""
@@ -169,6 +207,8 @@ class Steps:
             given.deadline.left()
             if self._cutoff is not None:
                 self._cutoff.watch(self._stream.get_extra_info("socket"))
+            if given.effect.certificate is not None and self._stream is not None:
+                self._unread = unread(self._stream.get_extra_info("ssl_object"))
             self.sent = True
 
     def _check_connection(self, event: str) -> None:
@@ -184,4 +224,4 @@ class Steps:
         sent = self.sent if self._traced else not (never or names.intersection(UNSENT))
         if any(name.endswith("Timeout") for name in names):
             error = TimeoutError()
-        return failure(self._given.url, error, sent=sent)
+        return failure(self._given.url, error, sent=sent, unread=self._unread)

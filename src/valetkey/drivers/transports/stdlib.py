@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from ssl import SSLContext
     from typing import Self
 
+    from valetkey.drivers.transports.certificates import CertifiedContexts, MakeContext
     from valetkey.drivers.transports.reach import Resolver
-    from valetkey.effects import Reach, Send
+    from valetkey.effects import ClientCertificate, Reach, Send
     from valetkey.errors import TransportError
     from valetkey.http import Response, Url
 
     Dial = Callable[[str, int, float], socket.socket]
-    Origin = tuple[str, str, int, str]
+    Origin = tuple[str, str, int, str, ClientCertificate | None]
 
 IDEMPOTENT = ("GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE")  # RFC 9110 section 9.2.2
 MAX_IDLE_PER_ORIGIN = 8
@@ -48,12 +49,18 @@ def tls_context() -> SSLContext:
     global _tls  # noqa: PLW0603 - one for the process is the point
     with _tls_lock:
         if _tls is None:
-            import ssl
-
-            _tls = ssl.create_default_context()
-            _tls.minimum_version = ssl.TLSVersion.TLSv1_2
-            _tls.set_alpn_protocols(["http/1.1"])
+            _tls = usual_context()
         return _tls
+
+
+def usual_context() -> SSLContext:
+    """A fresh context that trusts this machine's certificate authorities."""
+    import ssl
+
+    made = ssl.create_default_context()
+    made.minimum_version = ssl.TLSVersion.TLSv1_2
+    made.set_alpn_protocols(["http/1.1"])
+    return made
 
 
 def system_dial(address: str, port: int, timeout: float) -> socket.socket:
@@ -74,7 +81,8 @@ def system_dial(address: str, port: int, timeout: float) -> socket.socket:
 class StdlibTransport:
     """Sends requests with blocking sockets; safe to share between threads and across a fork.
 
-    tls: another TLS context, for a private certificate authority. The other parameters are what the system gives.
+    tls: another TLS context, for a private certificate authority; where registrations present client certificates, a
+      function that makes a fresh one each time it is called. The other parameters are what the system gives.
     """
 
     blocking = True
@@ -82,13 +90,16 @@ class StdlibTransport:
     def __init__(
         self,
         *,
-        tls: SSLContext | None = None,
+        tls: SSLContext | MakeContext | None = None,
         resolver: Resolver = system_resolver,
         dial: Dial = system_dial,
         wall: Callable[[], float] = time.time,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._own_tls = tls
+        self._make_tls: MakeContext | None = tls if callable(tls) else None
+        self._own_tls: SSLContext | None = tls() if callable(tls) else tls
+        self.presents_certificates = tls is None or callable(tls)
+        self._certified: CertifiedContexts | None = None
         self._resolver, self._dial = resolver, dial
         self._wall, self._monotonic = wall, monotonic
         self._kept = KeptConnections(wall)
@@ -102,18 +113,42 @@ class StdlibTransport:
         where = url.origin
         try:
             check_url(url, effect.reach)
+            if effect.certificate is not None:
+                self._check_certified(url)
             request_head(effect.request, url, kept=effect.kept)
         except (NotReachable, Refused) as error:
             raise failed(where, str(error), maybe_received=False) from None
         deadline = Deadline(effect.not_after, wall=self._wall, monotonic=self._monotonic)
-        origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme], effect.reach)
+        origin = (url.scheme, url.host, url.port or DEFAULT_PORTS[url.scheme], effect.reach, effect.certificate)
         wire = self._kept.take(origin) if effect.kept else None
         if wire is not None:
             response = self._on_kept(effect, url, wire, origin=origin, deadline=deadline)
             if response is not None:
                 return response
-        wire = self._connect(url, effect.reach, deadline)
+        tls = None if url.scheme != "https" else self._tls_context(effect.certificate)
+        wire = self._connect(url, effect.reach, deadline, tls)
         return self._on(wire, effect, url, origin=origin, deadline=deadline)
+
+    def _check_certified(self, url: Url) -> None:
+        """Refuse what would present nothing. Raises ConfigurationError, Refused."""
+        from valetkey.drivers.transports.certificates import CANNOT_PRESENT, NEEDS_HTTPS
+
+        if url.scheme != "https":
+            raise Refused(NEEDS_HTTPS)
+        if not self.presents_certificates:
+            from valetkey.errors import ConfigurationError
+
+            raise ConfigurationError(CANNOT_PRESENT)
+
+    def _tls_context(self, certificate: ClientCertificate | None) -> SSLContext:
+        """The context of this certificate alone, or the one without any. Raises ConfigurationError."""
+        if certificate is None:
+            return self._own_tls or tls_context()
+        if self._certified is None:
+            from valetkey.drivers.transports.certificates import CertifiedContexts
+
+            self._certified = CertifiedContexts(self._make_tls or usual_context)
+        return self._certified.of(certificate)
 
     def _on_kept(self, effect: Send, url: Url, wire: Wire, *, origin: Origin, deadline: Deadline) -> Response | None:
         """The response over a kept connection; None where it was dead and the request may be sent again."""
@@ -145,7 +180,7 @@ class StdlibTransport:
             asked = "did not answer before the deadline" if wire.sent else "was not asked: the deadline has passed"
             outcome = failed(url.origin, asked, maybe_received=wire.sent)
         except (OSError, HTTPException, ValueError) as error:
-            outcome = failed(url.origin, f"broke off the exchange ({_reason(error)})", maybe_received=wire.sent)
+            outcome = self._broken(wire, url, error)
         finally:
             if not (reusable and effect.kept and self._kept.give(origin, wire)):
                 wire.close()
@@ -153,7 +188,16 @@ class StdlibTransport:
             raise outcome  # not in `except`: IncompleteRead has what was read of the body in it
         return outcome
 
-    def _connect(self, url: Url, reach: Reach, deadline: Deadline) -> Wire:
+    def _broken(self, wire: Wire, url: Url, error: Exception) -> TransportError:
+        """The error of an exchange that was begun; one that the server's TLS refused was not read."""
+        from valetkey.drivers.transports.certificates import refusal, refusal_text
+
+        error = wire.last_word(error)
+        if said := refusal(error):
+            return failed(url.origin, refusal_text(said), maybe_received=wire.sent and not wire.is_unread())
+        return failed(url.origin, f"broke off the exchange ({_reason(error)})", maybe_received=wire.sent)
+
+    def _connect(self, url: Url, reach: Reach, deadline: Deadline, tls: SSLContext | None) -> Wire:
         """A new connection to the first checked address that takes it, with TLS where the URL says so."""
         port = url.port or DEFAULT_PORTS[url.scheme]
         try:
@@ -165,10 +209,9 @@ class StdlibTransport:
         except (OSError, UnicodeError) as error:
             raise self._unreached(url, error) from None
         try:
-            if url.scheme == "https":
+            if tls is not None:
                 connected.settimeout(deadline.left())
                 # RFC 9112 section 9.8: an end without the TLS alert is a broken answer, not a complete one
-                tls = self._own_tls or tls_context()
                 connected = tls.wrap_socket(connected, server_hostname=url.host, suppress_ragged_eofs=False)
             deadline.left()
         except (OSError, ValueError) as error:
@@ -187,6 +230,10 @@ class StdlibTransport:
         raise failure
 
     def _unreached(self, url: Url, error: Exception) -> TransportError:
+        from valetkey.drivers.transports.certificates import refusal, refusal_text
+
+        if said := refusal(error):
+            return failed(url.origin, refusal_text(said), maybe_received=False)
         return failed(url.origin, f"was not reached ({_reason(error)})", maybe_received=False)
 
     def close(self) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterable
     from http.client import HTTPResponse
+    from typing import Any
 
     from _typeshed import WriteableBuffer
 
@@ -54,6 +55,7 @@ class Wire(io.RawIOBase):
     """A connected socket, under the deadline of the exchange that it is in.
 
     sent: whether the network may have had an octet of this exchange's request; received: octets of its response.
+    unread: what the function of that name says of the connection, asked before anything was sent.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -62,6 +64,7 @@ class Wire(io.RawIOBase):
         self._paused = False
         self.deadline: Deadline | None = None
         self.sent = self.timed_out = False
+        self.unread = unread(connected)
         self.received = 0
         self.limit = MAX_HEAD
         self.idle_since = 0.0
@@ -137,6 +140,14 @@ class Wire(io.RawIOBase):
         poll.register(self._socket, select.POLLIN)  # hang-ups and errors are always reported
         return not poll.poll(0)
 
+    def last_word(self, error: Exception) -> Exception:
+        """What the server said before the connection broke while we sent; else the error itself."""
+        return last_word(self._socket, error)
+
+    def is_unread(self) -> bool:
+        """Whether a server that refuses our certificate now has read nothing of the request."""
+        return self.unread and self.idle_since == 0.0 and self.received == 0
+
     def close(self) -> None:
         """Close the socket."""
         if not self.closed:
@@ -149,6 +160,32 @@ class _SharedReader(io.BufferedReader):
 
     def close(self) -> None:
         """Do nothing: the wire is closed by its owner."""
+
+
+def unread(tls: Any) -> bool:
+    """Whether a refusal that comes before any answer on a new connection says that no request was read.
+
+    In TLS 1.3 the client sends before it knows what the server thinks of its certificate, but the server reads nothing
+    until its handshake is over (RFC 8446 section 2), unless the certificate is asked for later (section 4.6.2), which
+    our contexts do not offer. TLS 1.2 may ask again, after it has read the request.
+    """
+    version = getattr(tls, "version", None)
+    context = getattr(tls, "context", None)
+    return version is not None and version() == "TLSv1.3" and getattr(context, "post_handshake_auth", True) is False
+
+
+def last_word(connected: Any, error: Exception) -> Exception:
+    """The TLS alert that a server sent before it hung up on us, who were still sending; else the error itself."""
+    from valetkey.drivers.transports.certificates import refusal
+
+    if not hasattr(connected, "pending") or isinstance(error, TimeoutError) or refusal(error):
+        return error
+    try:
+        connected.settimeout(0.0)
+        _ = connected.recv(1)
+    except (OSError, ValueError) as alert:
+        return alert if refusal(alert) else error
+    return error
 
 
 def request_fields(request: Request, url: Url, *, kept: bool) -> Pairs:
