@@ -1,10 +1,12 @@
 """Transports: one HTTP exchange, within its reach and its deadline.
 
 The one rule: `maybe_received` of a TransportError is exact. It is False only where not one octet of the request was
-handed to the network, because a refresh token that was perhaps redeemed must never be sent again as if it was not.
+handed to the network, or TLS proves that none was read (`wire.unread`), because a refresh token that was perhaps
+redeemed must never be sent again as if it was not.
 
     stdlib.py    what runs by default: the connections that are kept, one retry on a stale one, errors
     wire.py      one exchange on one connection, under a deadline and limits
+    certificates.py  TLS contexts that present a client certificate, one for each
     reach.py     which addresses a URL may lead to
     borrowed.py  what the next three share; they send through the application's own client
     urllib3.py, httpx.py (httpx2 too), aiohttp.py
