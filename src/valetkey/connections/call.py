@@ -62,7 +62,9 @@ def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
 
         certificate = bound_certificate(at)
     signed = yield from speaker(at).authorize(at, request, tokens)
-    response = yield from Send(signed, at.provider.api_reach, (yield from _deadline()), kept=True, certificate=certificate)
+    response = yield from Send(
+        signed, at.provider.api_reach, (yield from _deadline()), kept=True, certificate=certificate
+    )
     if tokens.proof_key is None:
         return response
     from valetkey.connections.by_oauth2 import must_prove_again
