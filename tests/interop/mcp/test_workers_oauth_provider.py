@@ -1,0 +1,121 @@
+"""An MCP server behind the npm package @cloudflare/workers-oauth-provider, which reads client id metadata documents."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.interop.mcp.visitors import OWNER, Stranger
+from tests.interop.peers import NODE, SOURCES, install, unavailable
+from tests.interop.vault.parties import BASE_URL
+
+from valetkey.connections.enrolled import enrolled_key, load_enrolled
+from valetkey.connections.settings import Settings
+from valetkey.drivers.drive import drive
+from valetkey.http import Request
+from valetkey.sandbox.visitor import over_http
+from valetkey.web.routes import respond
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from valetkey.async_vault import AsyncVault
+    from valetkey.effects import AnyEffect
+    from valetkey.vault import Vault
+
+pytestmark = pytest.mark.node
+ORIGIN = BASE_URL.removesuffix("/oauth")
+
+
+@pytest.fixture(scope="module")
+def pages() -> Iterator[str]:
+    """Our pages, on this machine: what the world calls https://app.example."""
+    settings = Settings({}, BASE_URL, application="Notes")
+
+    def answer(effect: AnyEffect) -> object:
+        message = f"a document asks for nothing, and not for {effect!r}"
+        raise AssertionError(message)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            response = drive(respond(settings, Request("GET", self.path), None), answer)
+            self.send_response(response.status)
+            for name, text in response.headers.pairs:
+                self.send_header(name, text)
+            self.send_header("Content-Length", str(len(response.body)))
+            self.end_headers()
+            _ = self.wfile.write(response.body)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module", params=["document", "dynamic"])
+def worker(request: Any, pages: str) -> Iterator[tuple[str, str]]:
+    """The server's URL, and how a client comes to it."""
+    node = shutil.which("node")
+    if node is None:
+        unavailable("workers-oauth-provider needs Node.js, which is not on this machine")
+    install()
+    script, pipe = str(SOURCES / "workers_oauth_provider.mjs"), subprocess.PIPE
+    environ = os.environ | {"DOCUMENTS": "on" if request.param == "document" else "off"}
+    with subprocess.Popen(
+        [node, script, str(NODE), ORIGIN, pages], stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True,
+        env=environ,
+    ) as process:  # fmt: skip
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline()
+            if not line.startswith("{"):
+                pytest.fail("workers-oauth-provider did not start", pytrace=False)
+            yield json.loads(line)["url"], request.param
+        finally:
+            process.stdin.close()  # its end
+            _ = process.wait(10)
+
+
+@pytest.fixture
+def party(colour: type[Vault | AsyncVault], tmp_path: Path, worker: tuple[str, str]) -> Iterator[Stranger]:
+    with Stranger(colour, f"sqlite://{tmp_path}/connections.db", worker[0]) as found:
+        yield found
+
+
+def test_it_is_connected_called_refreshed_and_revoked_by_its_url(party: Stranger, worker: tuple[str, str]) -> None:
+    connection = party.connect()
+    called = party.done(party.vault.session(party.url, OWNER).post(party.url, json={}))
+    first = party.done(party.vault.access_token(party.url, OWNER))
+    party.later.ahead += 4000
+    party.vault = party.again()
+    second = party.done(party.vault.access_token(party.url, OWNER))
+    again = party.done(party.vault.session(party.url, OWNER).post(party.url, json={}))
+
+    assert called.json()["userId"] == again.json()["userId"] == "alice"
+    assert "mcp:read" in connection.scope
+    assert first != second
+    assert party.done(party.vault.revoke(party.url, OWNER)).at_provider == "revoked"
+    row = party.done(party.vault.run(load_enrolled(party.settings, enrolled_key(party.url))))
+    assert [client.enrolment for client in row.clients] == [worker[1]]
+
+
+def test_the_document_that_it_read_was_ours(party: Stranger, worker: tuple[str, str]) -> None:
+    url, enrolment = worker
+    connection = party.connect()
+
+    fetched = json.loads(over_http(Request("GET", url.removesuffix("/mcp") + "/fetched")).body)
+
+    document = f"{BASE_URL}/client/{connection.registration}"
+    assert (document in fetched) == (enrolment == "document")
