@@ -14,7 +14,9 @@ from valetkey.connections.call import call
 from valetkey.connections.enrolled import enrolled_key, load_enrolled
 from valetkey.connections.manage import connection, connections, forget, revoke
 from valetkey.connections.mcp import begin_mcp_authorization
+from valetkey.connections.registrations import registered
 from valetkey.connections.reseal import reseal_page
+from valetkey.connections.scope import read_ask
 from valetkey.connections.settings import McpSettings
 from valetkey.connections.sign import access_token, sign
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
@@ -378,6 +380,73 @@ def test_an_issuer_that_is_still_named_is_kept_even_if_another_is_named_first() 
     _ = internet.resource(URL, internet.server(OTHER), server)
 
     assert begun(world).location.startswith(f"{ISSUER}/authorize?")
+
+
+# More scope
+
+
+def wants_more(internet: Internet, scope: str = "notes:write") -> None:
+    text = f'Bearer error="insufficient_scope", scope="{scope}"'
+    usual = internet.pages[URL]
+
+    def answer(request: Request) -> Response:
+        if request.headers.get("authorization"):
+            return Response(403, Headers((("WWW-Authenticate", text),)), b"")
+        return usual(request)
+
+    internet.pages[URL] = answer
+
+
+def calling(world: World) -> Any:
+    request = Request("POST", URL, Headers(), b"{}")
+    return call(world.settings, request, registration=URL, resource_owner="alice")
+
+
+def test_a_403_asks_for_what_is_missing_together_with_what_is_there() -> None:
+    world, internet, server = there()
+    name = connect(world, server).registration
+    wants_more(internet)
+
+    caught = failure(world, calling(world))
+
+    assert isinstance(caught, ReauthorizationRequired)
+    assert caught.connect_url.startswith(f"{BASE_URL}/connect/{name}?ask=")
+    found = registered(world.settings, URL)
+    ask = dict(read_form(caught.connect_url.partition("?")[2]))["ask"]
+    wanted = world.run(read_ask(world.settings, world.run(found), ask, resource_owner="alice"))
+    assert wanted.scope == ("notes:read", "notes:write")
+
+
+def test_what_was_withheld_is_not_asked_for_again_within_the_hour() -> None:
+    world, internet, server = there()
+    _ = connect(world, server)
+    wants_more(internet)
+    server.scope_granted = "notes:read"
+    assert isinstance(failure(world, calling(world)), ReauthorizationRequired)
+    _ = connect(world, server, scope=("notes:read", "notes:write"))
+
+    assert world.run(calling(world)).status == 403
+    world.clock.time += 3700
+
+    assert isinstance(failure(world, calling(world)), ReauthorizationRequired)
+
+
+def test_what_was_withheld_is_remembered_over_a_refresh_and_forgotten_with_the_next_consent() -> None:
+    world, internet, server = there()
+    wants_more(internet)
+    server.scope_granted = "notes:read"
+    _ = connect(world, server, scope=("notes:read", "notes:write"))
+    first = world.run(access_token(world.settings, URL, resource_owner="alice"))
+    world.clock.time += 1000
+    _ = world.run(access_token(world.settings, URL, resource_owner="alice", rejected=first))
+    assert server.tokens_asked[-1]["grant_type"] == "refresh_token"
+    assert world.run(calling(world)).status == 403
+
+    server.scope_granted = None
+    _ = connect(world, server, scope=("notes:read", "notes:write"))
+    wants_more(internet, "notes:delete")
+
+    assert isinstance(failure(world, calling(world)), ReauthorizationRequired)
 
 
 # Hostile metadata
@@ -806,8 +875,6 @@ def test_nothing_of_it_is_loaded_by_a_configured_registration() -> None:
 def test_registrations_are_equal_whatever_they_have_fetched() -> None:
     world, _, server = there()
     _ = connect(world, server)
-    from valetkey.connections.registrations import registered
-
     one = world.run(registered(world.settings, URL))
 
     assert one == world.run(registered(world.settings, URL))

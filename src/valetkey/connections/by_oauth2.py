@@ -156,7 +156,9 @@ def granted(
     """
     kept = response.refresh_token or (before.refresh_token if before else None)
     scope = asked if response.scope is None else response.scope  # 6749 s5.1: left out means as asked; "" means none
-    return Grant(Tokens(response.access_token, kept, proof_key=key), response.expires_at or 0, scope, response.extra)
+    tokens, expires_at = Tokens(response.access_token, kept, proof_key=key), response.expires_at or 0
+    withheld = tuple(word for word in asked if word not in scope) if before is None else ()
+    return Grant(tokens, expires_at, scope, response.extra, withheld=withheld)
 
 
 def bound_certificate(registration: Registration) -> ClientCertificate | None:

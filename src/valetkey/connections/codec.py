@@ -176,6 +176,8 @@ def _write_content(credentials: Credentials) -> bytes:
         content["who"] = [credentials.issuer, credentials.subject]
     if credentials.extra:
         content["extra"] = [list(pair) for pair in credentials.extra]
+    if credentials.withheld:
+        content["withheld"] = list(credentials.withheld)
     return json.dumps(content, separators=(",", ":")).encode()
 
 
@@ -203,6 +205,7 @@ def read_credentials(plaintext: bytes) -> Credentials:
         extra=tuple((name, text) for name, text in content.get("extra", ())),
         issuer=issuer,
         subject=subject,
+        withheld=tuple(content.get("withheld", ())),
     )
 
 

@@ -149,6 +149,7 @@ class Credentials:
     previous: the tokens before the last refresh, kept as long as the provider may still take them.
     extra: other fields of the provider's answer, such as a user's name.
     issuer, subject: whose account it is, from the id_token.
+    withheld: scope that was asked for at the last consent and not granted.
     """
 
     resource_owner: str
@@ -158,3 +159,4 @@ class Credentials:
     extra: Pairs = ()
     issuer: str = ""
     subject: str = ""
+    withheld: tuple[str, ...] = ()

@@ -133,6 +133,7 @@ def save_grant(
                 extra=grant.extra,
                 issuer=grant.issuer,
                 subject=grant.subject,
+                withheld=grant.withheld,
             )
             connection, sealed = yield from seal_credentials(settings, key, connection, credentials)
             written = yield from write_record(key, row.version if row else None, connection, sealed)

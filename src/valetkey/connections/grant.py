@@ -59,6 +59,7 @@ class Grant:
 
     issuer, subject: whose account it is, from an id_token that passed every check; empty where there was none.
     refused: the reason why a refreshed id_token was not believed.
+    withheld: scope that was asked for and not granted.
     """
 
     tokens: Tokens
@@ -68,6 +69,7 @@ class Grant:
     issuer: str = ""
     subject: str = ""
     refused: str = ""
+    withheld: tuple[str, ...] = ()
 
 
 def speaker(registration: Registration) -> Speaker:

@@ -117,7 +117,7 @@ def _commit(
     renewed = Credentials(
         credentials.resource_owner, grant.tokens, previous, grant.scope, grant.extra or credentials.extra
     )
-    renewed = replace(renewed, issuer=credentials.issuer, subject=credentials.subject)
+    renewed = replace(renewed, issuer=credentials.issuer, subject=credentials.subject, withheld=credentials.withheld)
     connection, sealed = yield from seal_credentials(settings, claimed.key, connection, renewed)
     current = claimed
     for attempt in range(COMMIT_ROUNDS):

@@ -11,6 +11,7 @@ from __future__ import annotations
 from valetkey.connections.codec import partition_of
 from valetkey.connections.connection import USABLE
 from valetkey.connections.manage import connection as load_connection
+from valetkey.connections.records import load_record, open_record
 from valetkey.connections.registrations import registered
 from valetkey.connections.seal import ask_place
 from valetkey.effects import Now, Open, Seal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from valetkey.providers.registration import Registration
 
 ASK_SECONDS = 86_400
+AGAIN_SECONDS = 3600
 MAX_ASK = 2048
 MAX_SCOPES = 50
 _REFUSED = frozenset(' "\\')
@@ -84,11 +86,11 @@ def check_scope(
 ) -> Op[None]:
     """Raise ReauthorizationRequired where the answer asks for scope that the connection lacks (RFC 6750 section 3.1).
 
-    An answer that does not say which, or that names what was granted already, is left to the caller: to connect again
-    would not mend it.
+    An answer that does not say which, or that names what was granted already, or what was asked for within the last
+    hour and withheld, is left to the caller: to connect again would not mend it.
     """
     needed = needed_scope(response)
-    if not needed:
+    if not needed or (yield from _was_withheld(settings, registration, needed, resource_owner, account)):
         return
     found = yield from load_connection(settings, registration.name, resource_owner=resource_owner, account=account)
     if found is None or set(needed) <= set(found.scope):
@@ -96,6 +98,20 @@ def check_scope(
     union = (*found.scope, *needed)
     url = yield from ask_url(settings, registration, union, resource_owner=resource_owner, account=account)
     raise ReauthorizationRequired(registration.name, INSUFFICIENT, connect_url=url)
+
+
+def _was_withheld(
+    settings: Settings, registration: Registration, needed: tuple[str, ...], resource_owner: str, account: str
+) -> Op[bool]:
+    """Whether asking would only repeat what was asked a moment ago: nobody is sent to and fro for ever."""
+    record = yield from load_record(registration.name, resource_owner=resource_owner, account=account)
+    if record is None or (yield from Now()) > record.connection.authorized_at + AGAIN_SECONDS:
+        return False
+    try:
+        held = yield from open_record(settings, record)
+    except StoreError:
+        return False
+    return bool(held.withheld) and set(needed) <= {*held.scope, *held.withheld}
 
 
 def needed_scope(response: Response) -> tuple[str, ...]:
