@@ -156,7 +156,7 @@ def test_what_is_kept_is_read_as_it_was() -> None:
         name: url
         if name.endswith(("_endpoint", "_uri"))
         else ("a", "b")
-        if name.endswith("ed")
+        if name.endswith(("ed", "protected_resources"))
         else "https://as.example"
         for name in Metadata.__match_args__
     }

@@ -11,6 +11,7 @@ from tests.connections.steps import failure
 
 from valetkey.connections.authorize import begin_authorization, finish_authorization
 from valetkey.connections.call import call
+from valetkey.connections.doctor import diagnose
 from valetkey.connections.enrolled import enrolled_key, load_enrolled
 from valetkey.connections.manage import connection, connections, forget, revoke
 from valetkey.connections.mcp import begin_mcp_authorization
@@ -582,6 +583,32 @@ def test_a_code_is_not_taken_from_one_host_to_another_unless_it_says_whose_it_is
     assert "iss" in str(caught)
 
 
+@pytest.mark.parametrize(("listed", "refuses"), [(["https://other.example/mcp"], True), ([], True), ([URL], False)])
+def test_an_issuer_that_lists_its_resources_must_list_this_one(listed: list[str], refuses: bool) -> None:
+    world, _, server = there()
+    server.said["protected_resources"] = listed
+
+    if not refuses:
+        assert begun(world).location
+        return
+    caught = refused(world)
+    assert isinstance(caught, RequestRefused)
+    assert "none of them" in str(caught)
+    assert server.asked == []
+
+
+def test_at_most_four_issuers_of_a_resource_are_remembered() -> None:
+    world, internet, _ = there()
+    for number in range(6):
+        _ = internet.resource(URL, internet.server(f"https://as{number}.example"))
+        _ = begun(world)
+
+    row = world.run(load_enrolled(world.settings, enrolled_key(URL)))
+
+    assert row is not None
+    assert [client.issuer for client in row.clients] == [f"https://as{number}.example" for number in range(2, 6)]
+
+
 @pytest.mark.parametrize("iss", [(), (("iss", "https://as.honest.example"),), (("iss", f"{ISSUER}/"),)])
 def test_a_code_of_an_honest_server_never_reaches_the_token_endpoint_of_another(iss: tuple[Any, ...]) -> None:
     world, _, server = there()
@@ -881,3 +908,15 @@ def test_registrations_are_equal_whatever_they_have_fetched() -> None:
     assert isinstance(one.client, Client)
     assert one.kept_keys == KeptKeys()
     assert one.kept_metadata == KeptMetadata()
+
+
+def test_the_doctor_says_what_was_opened() -> None:
+    world, _, _ = there()
+    world.settings = replace(world.settings, mcp=McpSettings(page=True, accept_loopback=True))
+
+    found = {one.check: one.level for one in world.run(diagnose(world.settings)).findings if one.about == "mcp"}
+
+    assert found == {"page": "note", "accept_loopback": "warning"}
+    assert not [
+        one for one in world.run(diagnose(replace(world.settings, mcp=McpSettings()))).findings if one.about == "mcp"
+    ]

@@ -41,7 +41,7 @@ PROBE_OCTETS = 16
 class Finding:
     """One thing that was seen. level: `problem` stops somebody, `warning` will, `note` is to be known.
 
-    about: what it concerns: `base_url`, `cookies`, `keys`, `store`, or a registration's name.
+    about: what it concerns: `base_url`, `cookies`, `keys`, `store`, `mcp`, or a registration's name.
     """
 
     level: Level
@@ -77,6 +77,7 @@ def diagnose(
     found += yield from _base_url(settings, request)
     found += yield from _keys(settings)
     found += yield from _store(settings, store, local=local)
+    found += _servers(settings)
     asked: dict[str, tuple[Finding, ...]] = {}
     for name in sorted(settings.registrations):
         registration = settings.registrations[name]
@@ -136,6 +137,18 @@ def _seen(settings: Settings, request: Request) -> list[Finding]:
         what = f"this request's path does not begin with {settings.path}, which VALETKEY_BASE_URL ends with"
         advice = "a stage or mount path was removed or added on the way: mount the gateway under the base URL's path"
         found.append(Finding("problem", "base_url", "path", what, advice))
+    return found
+
+
+def _servers(settings: Settings) -> list[Finding]:
+    """What the operator opened to servers that others name by their URL."""
+    found = []
+    if settings.mcp.accept_loopback:
+        what = "mcp_accept_loopback lets people connect whatever listens on this machine, over plain http"
+        found.append(Finding("warning", "mcp", "accept_loopback", what, "set it for development only"))
+    if settings.mcp.page:
+        what = "mcp_page lets everybody who is signed in have any public https server asked and registered at"
+        found.append(Finding("note", "mcp", "page", what, "limit the rate of POST /mcp at the gateway"))
     return found
 
 

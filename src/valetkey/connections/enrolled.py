@@ -33,7 +33,7 @@ SCHEMA = 1
 REGISTRATION = "registration/"
 DIGITS = 24
 UNUSED_SECONDS = 86_400  # what nobody finished to connect leaves nothing behind
-MAX_CLIENTS = 6
+MAX_CLIENTS = 4  # each as long as a server may make it, they still fit into every store's row
 ROUNDS = 12
 EXPIRING_SECONDS = 60
 _HEX = frozenset("0123456789abcdef")
@@ -149,8 +149,10 @@ def find_enrolled(settings: Settings, name: str) -> Op[Registration | None]:
 
 def is_configured_for(registration: Registration, resource: str) -> bool:
     """Whether the operator registered this client for exactly that resource. resource: in canonical form."""
+    from valetkey.oauth2.protected_resource import is_same_resource
+
     resources = getattr(registration.provider.server, "resources", ())
-    return [each.rstrip("/") for each in resources] == [resource.rstrip("/")]
+    return len(resources) == 1 and is_same_resource(resources[0], resource, reach=CONFIGURED)
 
 
 def reach_of(settings: Settings, resource: str) -> Reach:

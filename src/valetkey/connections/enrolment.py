@@ -32,7 +32,7 @@ from valetkey.effects import Now, Random, Remaining, Sleep
 from valetkey.errors import ConfigurationError, RefreshInProgress, RequestRefused, StoreError, ValetkeyError
 from valetkey.http import is_loopback, read_url
 from valetkey.oauth2.kept import KeptMetadata
-from valetkey.oauth2.protected_resource import fetch_resource_metadata, read_resource
+from valetkey.oauth2.protected_resource import fetch_resource_metadata, is_same_resource, read_resource
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -113,6 +113,10 @@ def _offer(settings: Settings, resource: str, found: ResourceMetadata, issuer: s
     except (ValueError, ConfigurationError) as why:
         raise RequestRefused("resource_refused", f"its authorization server cannot be used: {why}") from None
     _refuse_mix_up(metadata)
+    listed = metadata.protected_resources
+    if listed is not None and not any(is_same_resource(each, resource, reach=reach) for each in listed):
+        message = "its authorization server names the resources that it issues tokens for, and this is none of them"
+        raise RequestRefused("resource_refused", message)  # 9728 s4: who trusts whom is said by both
     return Offer(resource, found, issuer, metadata, reach)
 
 

@@ -65,6 +65,7 @@ class Metadata:
     client_id_metadata_document_supported: bool = False
     tls_client_certificate_bound_access_tokens: bool = False
     mtls_endpoint_aliases: Pairs = ()
+    protected_resources: tuple[str, ...] | None = None
 
 
 def metadata_urls(issuer: str, *, reach: Reach = PUBLIC) -> tuple[str, ...]:
@@ -199,6 +200,7 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         client_id_metadata_document_supported=members.get("client_id_metadata_document_supported") is True,
         tls_client_certificate_bound_access_tokens=members.get("tls_client_certificate_bound_access_tokens") is True,
         mtls_endpoint_aliases=_aliases(members, reach),
+        protected_resources=_texts(members, "protected_resources"),  # 9728 s4
     )
 
 

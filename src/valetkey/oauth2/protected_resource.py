@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MAX_METADATA_OCTETS = 64 * 1024
 MAX_RESOURCE = 500
 MAX_SERVERS = 10
-MAX_SCOPES = 50
+MAX_SCOPES = 100
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 # JSON-RPC's smallest question. An open server answers it at once; a GET could be the beginning of an endless stream.
 PROBE = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -138,7 +138,7 @@ def read_resource_metadata(response: Response, *, resource: str, reach: Reach = 
 
 def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> ResourceMetadata:
     said = members.get("resource")
-    if not isinstance(said, str) or not _is_same(said, resource, reach):
+    if not isinstance(said, str) or not is_same_resource(said, resource, reach=reach):
         hint = (
             "" if not isinstance(said, str) or not _is_above(said, resource) else f": connect {said} if that is meant"
         )
@@ -159,8 +159,11 @@ def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> Resou
     return ResourceMetadata(said, issuers, scopes, members.get("dpop_bound_access_tokens_required") is True)
 
 
-def _is_same(said: str, resource: str, reach: Reach) -> bool:
-    """Whether both are one URL; of a URL without a path that is so with and without its slash (RFC 3986 s6.2.3)."""
+def is_same_resource(said: str, resource: str, *, reach: Reach) -> bool:
+    """Whether both are one URL, the second being in canonical form.
+
+    Of a URL without a path that is so with and without its slash (RFC 3986 section 6.2.3).
+    """
     try:
         return read_resource(said, reach=reach) == resource
     except ValueError:
