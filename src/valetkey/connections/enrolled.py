@@ -151,7 +151,7 @@ def is_configured_for(registration: Registration, resource: str) -> bool:
     """Whether the operator registered this client for exactly that resource. resource: in canonical form."""
     from valetkey.oauth2.protected_resource import is_same_resource
 
-    resources = getattr(registration.provider.server, "resources", ())
+    resources: tuple[str, ...] = getattr(registration.provider.server, "resources", ())
     return len(resources) == 1 and is_same_resource(resources[0], resource, reach=CONFIGURED)
 
 

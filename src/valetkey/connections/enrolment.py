@@ -22,7 +22,6 @@ from valetkey.connections.enrolled import (
     enrolled_key,
     enrolled_name,
     is_configured_for,
-    key_of,
     load_enrolled,
     reach_of,
     save_enrolled,
@@ -48,8 +47,6 @@ if TYPE_CHECKING:
 CLAIM_SECONDS = EXCHANGE_SECONDS + 5
 POLL_SECONDS = 0.25
 WAIT_ROUNDS = 120
-AGAIN_SECONDS = 600
-"""A client that is refused sooner after it was registered is not registered anew: the server would refuse the next."""
 OFFLINE = "offline_access"
 
 
@@ -299,36 +296,5 @@ def _release(settings: Settings, mine: Enrolled) -> Op[None]:
     """Give the claim back: no client came of it. A store that is down lets it lapse."""
     try:
         _ = yield from save_enrolled(settings, replace(mine, attempt="", claimed_until=0))
-    except StoreError:
-        return
-
-
-def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
-    """The registration as the store has it now, before its client is used: another process may have enrolled anew."""
-    row = yield from load_enrolled(settings, key_of(registration))
-    issuer = getattr(registration.provider.server, "issuer", "")
-    client = None if row is None else row.client_at(issuer)
-    if row is None or client is None:
-        return replace(registration, stale=True)
-    return as_registration(settings, row, client, now=(yield from Now()))
-
-
-def client_refused(settings: Settings, registration: Registration) -> Op[None]:
-    """The server answered `invalid_client` to a client that it had registered itself: the next one enrols anew.
-
-    Best effort, and not for a client that was registered a moment ago.
-    """
-    if registration.enrolment != "dynamic":
-        return
-    try:
-        row = yield from load_enrolled(settings, key_of(registration))
-        client = None if row is None else row.client_at(getattr(registration.provider.server, "issuer", ""))
-        if row is None or client is None or client.client_id != getattr(registration.client, "client_id", ""):
-            return
-        if (yield from Now()) < client.registered_at + AGAIN_SECONDS:
-            return
-        issuer = row.issuer
-        marked = replace(row.with_client(replace(client, refused=True)), issuer=issuer)
-        _ = yield from save_enrolled(settings, marked)
     except StoreError:
         return

@@ -83,7 +83,7 @@ def establish(
         if not isinstance(error, MalformedResponse) and error.status < 500:
             _ = yield from move_claim(claim, FAILED)
         if error.error == "invalid_client" and registration.enrolment == "dynamic":
-            from valetkey.connections.enrolment import client_refused
+            from valetkey.connections.present_client import client_refused
 
             yield from client_refused(settings, registration)
         raise

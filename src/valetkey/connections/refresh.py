@@ -211,7 +211,7 @@ def _claim_and_refresh(
 def _made_ready(settings: Settings, registration: Registration) -> Op[Registration]:
     """The registration with its endpoints and its present client, before the lease: an issuer may be out of reach."""
     if registration.enrolment != "configured":
-        from valetkey.connections.enrolment import renewed
+        from valetkey.connections.present_client import renewed
 
         registration = yield from renewed(settings, registration)
         if registration.stale:  # a refresh token is good with the client that it was given to (RFC 6749 section 6)

@@ -88,7 +88,7 @@ def refresh_under_lease(
             return (yield from _refused(settings, registration, claimed, credentials, not_after))
         released = yield from _postpone(registration, claimed, error)
         if registration.enrolment == "dynamic" and getattr(error, "error", "") == "invalid_client":
-            from valetkey.connections.enrolment import client_refused
+            from valetkey.connections.present_client import client_refused
 
             yield from client_refused(settings, registration)
         if usable:

@@ -1,0 +1,52 @@
+"""Whether the client of a registration that was made at run time is still the one that its server takes.
+
+The one rule: the client is read from the store before it is used, and is never replaced here: a new one is made when
+somebody connects (`enrolment`).
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.enrolled import as_registration, key_of, load_enrolled, save_enrolled
+from valetkey.effects import Now
+from valetkey.errors import StoreError
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.providers.registration import Registration
+
+AGAIN_SECONDS = 600
+"""A client that is refused sooner after it was registered is not registered anew: the server would refuse the next."""
+
+
+def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
+    """The registration as the store has it now, before its client is used: another process may have enrolled anew."""
+    row = yield from load_enrolled(settings, key_of(registration))
+    issuer = getattr(registration.provider.server, "issuer", "")
+    client = None if row is None else row.client_at(issuer)
+    if row is None or client is None:
+        return replace(registration, stale=True)
+    return as_registration(settings, row, client, now=(yield from Now()))
+
+
+def client_refused(settings: Settings, registration: Registration) -> Op[None]:
+    """The server answered `invalid_client` to a client that it had registered itself: the next one enrols anew.
+
+    Best effort, and not for a client that was registered a moment ago.
+    """
+    if registration.enrolment != "dynamic":
+        return
+    try:
+        row = yield from load_enrolled(settings, key_of(registration))
+        client = None if row is None else row.client_at(getattr(registration.provider.server, "issuer", ""))
+        if row is None or client is None or client.client_id != getattr(registration.client, "client_id", ""):
+            return
+        if (yield from Now()) < client.registered_at + AGAIN_SECONDS:
+            return
+        issuer = row.issuer
+        marked = replace(row.with_client(replace(client, refused=True)), issuer=issuer)
+        _ = yield from save_enrolled(settings, marked)
+    except StoreError:
+        return
