@@ -41,7 +41,7 @@ def _refuse_certificates(settings: Settings, transport: Transport | None, clock:
     from valetkey.providers.registration import ended_certificates
 
     problems = ended_certificates(certified, (clock or SystemClock()).now())
-    if not getattr(transport, "presents_certificates", True):
+    if transport is not None and not getattr(transport, "presents_certificates", False):
         from valetkey.drivers.transports.certificates import CANNOT_PRESENT
 
         problems.append(CANNOT_PRESENT)

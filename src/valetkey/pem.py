@@ -10,7 +10,6 @@ from valetkey.digest import sha256
 from valetkey.effects import ClientCertificate, PrivateKey
 from valetkey.errors import ConfigurationError
 from valetkey.http import base64url
-from valetkey.oauth1.dates import write_date
 from valetkey.secret import Secret
 
 TYPE_CHECKING = False
@@ -100,6 +99,8 @@ def read_certificate(given: ClientCertificate) -> ClientCertificate:
 
 def validity_problem(certificate: ClientCertificate, now: float) -> str:
     """Why no server should take the certificate at this time (Unix seconds); empty where it is valid."""
+    from valetkey.oauth1.dates import write_date
+
     if now < certificate.begins_at:
         begins = write_date(certificate.begins_at)
         return f"it is valid from {begins}: until then configure the one before it, or set this machine's clock"

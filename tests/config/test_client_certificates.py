@@ -212,3 +212,5 @@ def test_no_vault_starts_with_a_certificate_that_is_over_or_that_nobody_presents
         assert caught.value.problems[0].startswith("google: `client_certificate`: it ended at")
         assert "cannot present a client certificate" in caught.value.problems[1]
         assert Vault(world.settings, store=world.store, keys=world.keys, transport=transport)
+    with pytest.raises(ConfigurationError, match="cannot present a client certificate"):
+        Vault(settings, store=world.store, keys=world.keys, transport=world.network)  # it never said that it can

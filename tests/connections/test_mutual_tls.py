@@ -50,6 +50,7 @@ class Terminator:
     """What ends TLS before the world's provider: it takes note of certificates, and may refuse them."""
 
     blocking = False
+    presents_certificates = True
 
     def __init__(self, world: World, behind: Any = None) -> None:
         self._behind = behind or world.network
@@ -193,13 +194,14 @@ def test_a_bound_token_is_not_handed_out(verb: str) -> None:
 
 
 def test_other_http_clients_are_told_what_to_use() -> None:
-    world, _ = bound_world()
+    world, terminator = bound_world()
+    vault = Vault(world.settings, store=world.store, keys=world.keys, transport=terminator, clock=world.clock)
 
     def answer(_: httpx.Request) -> httpx.Response:
         raise AssertionError
 
     with (
-        httpx.Client(transport=httpx.MockTransport(answer), auth=VaultAuth(world.vault(), "two", "alice")) as client,
+        httpx.Client(transport=httpx.MockTransport(answer), auth=VaultAuth(vault, "two", "alice")) as client,
         pytest.raises(ConfigurationError, match="other HTTP clients are given none"),
     ):
         client.get(ME)

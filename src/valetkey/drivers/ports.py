@@ -38,7 +38,7 @@ if TYPE_CHECKING:
             ...
 
     class Transport(Protocol):
-        """Sends requests."""
+        """Sends requests. One that presents the certificates of effects says so: `presents_certificates` is True."""
 
         def send(self, effect: Send) -> Response | Awaitable[Response]:
             """One exchange, within the effect's reach and deadline. Raises TransportError."""

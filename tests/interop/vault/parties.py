@@ -62,7 +62,7 @@ class AwaitingClock(AsyncClock):
 class Watched:
     """The standard library's transport, and what went through it."""
 
-    blocking = True
+    blocking = presents_certificates = True
 
     def __init__(self) -> None:
         self._transport = StdlibTransport(tls=trusting)
