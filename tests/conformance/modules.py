@@ -215,7 +215,10 @@ OPENID_ANSWERS: dict[str, Answer] = {
     "distributed-claims": NotApplicable(
         "No URL that an answer names is fetched, by decision: userinfo is handed over as it came."
     ),
-    "dynamic-registration": NotApplicable("Not yet played here."),
+    "dynamic-registration": Case(
+        "a client that nobody registered registers itself, when a resource is connected by its URL",
+        play="registered on the way",
+    ),
     "form-post-error": Case(
         "an error that is posted back is read and shown", play="an error by form_post", response_mode="form_post"
     ),

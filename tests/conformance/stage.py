@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from tests.conformance.bank import public_pem
 from tests.oauth2.tokens import rsa_key
 
+from valetkey.connections.settings import McpSettings
 from valetkey.effects import PrivateKey
 from valetkey.errors import ProviderError, ReauthorizationRequired, RequestRefused, ValetkeyError
 from valetkey.providers.discovered import discovered_provider
@@ -43,7 +44,11 @@ class Stage:
         self.world = World(client=_client(case))
         self.sandbox = self.world.sandbox
         self.sandbox.dpop_nonces = case.profile != "openid"
-        self.world.settings = replace(self.world.settings, registrations={"op": _registration(case)})
+        self.world.settings = replace(
+            self.world.settings,
+            registrations={"op": _registration(case)},
+            mcp=McpSettings(accept_loopback=True, client_documents=False),
+        )
         self.vault = colour(
             self.world.settings,
             store=self.world.store,
@@ -86,11 +91,11 @@ class Stage:
     def userinfo(self) -> Any:
         return self.did(self.vault.userinfo("op", "alice"))
 
-    def resource(self) -> Any:
+    def resource(self, registration: str = "op") -> Any:
         """What the API says of whose account it is."""
         if isinstance(self.vault, Vault):
-            return self.vault.session("op", "alice").get(f"{PROVIDER_URL}/oauth2/me").json()
-        session = self.vault.session("op", "alice")
+            return self.vault.session(registration, "alice").get(f"{PROVIDER_URL}/oauth2/me").json()
+        session = self.vault.session(registration, "alice")
 
         async def get() -> Any:
             return (await session.get(f"{PROVIDER_URL}/oauth2/me")).json()

@@ -168,6 +168,16 @@ def refused_at_the_api(stage: Stage) -> None:
     assert [connection.generation for connection in stage.connections()] == [3]
 
 
+def registered_on_the_way(stage: Stage) -> None:
+    """The vault knows a URL, and nothing of the provider."""
+    url = f"{PROVIDER_URL}/oauth2/me"
+
+    stage.finish(stage.coming_back(stage.did(stage.vault.begin_mcp_authorization(url, "alice"))))
+
+    assert stage.resource(url)["account"] == "alice"
+    assert stage.asked("register", outcome="ok") == 1
+
+
 def claims_by_scope(stage: Stage) -> None:
     wanted = ("openid", "profile", "email", "phone", "address")
     stage.finish(stage.coming_back(stage.begin(scope=wanted)))
@@ -212,6 +222,7 @@ PLAYS: dict[str, Callable[[Stage], None]] = {
     "a nonce is sent": a_nonce_is_sent,
     "refreshed": refreshed,
     "refused at the API": refused_at_the_api,
+    "registered on the way": registered_on_the_way,
     "claims by scope": claims_by_scope,
     "keys rotated between flows": keys_rotated_between_flows,
     "userinfo by header": userinfo_by_header,

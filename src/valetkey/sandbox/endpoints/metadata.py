@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from valetkey.http import Response
     from valetkey.sandbox.exchange import Exchange
 
+RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
 SECRET_METHODS = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
 
 
@@ -33,6 +34,7 @@ def metadata(exchange: Exchange) -> Response:
         "require_pushed_authorization_requests": all(
             client.require_pushed_authorization_requests for client in clients if client.redirect_uris
         ),
+        "registration_endpoint": f"{base_url}/oauth2/register",
         "jwks_uri": f"{base_url}/oauth2/jwks",
         "userinfo_endpoint": f"{base_url}/oauth2/userinfo",
         "subject_types_supported": ["public"],
@@ -55,3 +57,15 @@ def metadata(exchange: Exchange) -> Response:
         "authorization_response_iss_parameter_supported": exchange.sandbox.iss_in_responses,
     }
     return json_answer(spoil(members, exchange.fault, now=exchange.now))
+
+
+def of_resource(exchange: Exchange) -> Response:
+    """Which server a protected resource trusts (RFC 9728 section 2): the one whose path follows the well-known part."""
+    sandbox = exchange.sandbox
+    members: dict[str, object] = {
+        "resource": sandbox.base_url + exchange.path.removeprefix(RESOURCE_METADATA),
+        "authorization_servers": [sandbox.issuer],
+        "scopes_supported": ["read"],
+        "bearer_methods_supported": ["header"],
+    }
+    return json_answer(members)
