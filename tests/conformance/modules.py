@@ -31,6 +31,7 @@ class Case:
     profile: `openid` (client_secret_basic), `fapi2` (pushed requests, private_key_jwt, DPoP with nonces), `signed` (the
     same with signed requests and signed answers). play: a way of its own through the flow (`test_client_modules`).
     algorithm: how id_tokens are signed. response_mode: how the answer comes back.
+    certificate: the client has one that its tokens are bound to (RFC 8705).
     """
 
     asks: str
@@ -40,6 +41,7 @@ class Case:
     play: str = ""
     algorithm: str = ""
     response_mode: str = ""
+    certificate: bool = False
 
 
 @dataclass(frozen=True)
@@ -251,7 +253,9 @@ OPENID_ANSWERS: dict[str, Answer] = {
     "missing-chash": NotApplicable(f"{HYBRID}no c_hash to miss."),
     "missing-iat": refused("an id_token without iat is refused", "iat_missing", "id_token_times"),
     "missing-sub": refused("an id_token without sub is refused", "sub_missing", "id_token_subject"),
-    "mtls-endpoint-aliases": NotApplicable("Not yet played here."),
+    "mtls-endpoint-aliases": Case(
+        "with a client certificate, the endpoints are asked at their aliases", play="aliases", certificate=True
+    ),
     "nonce-invalid": ID_TOKEN["invalid-nonce"],
     "nonce-unless-code-flow": Case("a nonce is sent, in the code flow too", play="a nonce is sent"),
     "refresh-token": Case("tokens are refreshed and the new ones used", play="refreshed"),
@@ -304,7 +308,7 @@ OPENID_ANSWERS: dict[str, Answer] = {
     "userinfo-invalid-sub": Case(
         "what userinfo says of another account is refused", (("userinfo", "sub_wrong"),), (USERINFO, "subject_mismatch")
     ),
-    "userinfo-signed": NotApplicable("Not yet played here."),
+    "userinfo-signed": Case("a signed answer of userinfo is verified and read", play="userinfo is signed"),
 }
 
 

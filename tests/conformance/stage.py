@@ -8,12 +8,14 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from tests.certificates import issued
 from tests.conformance.bank import public_pem
 from tests.oauth2.tokens import rsa_key
 
 from valetkey.connections.settings import McpSettings
 from valetkey.effects import PrivateKey
 from valetkey.errors import ProviderError, ReauthorizationRequired, RequestRefused, ValetkeyError
+from valetkey.pem import read_certificate
 from valetkey.providers.discovered import discovered_provider
 from valetkey.providers.registration import register
 from valetkey.sandbox import SandboxClient, approve, approve_posting
@@ -29,12 +31,33 @@ if TYPE_CHECKING:
 
     from valetkey.async_vault import AsyncVault
     from valetkey.connections.authorize import Redirect
+    from valetkey.effects import ClientCertificate, Send
     from valetkey.http import Request
 
 SCOPES = ("openid", "profile", "email", "phone", "address", "read")
 REDIRECT_URI = f"{BASE_URL}/callback/op"
 SECRET = Secret("secret-of-the-client")
+MTLS_URL = "https://mtls.sandbox.example"
 ENDPOINTS = {"refresh": ("token", {"grant_type": "refresh_token"})}
+
+
+class Terminator:
+    """What ends TLS before the provider: one name of it is for clients with a certificate alone."""
+
+    blocking = False
+
+    def __init__(self, behind: Any) -> None:
+        self._behind = behind
+        self.certified: list[str] = []
+
+    def send(self, effect: Send) -> Any:
+        url = effect.request.url
+        if url.startswith(MTLS_URL):
+            assert effect.certificate == certificate()
+            self.certified.append(url.removeprefix(MTLS_URL))
+            inside = replace(effect.request, url=PROVIDER_URL + url.removeprefix(MTLS_URL))
+            effect = replace(effect, request=inside)
+        return self._behind.send(effect)
 
 
 class Stage:
@@ -49,11 +72,13 @@ class Stage:
             registrations={"op": _registration(case)},
             mcp=McpSettings(accept_loopback=True, client_documents=False),
         )
+        self.sandbox.mtls_base_url = MTLS_URL if case.certificate else ""
+        self.terminator = Terminator(self.world.network)
         self.vault = colour(
             self.world.settings,
             store=self.world.store,
             keys=self.world.keys,
-            transport=self.world.network,
+            transport=self.terminator,
             clock=self.world.clock,
             events=self.world.events,
         )
@@ -157,8 +182,15 @@ def _registration(case: Case) -> Any:
         signature_method="PS256" if strict else "",
         token_endpoint_auth_method="private_key_jwt" if strict else "",
         dpop_bound_access_tokens=strict,
+        client_certificate=certificate() if case.certificate else None,
+        tls_client_certificate_bound_access_tokens=case.certificate,
         response_mode=case.response_mode or ("jwt" if case.profile == "signed" else ""),
     )
+
+
+@cache
+def certificate() -> ClientCertificate:
+    return read_certificate(issued())
 
 
 @cache

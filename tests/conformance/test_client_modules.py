@@ -122,6 +122,10 @@ def a_new_nonce_at_the_api(stage: Stage) -> None:
 
     assert stage.resource()["account"] == "alice"
     assert [entry.outcome for entry in stage.sandbox.seen.entries("me")] == ["use_dpop_nonce", "ok"]
+    stage.world.clock.time += 301
+    assert stage.userinfo().subject == "alice"
+    assert [entry.outcome for entry in stage.sandbox.seen.entries("userinfo")] == ["use_dpop_nonce", "ok"]
+    assert stage.asked("token", grant_type="refresh_token") == 0  # no token was refused
 
 
 def client_secret_basic(stage: Stage) -> None:
@@ -178,6 +182,25 @@ def registered_on_the_way(stage: Stage) -> None:
     assert stage.asked("register", outcome="ok") == 1
 
 
+def aliases(stage: Stage) -> None:
+    """A name that is for clients with a certificate alone; the browser goes to the usual one."""
+    stage.connect()
+
+    assert stage.userinfo().subject == "alice"
+    assert stage.terminator.certified == ["/oauth2/token", "/oauth2/userinfo"]
+
+
+def userinfo_is_signed(stage: Stage) -> None:
+    """And one that is spoilt is not read."""
+    stage.sandbox.register(replace(stage.world.client, userinfo_signed_response_alg="RS256"))
+    stage.connect()
+
+    assert (stage.userinfo().subject, stage.userinfo().claims["name"]) == ("alice", "Alice Liddell")
+    for fault in ("signature_wrong", "alg_none", "alg_symmetric", "kid_wrong", "iss_wrong", "aud_wrong", "encrypted"):
+        stage.sandbox.faults.add(endpoint="userinfo", fault=fault)
+        stopped(stage.userinfo, "malformed_response")
+
+
 def claims_by_scope(stage: Stage) -> None:
     wanted = ("openid", "profile", "email", "phone", "address")
     stage.finish(stage.coming_back(stage.begin(scope=wanted)))
@@ -223,6 +246,8 @@ PLAYS: dict[str, Callable[[Stage], None]] = {
     "refreshed": refreshed,
     "refused at the API": refused_at_the_api,
     "registered on the way": registered_on_the_way,
+    "aliases": aliases,
+    "userinfo is signed": userinfo_is_signed,
     "claims by scope": claims_by_scope,
     "keys rotated between flows": keys_rotated_between_flows,
     "userinfo by header": userinfo_by_header,

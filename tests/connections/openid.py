@@ -36,6 +36,7 @@ class OpenidNetwork:
         self.without = self.jwks_down = self.metadata_down = False
         self.userinfo: bytes = b'{"sub":"alice","name":"Alice"}'
         self.userinfo_statuses = [200]
+        self.userinfo_type = "application/json"
         self.metadata: dict[str, Any] = {}
         self.sent: list[str] = []
         self.nonce = ""
@@ -50,7 +51,7 @@ class OpenidNetwork:
             return answer({"keys": self.keys})
         if url == USERINFO:
             status = self.userinfo_statuses.pop(0) if len(self.userinfo_statuses) > 1 else self.userinfo_statuses[0]
-            return Response(status, Headers(), self.userinfo)
+            return Response(status, Headers((("Content-Type", self.userinfo_type),)), self.userinfo)
         if "/.well-known/" in url:
             return self._describe(url)
         response = self.behind.send(effect)

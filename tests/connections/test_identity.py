@@ -22,7 +22,7 @@ from valetkey.errors import (
 )
 from valetkey.http import read_form
 from valetkey.sandbox import approve
-from valetkey.testing.world import callback_request
+from valetkey.testing.world import PROVIDER_URL, callback_request
 from valetkey.value import replace
 
 
@@ -253,6 +253,51 @@ def test_userinfo_that_cannot_be_read_is_refused(body: bytes) -> None:
     network.userinfo = body
 
     assert isinstance(failure(world, userinfo(world.settings, "two", resource_owner="alice")), MalformedResponse)
+
+
+@pytest.mark.parametrize(
+    ("claims", "header", "expected"),
+    [
+        ({}, {}, "alice"),
+        ({"aud": ["another", "client-two"], "iss": PROVIDER_URL}, {}, "alice"),
+        ({}, {"alg": "PS256"}, "alice"),
+        ({"aud": "another"}, {}, "malformed_response"),
+        ({"aud": 5}, {}, "malformed_response"),
+        ({"aud": []}, {}, "malformed_response"),
+        ({"iss": "https://evil.example"}, {}, "malformed_response"),
+        ({"iss": None}, {}, "malformed_response"),
+        ({"sub": "bob"}, {}, "subject_mismatch"),
+        ({}, {"alg": "none"}, "malformed_response"),
+        ({}, {"typ": "at+jwt"}, "malformed_response"),
+        ({}, {"kid": "b"}, "malformed_response"),
+        ({}, {"key": rsa_key(2048, 9)}, "malformed_response"),
+    ],
+)
+def test_signed_userinfo_is_verified(claims: dict[str, Any], header: dict[str, Any], expected: str) -> None:
+    world, network = openid_world()
+    connect(world, network)
+    network.userinfo = signed({"sub": "alice", **claims}, **{"kid": "a", **header}).encode()
+    network.userinfo_type = "Application/JWT; charset=utf-8"
+
+    try:
+        found = world.run(userinfo(world.settings, "two", resource_owner="alice")).subject
+    except ProviderError as error:
+        found = error.error
+
+    assert found == expected
+
+
+def test_signed_userinfo_of_a_server_without_keys_is_refused() -> None:
+    world, network = openid_world()
+    connect(world, network)
+    plain, _ = openid_world(jwks_uri=None)
+    world.settings = plain.settings
+    network.userinfo, network.userinfo_type = signed({"sub": "alice"}, kid="a").encode(), "application/jwt"
+
+    caught = failure(world, userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert isinstance(caught, MalformedResponse)
+    assert "jwks_uri" in str(caught)
 
 
 def test_userinfo_needs_an_endpoint() -> None:

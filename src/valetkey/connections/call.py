@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.connection import Tokens
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Op, Reach
     from valetkey.http import Request, Response
     from valetkey.providers.registration import Registration
 
@@ -55,6 +55,14 @@ def _call(settings: Settings, at: Registration, request: Request, resource_owner
 
 
 def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
+    """The answer to the request with these tokens, on a connection that is kept for the next."""
+    not_after = yield from _deadline()
+    return (yield from send_with(at, request, tokens, reach=at.provider.api_reach, not_after=not_after, kept=True))
+
+
+def send_with(
+    at: Registration, request: Request, tokens: Tokens, *, reach: Reach, not_after: float, kept: bool = False
+) -> Op[Response]:
     """The answer to the request with these tokens; with bound ones, after at most one more try with the nonce."""
     certificate = None
     if at.provider.protocol == "oauth2":
@@ -62,9 +70,7 @@ def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
 
         certificate = bound_certificate(at)
     signed = yield from speaker(at).authorize(at, request, tokens)
-    response = yield from Send(
-        signed, at.provider.api_reach, (yield from _deadline()), kept=True, certificate=certificate
-    )
+    response = yield from Send(signed, reach, not_after, kept=kept, certificate=certificate)
     if tokens.proof_key is None:
         return response
     from valetkey.connections.by_oauth2 import must_prove_again
@@ -72,7 +78,7 @@ def _send(at: Registration, request: Request, tokens: Tokens) -> Op[Response]:
     if not must_prove_again(at, request, response):
         return response
     proved = yield from speaker(at).authorize(at, request, tokens)
-    again = yield from Send(proved, at.provider.api_reach, (yield from _deadline()), kept=True, certificate=certificate)
+    again = yield from Send(proved, reach, not_after, kept=kept, certificate=certificate)
     _ = must_prove_again(at, request, again)  # it may have given out the next one
     return again
 

@@ -6,11 +6,13 @@ The one rule: the keys are at hand before the code is sent, and tokens whose id_
 from __future__ import annotations
 
 from valetkey.connections.issuer_keys import signature_problem
-from valetkey.effects import Now, Send
+from valetkey.effects import Now
 from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TransportError
 from valetkey.http import Headers, Request
 from valetkey.oauth2.id_token import Identity, check_bindings, check_header, check_identity, check_moment, refuse
-from valetkey.oauth2.jws import read_jws
+from valetkey.oauth2.jwks import key_set
+from valetkey.oauth2.jws import header_problem, read_jws
+from valetkey.oauth2.kept import KeptKeys
 from valetkey.oauth2.server import AuthorizationServer
 from valetkey.value import value
 
@@ -21,10 +23,11 @@ if TYPE_CHECKING:
 
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op, WireOp
+    from valetkey.http import Response
     from valetkey.oauth2.client import Client
     from valetkey.oauth2.jws import Jws
-    from valetkey.oauth2.kept import KeptKeys
     from valetkey.oauth2.token_response import TokenResponse
+    from valetkey.providers.registration import Registration
 
 OPENID = "openid"
 MAX_USERINFO_OCTETS = 64 * 1024
@@ -100,8 +103,9 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     `access_token` of a vault raises.
     """
     from valetkey.connections.by_oauth2 import bound_certificate
+    from valetkey.connections.call import send_with
     from valetkey.connections.discovery import described
-    from valetkey.connections.grant import exchange_deadline, speaker
+    from valetkey.connections.grant import exchange_deadline
     from valetkey.connections.manage import connection
     from valetkey.connections.refresh import current_tokens
     from valetkey.connections.registrations import registered
@@ -111,26 +115,29 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
         message = f"{registration} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
         raise ConfigurationError(message)
-    certificate, endpoint = bound_certificate(at), server.userinfo_endpoint
-    if certificate is not None:
+    endpoint = server.userinfo_endpoint
+    if bound_certificate(at) is not None:
         from valetkey.oauth2.mutual_tls import alias_of
 
         endpoint = alias_of(server, endpoint)
-    asked = Request("GET", endpoint, Headers((("Accept", "application/json"),)))
+    asked = Request("GET", endpoint, Headers((("Accept", "application/json, application/jwt"),)))
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
-    request = yield from speaker(at).authorize(at, asked, tokens)
-    response = yield from Send(request, server.reach, (yield from exchange_deadline()), certificate=certificate)
+    not_after = yield from exchange_deadline()
+    response = yield from send_with(at, asked, tokens, reach=server.reach, not_after=not_after)
     if response.status == 401:  # a token that is refused is refreshed once
         refused = tokens.access_token
         tokens = yield from current_tokens(
             settings, at, resource_owner=resource_owner, account=account, rejected=refused
         )
-        request = yield from speaker(at).authorize(at, asked, tokens)
-        response = yield from Send(request, server.reach, (yield from exchange_deadline()), certificate=certificate)
+        not_after = yield from exchange_deadline()
+        response = yield from send_with(at, asked, tokens, reach=server.reach, not_after=not_after)
     if response.status != 200:
         message = f"the userinfo endpoint answered {response.status}: look at the connection's scope"
         raise ProviderError(message, error="userinfo_refused", status=response.status)
-    claims = _read_claims(response.body)
+    if _media_type(response) == "application/jwt":
+        claims = yield from _read_signed_claims(at, response.body, not_after=not_after)
+    else:
+        claims = _read_claims(response.body)
     known = yield from connection(settings, registration, resource_owner=resource_owner, account=account)
     # s5.3.2: the claims are those of the id_token's subject, or they must not be used.
     if known is None or not known.subject or claims.get("sub") != known.subject:
@@ -145,5 +152,42 @@ def _read_claims(body: bytes) -> dict[str, Any]:
     try:
         return read_json_object(body, limit=MAX_USERINFO_OCTETS)
     except ValueError as why:
-        message = f"the userinfo endpoint's answer cannot be read: {why} (signed answers are not taken)"
-        raise MalformedResponse(message, status=200) from None
+        raise _unreadable(str(why)) from None
+
+
+def _read_signed_claims(at: Registration, body: bytes, *, not_after: float) -> WireOp[dict[str, Any]]:
+    """The claims of a signed answer, for this client and by the issuer's key (section 5.3.2).
+
+    Raises MalformedResponse; ProviderError and TransportError where the issuer's keys cannot be had.
+    """
+    from valetkey.connections.by_oauth2 import parts
+
+    server, client = parts(at)
+    try:
+        jws = read_jws(body.decode("ascii", "replace").strip())
+    except ValueError as why:
+        raise _unreadable(str(why)) from None
+    problem: str = header_problem(jws, algorithms=server.id_token_algorithms)
+    if not (server.jwks_uri and server.issuer):
+        problem = "the server's issuer and jwks_uri are not configured"
+    # Both may be left out; where they stand, they are the issuer and this client.
+    audience = jws.claims.get("aud", client.client_id)
+    if jws.claims.get("iss", server.issuer) != server.issuer:
+        problem = problem or "issuer"
+    if client.client_id not in (audience if isinstance(audience, list) else [audience]):
+        problem = problem or "audience"
+    if not problem:
+        kept = at.kept_keys or KeptKeys()
+        _ = yield from key_set(kept, server.jwks_uri or "", reach=server.reach, not_after=not_after)
+        problem = yield from signature_problem(server, jws, kept, not_after=not_after)
+    if problem:
+        raise _unreadable(f"it is signed, and refused ({problem})")
+    return jws.claims
+
+
+def _media_type(response: Response) -> str:
+    return (response.headers.get("Content-Type") or "").partition(";")[0].strip().lower()
+
+
+def _unreadable(why: str) -> MalformedResponse:
+    return MalformedResponse(f"the userinfo endpoint's answer cannot be read: {why}", status=200)

@@ -70,6 +70,7 @@ class SandboxClient:
     (9126, 9101, 9449) let a client be registered for; each may be done without being required.
     assertion_public_key: PEM of the RSA key whose JWTs (RS256) vouch for accounts, for the grant of RFC 7523.
     grant_types: what it may ask the token endpoint for; `password` must be named, for nobody has it by default.
+    userinfo_signed_response_alg: how userinfo is signed; empty: it is plain JSON.
     id_token_signed_response_alg, authorization_signed_response_alg: how its id_tokens, and its authorization responses
       where it wants them signed (JARM section 3), are signed.
     xauth: whether /oauth1/token takes a user name and a password.
@@ -104,6 +105,7 @@ class SandboxClient:
     dpop_bound_access_tokens: bool = False
     id_token_signed_response_alg: Algorithm = "RS256"  # noqa: S105 - an algorithm, not a secret
     authorization_signed_response_alg: Algorithm = "RS256"
+    userinfo_signed_response_alg: Algorithm | Literal[""] = ""
 
     def __post_init__(self) -> None:
         problems = []

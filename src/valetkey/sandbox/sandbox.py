@@ -39,6 +39,7 @@ class Sandbox:
     base_url: its origin, such as `http://127.0.0.1:8400`; empty until `serve` knows the port.
     sleep: what the fault `delay` calls; without it the delay takes no time, except where `serve` sets the real one.
     dpop_nonces: whether proofs of possession must hold a nonce of the sandbox (RFC 9449 section 8).
+    mtls_base_url: where a proxy of yours that asks for client certificates stands before it (RFC 8705 section 5).
     control: whether `/sandbox/seen` and `/sandbox/faults` are there, for demonstrations and tests.
     plaintext_allowed: None allows PLAINTEXT signatures where nobody listens: over https and on loopback.
     """
@@ -55,6 +56,7 @@ class Sandbox:
         control: bool = False,
         iss_in_responses: bool = True,
         dpop_nonces: bool = False,
+        mtls_base_url: str = "",
         plaintext_allowed: bool | None = None,
         timestamp_window: int = TIMESTAMP_WINDOW,
         nonces: Nonces | None = None,
@@ -65,6 +67,7 @@ class Sandbox:
         self.control = control
         self.iss_in_responses = iss_in_responses
         self.dpop_nonces = dpop_nonces
+        self.mtls_base_url = mtls_base_url.rstrip("/")
         self.plaintext_allowed = plaintext_allowed
         self.timestamp_window = timestamp_window
         self.nonces: Nonces = nonces if nonces is not None else MemoryNonces()

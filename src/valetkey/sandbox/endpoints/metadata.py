@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from valetkey.oauth2.server import ALIASED
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.clients import GRANT_TYPES
 from valetkey.sandbox.responses import RESPONSE_MODES
@@ -56,6 +57,9 @@ def metadata(exchange: Exchange) -> Response:
         "code_challenge_methods_supported": ["S256"],
         "authorization_response_iss_parameter_supported": exchange.sandbox.iss_in_responses,
     }
+    if base := exchange.sandbox.mtls_base_url:
+        names = [name for name, url in members.items() if name in ALIASED and isinstance(url, str)]
+        members["mtls_endpoint_aliases"] = {name: base + str(members[name]).removeprefix(base_url) for name in names}
     return json_answer(spoil(members, exchange.fault, now=exchange.now))
 
 
