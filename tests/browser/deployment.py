@@ -24,7 +24,9 @@ from valetkey.gateways.wsgi import wsgi_app
 from valetkey.http import read_form
 from valetkey.keys.local import generate_key
 from valetkey.sandbox import Sandbox, demo_clients, serve
+from valetkey.sandbox.clients import IMPLICIT
 from valetkey.testing.front import Front
+from valetkey.value import replace
 from valetkey.vault import Vault
 
 if TYPE_CHECKING:
@@ -48,10 +50,13 @@ def signed_in(request: Request) -> str | None:
 
 
 class Deployment:
-    """Started by `with`; the SQLite file stays in the directory."""
+    """Started by `with`; the SQLite file stays in the directory.
 
-    def __init__(self, directory: Path, *, gateway: str = "lambda", **settings: str) -> None:
-        self.database, self._settings = directory / "connections.db", settings
+    implicit: the response type of the OAuth 2.0 registration where it is not `code`.
+    """
+
+    def __init__(self, directory: Path, *, gateway: str = "lambda", implicit: str = "", **settings: str) -> None:
+        self.database, self.implicit, self._settings = directory / "connections.db", implicit, settings
         self._opened = ExitStack()
         try:
             self._start(gateway)
@@ -66,6 +71,8 @@ class Deployment:
         clients = demo_clients(
             redirect_uris=(f"{self.base_url}/callback/{OAUTH2}",), callbacks=(f"{self.base_url}/callback/{OAUTH1}",)
         )
+        if self.implicit:
+            clients = tuple(replace(one, grant_types=(*one.grant_types, IMPLICIT)) for one in clients)
         self.sandbox = Sandbox(now=time.time, random=os.urandom, clients=clients)
         self.provider_url = self._opened.enter_context(serve(self.sandbox)).base_url
         environ = {
@@ -81,6 +88,10 @@ class Deployment:
             assert client.secret is not None
             prefix = f"VALETKEY_{name.upper().replace('-', '_')}"
             environ |= {f"{prefix}_CLIENT_ID": client.client_id, f"{prefix}_CLIENT_SECRET": client.secret.reveal()}
+        if self.implicit:
+            prefix = f"VALETKEY_{OAUTH2.upper().replace('-', '_')}"
+            environ |= {f"{prefix}_ACCEPT_IMPLICIT_GRANT": "true", f"{prefix}_RESPONSE_TYPE": self.implicit}
+            environ |= {f"{prefix}_SCOPE": "openid read" if "id_token" in self.implicit else "read"}
         self.vault = Vault.from_env(environ)
         self._opened.callback(self.vault.close)
         mount(self.vault)

@@ -467,6 +467,24 @@ def test_the_password_grant_is_accepted_by_a_word_of_its_own() -> None:
     assert "true or false" in problems_of({**SOUND, "VALETKEY_GITHUB_ACCEPT_PASSWORD_GRANT": "yes"})[0]
 
 
+IMPLICIT = {
+    "VALETKEY_LOGIN_CLIENT_ID": "me",
+    "VALETKEY_LOGIN_CLIENT_SECRET": "canary-client-secret",
+    "VALETKEY_LOGIN_ISSUER": "https://as.example",
+    "VALETKEY_LOGIN_RESPONSE_TYPE": "id_token token",
+}
+
+
+def test_tokens_in_addresses_are_accepted_by_a_word_of_their_own() -> None:
+    (problem,) = problems_of({**SOUND, **IMPLICIT})
+    assert "9700 section 2.1.2" in problem
+    assert "VALETKEY_LOGIN_ACCEPT_IMPLICIT_GRANT" in problem
+
+    found = read_configuration({**SOUND, **IMPLICIT, "VALETKEY_LOGIN_ACCEPT_IMPLICIT_GRANT": "true"})
+
+    assert found.registrations["login"].takes_fragments
+
+
 ISSUER = {"VALETKEY_LOGIN_CLIENT_ID": "me", "VALETKEY_LOGIN_CLIENT_SECRET": "canary-client-secret"}
 
 

@@ -85,11 +85,12 @@ class Browser:
         self.cookies: dict[str, str] = {}
 
     def visit(self, url: str) -> Pairs:
-        """The parameters with which the provider sends the browser back."""
+        """The parameters with which the provider sends the browser back, in the query or in the fragment."""
         origin = read_url(url).origin
         for _ in range(MAX_REDIRECTS):
-            if read_url(url).origin != origin:
-                return read_form(read_url(url).query)
+            address, _, fragment = url.partition("#")
+            if read_url(address).origin != origin:
+                return read_form(fragment or read_url(address).query)
             location, body = self._get(url)
             assert location is not None, body[:500]
             url = urljoin(url, location)

@@ -34,6 +34,9 @@
     ACCEPT_MISSING_VERIFIER            true: see `providers.registration`
     ACCEPT_XAUTH                       true: connecting takes the resource owner's password, see `connections.xauth`
     ACCEPT_PASSWORD_GRANT              true: the same by OAuth 2.0, which RFC 9700 forbids, see `connections.password`
+    ACCEPT_IMPLICIT_GRANT              true: tokens may come in the address (RFC 6749 section 4.2), see
+                                       `connections.by_implicit` for why they should not
+    RESPONSE_TYPE                      `token` or `id_token token`, where it is not as the provider's entry says
     PUBLIC_CLIENT                      true: there is no secret
 
 `<NAME>` is the registration's name in upper case with `_` for `-`.
@@ -110,6 +113,7 @@ def _read(sources: Sources, name: str) -> Registration | None:
             accept_missing_verifier=sources.flag("accept_missing_verifier", name),
             accept_xauth=sources.flag("accept_xauth", name),
             accept_password_grant=sources.flag("accept_password_grant", name),
+            accept_implicit_grant=sources.flag("accept_implicit_grant", name),
             public_client=sources.flag("public_client", name),
             client_secret_expires=sources.text("client_secret_expires", name),
             token_endpoint_auth_method=sources.text("token_endpoint_auth_method", name),
@@ -117,6 +121,7 @@ def _read(sources: Sources, name: str) -> Registration | None:
             authorization_details=sources.text("authorization_details", name),
             dpop_bound_access_tokens=sources.flag("dpop_bound_access_tokens", name),
             response_mode=sources.text("response_mode", name),
+            response_type=sources.text("response_type", name),
             authorization_signed_response_alg=sources.text("authorization_signed_response_alg", name),
             client_certificate=certificate,
             tls_client_certificate_bound_access_tokens=sources.flag("tls_client_certificate_bound_access_tokens", name),

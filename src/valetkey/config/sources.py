@@ -23,9 +23,9 @@ OF_REGISTRATIONS = (
     "client_certificate_file", "authorization_parameters", "client_certificate_key", "accept_missing_verifier",
     "private_key_pkcs12_file", "authorization_details", "client_certificate",
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
-    "accept_password_grant",
+    "accept_password_grant", "accept_implicit_grant",
     "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key",
-    "response_mode", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
+    "response_mode", "response_type", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
 )  # fmt: skip
 
 PEM_KEYS = ("private_key", "client_certificate")  # a PEM text ends with a line break

@@ -207,7 +207,14 @@ def _context(settings: Settings, request: Request) -> str:
 
 
 def read_callback_parameters(registration: Registration, request: Request) -> Pairs:
-    """The parameters that came back, strictly decoded: from the query, or the body only where the provider posts."""
+    """The parameters that came back, strictly decoded: from the query, or the body only where the provider posts.
+
+    Those of the implicit grant come in the body too, posted by our own page.
+    """
+    if registration.takes_fragments:
+        from valetkey.oauth2.implicit import read_handed_over
+
+        return read_handed_over(request)
     malformed = CallbackError("malformed_callback", "the callback cannot be read: start again")
     text = request.url.partition("?")[2]
     if request.method != "GET":

@@ -14,6 +14,8 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from valetkey.connections.grant import AtProvider
     from valetkey.connections.pending import Pending
     from valetkey.effects import ClientCertificate, WireOp
@@ -56,13 +58,19 @@ def begin(
     asked = authorization_parameters(
         server, client, state=state, scope=scope, code_challenge=challenge, nonce=pending.nonce or None
     )
-    if server.pushed_authorization_request_endpoint or server.request_object_signing_alg:
-        from valetkey.oauth2.authorization_request import request_authorization
-
-        location = yield from request_authorization(server, client, parameters=asked, not_after=not_after)
-    else:
-        location = with_query(server.authorization_endpoint, asked)
+    location = yield from request_location(server, client, asked, not_after=not_after)
     return location, replace(pending, issuer=server.issuer or "")
+
+
+def request_location(
+    server: AuthorizationServer, client: Client, parameters: Sequence[tuple[str, str]], *, not_after: float
+) -> WireOp[str]:
+    """Where to send the browser with the parameters; signed and pushed first where the server wants that."""
+    if not server.pushed_authorization_request_endpoint and not server.request_object_signing_alg:
+        return with_query(server.authorization_endpoint, parameters)
+    from valetkey.oauth2.authorization_request import request_authorization
+
+    return (yield from request_authorization(server, client, parameters=parameters, not_after=not_after))
 
 
 def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> Secret | None:
@@ -70,10 +78,15 @@ def read_callback(registration: Registration, pending: Pending, pairs: Pairs) ->
     from valetkey.oauth2.authorization import read_authorization_response
 
     server, _ = parts(registration)
+    check_same_issuer(pending, server)
+    return read_authorization_response(pairs, server=server).code
+
+
+def check_same_issuer(pending: Pending, server: AuthorizationServer) -> None:
+    """Refuse where the configuration has another issuer than the one that was asked."""
     if pending.issuer != (server.issuer or ""):
         message = "the provider's issuer changed while the authorization was under way: start again"
         raise CallbackError("issuer_mismatch", message)
-    return read_authorization_response(pairs, server=server).code
 
 
 def redeem(registration: Registration, pending: Pending, answer: Secret | None, *, not_after: float) -> WireOp[Grant]:

@@ -43,6 +43,11 @@ OPT_INS = (  # what a registration accepts against the rules, what that means, w
         "takes the resource owner's password, which RFC 9700 section 2.4 forbids",
         "use authorization code or device authorization where the provider has them, then take the setting out",
     ),
+    (
+        "accept_implicit_grant",
+        "takes tokens out of addresses, which RFC 9700 section 2.1.2 advises against",
+        "use response_type code with PKCE where the provider has it, then take the setting out",
+    ),
 )
 COMPARED = (
     "authorization_endpoint", "token_endpoint", "revocation_endpoint", "introspection_endpoint", "userinfo_endpoint",

@@ -82,6 +82,10 @@ def speaker(registration: Registration) -> Speaker:
         from valetkey.connections import by_client
 
         return by_client
+    if registration.takes_fragments:
+        from valetkey.connections import by_implicit
+
+        return by_implicit
     from valetkey.connections import by_oauth2
 
     return by_oauth2

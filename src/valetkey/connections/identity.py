@@ -9,7 +9,15 @@ from valetkey.connections.issuer_keys import signature_problem
 from valetkey.effects import Now
 from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TransportError
 from valetkey.http import Headers, Request
-from valetkey.oauth2.id_token import Identity, check_bindings, check_header, check_identity, check_moment, refuse
+from valetkey.oauth2.id_token import (
+    Identity,
+    check_bindings,
+    check_header,
+    check_identity,
+    check_moment,
+    refuse,
+    require_at_hash,
+)
 from valetkey.oauth2.jwks import key_set
 from valetkey.oauth2.jws import header_problem, read_jws
 from valetkey.oauth2.kept import KeptKeys
@@ -55,6 +63,20 @@ def check_id_token(
     check_moment(jws, now=(yield from Now()))
     check_bindings(jws, nonce=nonce, access_token=response.access_token)
     return identity
+
+
+def check_implicit_id_token(
+    server: AuthorizationServer,
+    client: Client,
+    response: TokenResponse,
+    *,
+    kept: KeptKeys,
+    nonce: str,
+    not_after: float,
+) -> WireOp[Identity]:
+    """The same for one that came through the browser beside an access token, whose hash it must hold (3.2.2.11)."""
+    require_at_hash(_read(response))
+    return (yield from check_id_token(server, client, response, kept=kept, nonce=nonce, not_after=not_after))
 
 
 def refreshed_subject(server: AuthorizationServer, client: Client, response: TokenResponse) -> str:

@@ -13,7 +13,7 @@ from valetkey.connections.claims import CLAIMED, WAITING, Claim, load_claim, rel
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import establish, settle
-from valetkey.connections.pending import SKEW_SECONDS, pack_pending, unpack_pending
+from valetkey.connections.pending import MAX_COMPLETION_SECONDS, SKEW_SECONDS, pack_pending, unpack_pending
 from valetkey.connections.records import swap_settled
 from valetkey.connections.registrations import registered
 from valetkey.connections.seal import claim_place, link_place
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from valetkey.providers.registration import Registration
 
 LINK_SECONDS = 3600
-MAX_COMPLETION_SECONDS = 60
 MAX_LINK = 2048
 MAX_HANDLE = 64
 

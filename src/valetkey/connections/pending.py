@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FLOW_SECONDS = 600
 SKEW_SECONDS = 60
+MAX_COMPLETION_SECONDS = 60  # how long an answer waits for the application to name the resource owner
 MAX_VALUE = 750
 MAX_FLOWS = 8
 MAX_TOGETHER = 6_000

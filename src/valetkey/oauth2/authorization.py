@@ -58,16 +58,20 @@ def authorization_parameters(
 ) -> list[tuple[str, str]]:
     """What the authorization request says (RFC 6749 section 4.1.1, RFC 7636 section 4.3).
 
-    code_challenge: of the S256 kind; None only where the provider refuses PKCE.
+    code_challenge: of the S256 kind; None only where the provider refuses PKCE, or gives no code out.
     extra: parameters of this one authorization; a name that is already set raises ConfigurationError.
     """
-    if (code_challenge is None) != (server.pkce != "S256"):
+    if (code_challenge is None) != (server.pkce != "S256" or server.gives_tokens_out):
         raise ConfigurationError(
             "this authorization server needs a code challenge: make one with valetkey.oauth2.pkce"
             if code_challenge is None
             else "this authorization server is said to refuse PKCE: leave the code challenge out"
         )
-    pairs = [("response_type", "code"), ("client_id", client.client_id), ("redirect_uri", client.redirect_uri)]
+    pairs = [
+        ("response_type", server.response_type),
+        ("client_id", client.client_id),
+        ("redirect_uri", client.redirect_uri),
+    ]
     if scope:
         pairs.append((server.scope_parameter, server.scope_separator.join(scope)))
     pairs.append(("state", state))
@@ -113,14 +117,7 @@ def read_authorization_response(pairs: Pairs, *, server: AuthorizationServer) ->
 
     The issuer is checked first, for errors too (RFC 9207 section 2.4): what comes from somewhere else is not shown.
     """
-    values: dict[str, str] = {}
-    for name, text in pairs:
-        if name in values:  # 6749 s3.1
-            raise CallbackError("duplicate_parameter", "the callback holds a parameter twice: start again")
-        values[name] = text
-    _check_issuer(values.get("iss"), server)
-    if error := values.get("error"):  # 6749 s3.1: without a value is as if omitted
-        raise _authorization_error(error, server)
+    values = dict(read_values(pairs, server=server))
     code = values.get(server.code_parameter, "")
     if not code:
         raise CallbackError("malformed_callback", "the callback holds neither a code nor an error: start again")
@@ -129,6 +126,19 @@ def read_authorization_response(pairs: Pairs, *, server: AuthorizationServer) ->
     left = (pair for pair in pairs if pair[0] not in _DROPPED and pair[0] != server.code_parameter)
     extra = tuple(pair for pair in left if len(pair[0]) + len(pair[1]) <= MAX_EXTRA_LENGTH)
     return AuthorizationResponse(Secret(code), values.get("iss"), extra)
+
+
+def read_values(pairs: Pairs, *, server: AuthorizationServer) -> Pairs:
+    """The parameters of an answer that is from the issuer that was asked, and no error. Raises CallbackError."""
+    values: dict[str, str] = {}
+    for name, text in pairs:
+        if name in values:  # 6749 s3.1
+            raise CallbackError("duplicate_parameter", "the callback holds a parameter twice: start again")
+        values[name] = text
+    _check_issuer(values.get("iss"), server)
+    if error := values.get("error"):  # 6749 s3.1: without a value is as if omitted
+        raise _authorization_error(error, server)
+    return pairs
 
 
 def _check_issuer(iss: str | None, server: AuthorizationServer) -> None:

@@ -87,6 +87,12 @@ def check_bindings(jws: Jws, *, nonce: str, access_token: Secret) -> None:
             raise refuse("at_hash", "it was issued with another access token")
 
 
+def require_at_hash(jws: Jws) -> None:
+    """An id_token that came beside an access token through the browser says which (Core sections 3.2.2.9, 3.2.2.10)."""
+    if "at_hash" not in jws.claims:
+        raise refuse("at_hash", "it does not say with which access token it was issued")
+
+
 def left_half(token: str) -> str:
     """The left half of SHA-256, as `at_hash` and `c_hash` have it for every algorithm that is taken here."""
     return base64url(sha256(token.encode()).digest()[:16])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         "self_signed_tls_client_auth",
     ]
     ResponseMode: TypeAlias = Literal["query", "form_post", "jwt", "query.jwt", "form_post.jwt"]
+    ResponseType: TypeAlias = Literal["code", "token", "id_token token"]
     Discovery: TypeAlias = Literal["", "oidc", "oauth2"]
     BodyEncoding: TypeAlias = Literal["form", "json"]
 
@@ -108,6 +109,8 @@ class AuthorizationServer:
     pushed_authorization_request_endpoint: authorization requests are pushed there first (RFC 9126).
     request_object_signing_alg: authorization requests are signed with the client's private key (RFC 9101).
     dpop_bound_access_tokens: tokens are bound to a key of the connection's own (RFC 9449).
+    response_type: what the authorization endpoint gives out: a code, or, in the implicit grant, tokens (RFC 6749
+      section 3.1.1); those need introspection_endpoint, or issuer and jwks_uri for an id_token, to know whose they are.
     response_mode: how the answer comes back through the browser: in the query, as a form that its page posts, or either
       way as a signed JWT (JARM); `jwt` is `query.jwt`.
     authorization_response_algorithms: how it may sign such answers; they need issuer and jwks_uri.
@@ -159,11 +162,17 @@ class AuthorizationServer:
     errors: tuple[Explanation, ...] = ()
     tls_client_certificate_bound_access_tokens: bool = False
     mtls_endpoint_aliases: Pairs = ()
+    response_type: ResponseType = "code"
 
     @property
     def posts_back(self) -> bool:
         """Whether its page posts the answer (OAuth 2.0 Form Post Response Mode section 2)."""
         return self.response_mode.startswith("form_post")
+
+    @property
+    def gives_tokens_out(self) -> bool:
+        """Whether its authorization endpoint gives tokens out, in a fragment: the implicit grant (6749 section 4.2)."""
+        return self.response_type != "code"
 
     @property
     def signs_responses(self) -> bool:
@@ -185,6 +194,8 @@ class AuthorizationServer:
             problems.append("an authorization server with jwks_uri needs its issuer, or id_tokens cannot be checked")
         if self.signs_responses and not (self.issuer and (self.jwks_uri or self.discovery)):
             problems.append(f"response_mode {self.response_mode} needs issuer and jwks_uri, or nothing can be verified")
+        if self.gives_tokens_out:
+            problems += _implicit_problems(self)
         for name in ("id_token_algorithms", "authorization_response_algorithms"):
             algorithms: tuple[str, ...] = getattr(self, name)
             if not algorithms or not _VERIFIED_ALGORITHMS.issuperset(algorithms):
@@ -205,6 +216,23 @@ class AuthorizationServer:
         problems += _misplaced("token_parameters", self.token_parameters, OURS_AT_TOKEN)
         if problems:
             raise ConfigurationError(problems)
+
+
+def _implicit_problems(server: AuthorizationServer) -> list[str]:
+    problems, asks = [], f"response_type {server.response_type}"
+    if server.response_mode != "query":
+        problems.append(f"{asks} comes back in the fragment: leave response_mode out")
+    problems += [
+        f"{asks} gives tokens that are bound to nothing: leave {binding} out"
+        for binding in ("dpop_bound_access_tokens", "tls_client_certificate_bound_access_tokens")
+        if getattr(server, binding)
+    ]
+    known = server.introspection_endpoint or server.discovery
+    if server.response_type == "token" and not known:  # 6749 s10.16
+        problems.append(f"{asks} needs introspection_endpoint, or nobody knows to whom a token was issued")
+    if server.response_type == "id_token token" and not (server.issuer and (server.jwks_uri or server.discovery)):
+        problems.append(f"{asks} needs issuer and jwks_uri, or the id_token cannot be checked")
+    return problems
 
 
 def _misplaced(field: str, pairs: Pairs, ours: frozenset[str]) -> list[str]:

@@ -64,7 +64,15 @@ def read_token_response(
         raise MalformedResponse(f"{message}: check its URL", status=status) from None
     if _is_error(whole, server):  # some answer 200 with an error
         raise error_response(server, response, received_at=received_at, fields=whole)
-    fields = _inner(whole, server, status)
+    return read_token_fields(
+        _inner(whole, server, status), server=server, received_at=received_at, status=status, bound=bound
+    )
+
+
+def read_token_fields(
+    fields: dict[str, Any], *, server: AuthorizationServer, received_at: float, status: int, bound: bool = False
+) -> TokenResponse:
+    """The tokens in the members of an answer that is no error. Raises MalformedResponse."""
     expires_in = read_lifetime(fields.get("expires_in"))
     if expires_in is None:
         expires_in = server.default_expires_in

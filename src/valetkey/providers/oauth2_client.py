@@ -35,6 +35,8 @@ class Wishes:
     certificate_bound: bool = False
     public: bool = False
     response_mode: str = ""
+    response_type: str = ""
+    accept_implicit: bool = False
     response_alg: str = ""
 
 
@@ -94,6 +96,10 @@ def _answers(name: str, server: AuthorizationServer, wishes: Wishes, problems: l
     """How the provider's answers come back through the browser, where the registration says so."""
     mode, algorithm = wishes.response_mode, wishes.response_alg
     changes: dict[str, Any] = {}
+    if wishes.response_type and wishes.response_type not in schema.RESPONSE_TYPES:
+        problems.append(f"{name}: `response_type` must be one of {', '.join(schema.RESPONSE_TYPES)}")
+    elif wishes.response_type:
+        changes["response_type"] = wishes.response_type
     if mode and mode not in schema.RESPONSE_MODES:
         problems.append(f"{name}: `response_mode` must be one of {', '.join(schema.RESPONSE_MODES)}")
     elif mode:
@@ -105,6 +111,11 @@ def _answers(name: str, server: AuthorizationServer, wishes: Wishes, problems: l
         changes["authorization_response_algorithms"] = (algorithm,)
         if not (mode or server.response_mode).endswith("jwt"):
             problems.append(f"{name}: `authorization_signed_response_alg` needs a `response_mode` of jwt")
+    if changes.get("response_type", server.response_type) != "code" and not wishes.accept_implicit:
+        problems.append(
+            f"{name}: tokens would come in the address (RFC 6749 section 4.2), which RFC 9700 section 2.1.2 advises "
+            "against; use `response_type` code, or set `accept_implicit_grant` to true if the provider has nothing else"
+        )
     return changes
 
 

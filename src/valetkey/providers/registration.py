@@ -37,6 +37,8 @@ class Registration:
       authorizes last is connected (the session fixation of 2009 that RFC 5849 section 4.10 tells of).
     accept_xauth: the loud opt-in for connecting by the resource owner's password (`connections.xauth`).
     accept_password_grant: the same by OAuth 2.0, which RFC 9700 section 2.4 forbids (`connections.password`).
+    accept_implicit_grant: the loud opt-in for tokens that the authorization endpoint gives out (RFC 6749 section 4.2),
+      which RFC 9700 section 2.1.2 advises against (`connections.by_implicit`).
     clocks: what this process has learned of the provider's clocks.
     nonces: what its servers last wanted in proofs of possession, in this process (RFC 9449 section 8).
     client_secret_expires: the day, 2027-01-31, on which the provider stops taking the secret; empty: nobody said.
@@ -55,6 +57,7 @@ class Registration:
     accept_missing_verifier: bool = False
     accept_xauth: bool = False
     accept_password_grant: bool = False
+    accept_implicit_grant: bool = False
     clocks: ClockOffsets | None = None
     nonces: Nonces | None = None
     grant: GrantType = "authorization_code"
@@ -63,6 +66,11 @@ class Registration:
     kept_metadata: KeptMetadata | None = None
     enrolment: Enrolment = "configured"
     stale: bool = False
+
+    @property
+    def takes_fragments(self) -> bool:
+        """Whether its answers come in the fragment of the callback's address (RFC 6749 section 4.2.2)."""
+        return getattr(self.provider.server, "response_type", "code") != "code"
 
     @property
     def renews_alone(self) -> bool:
@@ -85,6 +93,7 @@ def register(
     accept_missing_verifier: bool = False,
     accept_xauth: bool = False,
     accept_password_grant: bool = False,
+    accept_implicit_grant: bool = False,
     public_client: bool = False,
     token_endpoint_auth_method: str = "",
     resources: tuple[str, ...] = (),
@@ -94,6 +103,7 @@ def register(
     tls_client_certificate_bound_access_tokens: bool = False,
     client_secret_expires: str = "",
     response_mode: str = "",
+    response_type: str = "",
     authorization_signed_response_alg: str = "",
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
@@ -112,6 +122,8 @@ def register(
     application: the name that the provider shows its user, where it takes one.
     authorization_parameters: replace the provider's own of the same name.
     client_secret_expires: the last day of the secret, such as 2027-01-31; the doctor warns before.
+    response_type: what is asked of the authorization endpoint, where that is not as its entry says; anything but `code`
+      needs accept_implicit_grant.
     response_mode: how the provider's answer comes back, where that is not as its entry says; where it ends in `jwt` it
       must be signed (JARM), with one of the entry's algorithms, or with `authorization_signed_response_alg` alone.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
@@ -157,6 +169,8 @@ def register(
             certificate_bound=tls_client_certificate_bound_access_tokens,
             public=public_client,
             response_mode=response_mode,
+            response_type=response_type,
+            accept_implicit=accept_implicit_grant,
             response_alg=authorization_signed_response_alg,
         )
         kept_keys, kept_metadata = KeptKeys(), KeptMetadata()
@@ -188,6 +202,7 @@ def register(
         accept_missing_verifier=accept_missing_verifier,
         accept_xauth=accept_xauth,
         accept_password_grant=accept_password_grant,
+        accept_implicit_grant=accept_implicit_grant,
         clocks=clocks,
         nonces=nonces,
         client_secret_expires=client_secret_expires,

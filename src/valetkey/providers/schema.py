@@ -24,6 +24,7 @@ SIGNATURE_METHODS = (
     "HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512", "PLAINTEXT", "RSA-SHA1", "RSA-SHA256", "RSA-SHA512",
     "RSA-PSS",
 )  # fmt: skip
+RESPONSE_TYPES = ("code", "token", "id_token token")
 PKCE_REFUSED = "refused_by_provider"
 AUTH_METHODS = (
     "client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt", "tls_client_auth",
@@ -135,6 +136,7 @@ OAUTH2: Fields = {
     "token_type_optional": "flag",
     "token_types": "texts",
     "response_mode": RESPONSE_MODES,
+    "response_type": RESPONSE_TYPES,
     "authorization_response_algorithms": "texts",
     "token_encoding": ("form", "json"),
     "token_path": "texts",

@@ -34,6 +34,7 @@ DEVICE_CODE = "urn:ietf:params:oauth:grant-type:device_code"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, not a secret
 PASSWORD = "password"  # noqa: S105 - as above
+IMPLICIT = "implicit"  # of RFC 7591 section 2: no grant type of the token endpoint
 GRANT_TYPES = (
     "authorization_code",
     "refresh_token",
@@ -69,7 +70,8 @@ class SandboxClient:
     require_pushed_authorization_requests, require_signed_request_object, dpop_bound_access_tokens: what their RFCs
     (9126, 9101, 9449) let a client be registered for; each may be done without being required.
     assertion_public_key: PEM of the RSA key whose JWTs (RS256) vouch for accounts, for the grant of RFC 7523.
-    grant_types: what it may ask the token endpoint for; `password` must be named, for nobody has it by default.
+    grant_types: what it may ask the token endpoint for; `password` must be named, and `implicit`, with which the
+    authorization endpoint gives it tokens.
     userinfo_signed_response_alg: how userinfo is signed; empty: it is plain JSON.
     id_token_signed_response_alg, authorization_signed_response_alg: how its id_tokens, and its authorization responses
       where it wants them signed (JARM section 3), are signed.

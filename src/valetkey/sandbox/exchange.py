@@ -58,6 +58,7 @@ class Exchange:
     redirect_uri_given: bool
     scope: tuple[str, ...]
     code_challenge: str
+    response_type: str
     code: Code
     device: str
     device_grant: DeviceGrant

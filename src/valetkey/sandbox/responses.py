@@ -1,5 +1,6 @@
 """How an authorization response goes back to the client: in the query, posted by a page, or either way as a signed JWT.
 
+    fragment                     a redirect, for tokens alone (RFC 6749 section 4.2.2)
     query, query.jwt, jwt        a redirect (Multiple Response Type Encoding Practices section 2.1; JARM section 2.3)
     form_post, form_post.jwt     a page whose form is posted to the redirect URI (Form Post Response Mode section 2)
 
@@ -8,8 +9,9 @@ The one rule: every answer to a client goes out here, the errors too, in the mod
 
 from __future__ import annotations
 
-from valetkey.http import with_query
+from valetkey.http import with_query, write_form
 from valetkey.sandbox.answers import redirect_answer
+from valetkey.sandbox.clients import IMPLICIT
 from valetkey.sandbox.pages import render
 from valetkey.sandbox.signing import signed
 from valetkey.sandbox.spoilt import spoil
@@ -21,11 +23,17 @@ if TYPE_CHECKING:
     from valetkey.sandbox.exchange import Exchange
 
 RESPONSE_MODES = ("query", "form_post", "jwt", "query.jwt", "form_post.jwt")
+TOKEN_RESPONSES = ("token", "id_token token")
 RESPONSE_SECONDS = 300  # JARM section 2.1: at most ten minutes
 
 
 def response_mode(exchange: Exchange) -> str:
-    """The mode that the request asks for: `query` where it names none, more than one, or one that there is not."""
+    """The mode that the request asks for: `query` where it names none, more than one, or one that there is not.
+
+    Where a client that may do so asks for tokens, the answer to it comes in the fragment, errors too (6749 s4.2.2.1).
+    """
+    if exchange.parameter("response_type") in TOKEN_RESPONSES and IMPLICIT in exchange.client.grant_types:
+        return "fragment"
     asked = [text for name, text in exchange.query + exchange.form if name == "response_mode"]
     return asked[0] if len(asked) == 1 and asked[0] in RESPONSE_MODES else "query"
 
@@ -53,6 +61,8 @@ def answer_client(
             action=redirect_uri,
             fields=fields,
         )
+    if mode == "fragment":
+        return redirect_answer(f"{redirect_uri}#{write_form(fields)}")
     return redirect_answer(with_query(redirect_uri, fields))
 
 

@@ -58,6 +58,7 @@ class PendingConsent:
     nonce: str | None = None
     response_mode: str = "query"
     request_uri: str = ""
+    response_type: str = "code"
 
 
 @value

@@ -30,6 +30,7 @@ from valetkey.sandbox.checks.form_token_valid import form_token_valid
 from valetkey.sandbox.checks.grant_allowed import grant_allowed
 from valetkey.sandbox.checks.grant_offered import grant_offered
 from valetkey.sandbox.checks.grant_type_known import grant_type_known
+from valetkey.sandbox.checks.nonce_given import nonce_given
 from valetkey.sandbox.checks.parameters_readable import parameters_readable
 from valetkey.sandbox.checks.parameters_single import parameters_single
 from valetkey.sandbox.checks.password_right import password_right
@@ -45,7 +46,7 @@ from valetkey.sandbox.checks.refresh_token_usable import refresh_token_usable
 from valetkey.sandbox.checks.request_by_value import request_by_value
 from valetkey.sandbox.checks.request_object_valid import request_object_valid
 from valetkey.sandbox.checks.response_mode_known import response_mode_known
-from valetkey.sandbox.checks.response_type_code import response_type_code
+from valetkey.sandbox.checks.response_type_known import response_type_known
 from valetkey.sandbox.checks.scope_allowed import scope_allowed
 from valetkey.sandbox.checks.scope_not_wider import scope_not_wider
 from valetkey.sandbox.checks.scope_sufficient import scope_sufficient
@@ -86,10 +87,11 @@ FORM_OF_OURS = (parameters_readable, form_content_type, query_empty, parameters_
 ASKED = (
     redirect_uri_exact,  # until here a page, from here on a redirect
     parameters_single,
-    response_type_code,
+    response_type_known,
     response_mode_known,
     pkce_required,
     scope_allowed,
+    nonce_given,
     prompt_known,
 )
 AUTHORIZATION = (parameters_readable, client_known, pushed_request_known, request_object_valid, *ASKED)

@@ -313,10 +313,18 @@ def register_at_sandbox(name: str, provider: str, client_id: str, secret: Secret
 
 
 def callback_request(location: str, set_cookies: tuple[str, ...]) -> Request:
-    """What a browser sends that was redirected to `location` with the cookies that it was given."""
+    """What a browser sends that was redirected to `location` with the cookies that it was given.
+
+    Where there is a fragment it is what our own page posts, once it has taken it out of the address.
+    """
+    location, hashed, fragment = location.partition("#")
     jar = "; ".join(cookie.partition(";")[0] for cookie in set_cookies if "Max-Age=0" not in cookie)
     target = "/" + location.split("/", 3)[3]
-    return Request("GET", target, Headers((("Cookie", jar),)) if jar else Headers())
+    headers = Headers((("Cookie", jar),)) if jar else Headers()
+    if hashed:
+        headers = headers.with_added("Content-Type", FORM).with_added("Sec-Fetch-Site", "same-origin")
+        return Request("POST", target, headers, write_form((("fragment", fragment),)).encode())
+    return Request("GET", target, headers)
 
 
 def posted_request(location: str, fields: Pairs, set_cookies: tuple[str, ...]) -> Request:

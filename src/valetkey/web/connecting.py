@@ -83,13 +83,19 @@ def callback(visit: Visit) -> Op[Response]:
     """The end of an authorization: to a clean URL, so that neither code nor state stays in the address bar."""
     settings, name = visit.settings, visit.name
     registration = yield from requested(settings, name)
+    if registration.takes_fragments and fragments.unanswered(registration, visit):
+        return (yield from fragments.taking(visit, registration))
     try:
-        finished = yield from finish_authorization(settings, visit.request, resource_owner=visit.owner)
+        return (yield from _finish(visit))
     except CallbackError as error:
         if visit.request.method == "GET" and fragments.unanswered(registration, visit):
             return fragments.looking(visit, error)
         raise
-    return redirect(after_callback(settings, finished.return_to, name), finished.set_cookies)
+
+
+def _finish(visit: Visit) -> Op[Response]:
+    finished = yield from finish_authorization(visit.settings, visit.request, resource_owner=visit.owner)
+    return redirect(after_callback(visit.settings, finished.return_to, visit.name), finished.set_cookies)
 
 
 def callback_by_form(visit: Visit) -> Op[Response]:
@@ -97,6 +103,9 @@ def callback_by_form(visit: Visit) -> Op[Response]:
     registration = yield from requested(visit.settings, visit.name)
     if fragments.was_seen(visit):
         fragments.refuse_seen(visit)
+    if registration.takes_fragments:
+        yield from fragments.require_own_page(visit)
+        return (yield from _finish(visit))
     if not posts_back(registration):
         return method_not_allowed(visit, ("GET",))
     fields = forms.read_body(visit.request)

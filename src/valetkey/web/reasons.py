@@ -211,6 +211,13 @@ REASONS: dict[str, Reason] = {
         restart=False,
     ),
 }
+for _word in ("inactive", "of_another_client", "unverified"):
+    REASONS[f"token_{_word}"] = Reason(
+        400,
+        "We cannot be sure for whom this answer is",
+        f"The service does not say that the key in it was made for this application. {NOTHING}",
+        "Start again. If it happens again, tell the operator of this application.",
+    )
 # The id_token: one page, for there is nothing a person could do about any of them; operators read the reason.
 for _word in (
     "algorithm", "at_hash", "audience", "expired", "issuer", "malformed", "missing", "nonce", "signature", "subject",

@@ -74,6 +74,7 @@ const aliases = tls && {
     ],
     jwks,
     scopes: ['openid', 'offline_access', 'api'],
+    responseTypes: ['code', 'id_token token'], // the second only for clients that register it, with https redirect URIs
     cookies: { keys: ['a key for a provider that lives for one test run'] },
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
     features: {
@@ -101,7 +102,7 @@ const aliases = tls && {
     }),
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     issueRefreshToken: (_, who) => who.grantTypeAllowed('refresh_token'),
-    pkce: { required: () => true },
+    pkce: { required: (ctx) => ctx.oidc.params.response_type === 'code' },
     renderError: (ctx, out) => {
       ctx.type = 'json';
       ctx.body = out;

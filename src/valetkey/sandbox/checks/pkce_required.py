@@ -15,6 +15,8 @@ def pkce_required(exchange: Exchange) -> None:
     """
     challenge, method = exchange.parameter("code_challenge"), exchange.parameter("code_challenge_method")
     exchange.code_challenge = ""
+    if exchange.response_type != "code":  # there is no code to protect
+        return
     if challenge is None:
         if exchange.client.pkce_required or method is not None:
             raise Refusal("invalid_request", "A code_challenge is required.")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from valetkey.sandbox.endpoints.asking import CONSENT_SECONDS, consent_page, sign_in_page
 from valetkey.sandbox.exchange import Refusal
+from valetkey.sandbox.id_tokens import id_token
 from valetkey.sandbox.responses import answer_client, response_mode
 from valetkey.sandbox.sessions import current_session
 from valetkey.sandbox.state import PendingConsent, fingerprint
-from valetkey.sandbox.tokens import issue_code
+from valetkey.sandbox.tokens import issue_access_token, issue_code, issue_family
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.http import Pairs, Response
+    from valetkey.sandbox.clients import SandboxClient
     from valetkey.sandbox.exchange import Exchange
 
 
@@ -39,6 +41,7 @@ def authorize(exchange: Exchange) -> Response:
         nonce=exchange.parameter("nonce"),
         response_mode=response_mode(exchange),
         request_uri=exchange.request_uri,
+        response_type=exchange.response_type,
     )
     if "none" not in prompt:
         return consent_page(exchange, session, pending, leads_to=exchange.redirect_uri)
@@ -49,7 +52,9 @@ def authorize(exchange: Exchange) -> Response:
 
 
 def redirect_with_code(exchange: Exchange, consent: PendingConsent) -> Response:
-    """The successful authorization response (RFC 6749 section 4.1.2)."""
+    """The successful authorization response (RFC 6749 section 4.1.2), or that of the implicit grant (4.2.2)."""
+    if consent.response_type != "code":
+        return _answer(exchange, consent, _tokens(exchange, consent))
     return _answer(exchange, consent, (("code", issue_code(exchange.sandbox, consent, now=exchange.now)),))
 
 
@@ -59,15 +64,30 @@ def redirect_denied(exchange: Exchange, consent: PendingConsent) -> Response:
     return _answer(exchange, consent, pairs)
 
 
-def _answer(exchange: Exchange, consent: PendingConsent, pairs: Pairs) -> Response:
+def _tokens(exchange: Exchange, consent: PendingConsent) -> Pairs:
+    """An access token without a refresh token, and an id_token that holds its hash (Core section 3.2.2.5)."""
+    exchange.client = client = _client(exchange, consent)  # at the consent page nobody has said yet whose it is
+    family = issue_family(exchange.sandbox, client.client_id, consent.account, consent.scope)
+    fields = issue_access_token(exchange, family, scope=consent.scope)
+    if consent.response_type == "id_token token":
+        access_token = str(fields["access_token"])
+        fields["id_token"] = id_token(exchange, client, consent.account, nonce=consent.nonce, access_token=access_token)
+    return tuple((name, str(text)) for name, text in fields.items())
+
+
+def _client(exchange: Exchange, consent: PendingConsent) -> SandboxClient:
     client = exchange.sandbox.client(consent.client_id)
     if client is None:
         raise Refusal("invalid_client", "The client is not registered any more.")
+    return client
+
+
+def _answer(exchange: Exchange, consent: PendingConsent, pairs: Pairs) -> Response:
     exchange.sandbox.state.pushed.pop(consent.request_uri, None)  # 9126 s4: once; until here the page may be reloaded
     return answer_client(
         exchange,
         pairs,
-        client=client,
+        client=_client(exchange, consent),
         redirect_uri=consent.redirect_uri,
         state=consent.state,
         mode=consent.response_mode,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from valetkey.oauth2.server import ALIASED
 from valetkey.sandbox.answers import json_answer
-from valetkey.sandbox.clients import GRANT_TYPES
-from valetkey.sandbox.responses import RESPONSE_MODES
+from valetkey.sandbox.clients import GRANT_TYPES, IMPLICIT
+from valetkey.sandbox.responses import RESPONSE_MODES, TOKEN_RESPONSES
 from valetkey.sandbox.signing import ALGORITHMS
 from valetkey.sandbox.spoilt import spoil
 
@@ -43,8 +43,8 @@ def metadata(exchange: Exchange) -> Response:
             dict.fromkeys(client.id_token_signed_response_alg for client in clients if client.redirect_uris)
         ),
         "scopes_supported": list(scopes),
-        "response_types_supported": ["code"],
-        "response_modes_supported": list(RESPONSE_MODES),
+        "response_types_supported": ["code", *(TOKEN_RESPONSES if IMPLICIT in registered else ())],
+        "response_modes_supported": [*RESPONSE_MODES, *(("fragment",) if IMPLICIT in registered else ())],
         "authorization_signing_alg_values_supported": list(ALGORITHMS),
         "grant_types_supported": list(dict.fromkeys((*GRANT_TYPES, *registered))),
         "token_endpoint_auth_methods_supported": [*SECRET_METHODS, "none"],
