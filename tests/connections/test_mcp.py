@@ -637,7 +637,7 @@ def test_a_callback_of_one_server_does_not_finish_the_flow_of_another() -> None:
     assert row is not None
     from valetkey.connections.enrolled import enrolled_name
 
-    name = enrolled_name(honest, ISSUER)
+    name = enrolled_name(honest, ISSUER, "")
     target = f"/oauth/callback/{name}?" + request.url.partition("?")[2]
 
     caught = failure(world, finish_authorization(world.settings, replace(request, url=target), resource_owner="alice"))

@@ -42,7 +42,7 @@ def list_registrations(*, as_json: bool) -> None:
             for row in page.rows:
                 found += [
                     {
-                        "registration": enrolled_name(row.key, client.issuer),
+                        "registration": enrolled_name(row.key, client.issuer, client.seat),
                         "resource": row.resource,
                         "issuer": client.issuer,
                         "present": client.issuer == row.issuer,

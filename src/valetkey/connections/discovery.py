@@ -31,7 +31,7 @@ def described(settings: Settings, registration: Registration) -> Op[Registration
     """The registration with its server's endpoints, which it has already unless it names only the issuer.
 
     Raises ProviderError, MalformedResponse, TransportError where they cannot be had, ConfigurationError where the
-    server cannot be used safely.
+    server cannot be used safely; ReauthorizationRequired instead where the client was made at run time.
     """
     server = registration.provider.server
     if not getattr(server, "discovery", ""):
@@ -43,8 +43,30 @@ def described(settings: Settings, registration: Registration) -> Op[Registration
 
     kept = registration.kept_metadata or KeptMetadata()
     metadata = yield from issuer_metadata(settings, server.issuer or "", kept=kept, reach=server.reach)
-    found = with_metadata(server, metadata)
+    if registration.enrolment == "configured":
+        found = with_metadata(server, metadata)
+    else:
+        found = _as_enrolled(settings, registration, server, metadata)
     return replace(registration, provider=replace(registration.provider, server=found))
+
+
+def _as_enrolled(
+    settings: Settings, registration: Registration, server: AuthorizationServer, metadata: Metadata
+) -> AuthorizationServer:
+    """The same for a server that somebody named: it may say anything by now, which is no mistake of the operator's."""
+    from valetkey.connections.seat import is_seated
+    from valetkey.errors import ConfigurationError, ReauthorizationRequired
+
+    connect_url = settings.connect_page(registration.name)
+    changed = ReauthorizationRequired(registration.name, "server_changed", connect_url=connect_url)
+    if not is_seated(metadata, registration.seat):
+        raise changed
+    try:
+        found = with_metadata(server, metadata)
+    except ConfigurationError:
+        raise changed from None
+    # The client was registered for one way to authenticate, whatever the server offers to others by now.
+    return replace(found, token_endpoint_auth_method=server.token_endpoint_auth_method)
 
 
 def with_metadata(server: AuthorizationServer, metadata: Metadata) -> AuthorizationServer:

@@ -3,8 +3,8 @@
     row of a resource ── who is registering, until when
                       └─ sealed: the resource, its present issuer, and one client for each issuer it has had
 
-The one rule: a client is used with the issuer that it was made for and with no other: the name of a registration is
-made of resource and issuer, so that a resource which changes its authorization server becomes another registration.
+The one rule: a client is used with the issuer and seat (`seat`) that it was made for and with no other: the name of a
+registration is made of them and the resource, so that a resource which changes its server becomes another registration.
 Not here: registering (`enrolment`).
 """
 
@@ -46,6 +46,7 @@ class EnrolledClient:
     registered_at: Unix seconds. secret_expires_at: the same; 0: never. refused: the server takes it no more.
     configuration_uri, registration_token: to delete it there (RFC 7592).
     bound: tokens are bound to a key (RFC 9449). allowed: the scope that it was registered for; None: nobody said.
+    seat: see `seat`.
     """
 
     issuer: str
@@ -61,6 +62,7 @@ class EnrolledClient:
     refused: bool = False
     bound: bool = False
     allowed: tuple[str, ...] | None = None
+    seat: str = ""
 
     def is_stale(self, now: float) -> bool:
         """Whether it is of no use any more."""
@@ -72,7 +74,8 @@ class EnrolledClient:
 class Enrolled:
     """The row of one resource.
 
-    version: None before it is written. resource: as it spells itself. issuer: the present one; empty at first.
+    version: None before it is written. resource: as it spells itself.
+    issuer, seat: the present ones; empty at first.
     attempt, claimed_until: who is registering a client, and until when (Unix seconds).
     expires_at: 0 once somebody has connected.
     """
@@ -81,19 +84,25 @@ class Enrolled:
     version: bytes | None
     resource: str
     issuer: str = ""
+    seat: str = ""
     clients: tuple[EnrolledClient, ...] = ()
     attempt: str = ""
     claimed_until: int = 0
     expires_at: int = 0
 
-    def client_at(self, issuer: str) -> EnrolledClient | None:
-        """The client at that issuer."""
-        return next((client for client in self.clients if client.issuer == issuer), None)
+    def client_at(self, issuer: str, seat: str) -> EnrolledClient | None:
+        """The client at that issuer and seat."""
+        return next((client for client in self.clients if (client.issuer, client.seat) == (issuer, seat)), None)
 
     def with_client(self, client: EnrolledClient) -> Enrolled:
-        """The row with this client, its issuer being the present one; of too many, the oldest is dropped."""
-        others = [other for other in self.clients if other.issuer != client.issuer][-MAX_CLIENTS + 1 :]
-        return replace(self, issuer=client.issuer, clients=(*others, client))
+        """The row with this client, its issuer and seat being the present ones; of too many, the oldest is dropped."""
+        others = self.without_client(client).clients[-MAX_CLIENTS + 1 :]
+        return replace(self, issuer=client.issuer, seat=client.seat, clients=(*others, client))
+
+    def without_client(self, client: EnrolledClient) -> Enrolled:
+        """The row without the client of that issuer and seat."""
+        at = client.issuer, client.seat
+        return replace(self, clients=tuple(other for other in self.clients if (other.issuer, other.seat) != at))
 
 
 def enrolled_key(resource: str) -> Key:
@@ -109,9 +118,10 @@ def _row(digits: str) -> Key:
     return Key(sha256_hex(f"registration {digits}"), REGISTRATION + digits)
 
 
-def enrolled_name(key: Key, issuer: str) -> str:
-    """What the registration of that row at that issuer is called: 53 characters that a path may hold."""
-    return f"{ENROLLED}{key.name.removeprefix(REGISTRATION)}-{sha256_hex(issuer)[:DIGITS]}"
+def enrolled_name(key: Key, issuer: str, seat: str) -> str:
+    """What the registration of that row at that issuer and seat is called: 53 characters that a path may hold."""
+    at = sha256_hex(f"{issuer} {seat}" if seat else issuer)
+    return f"{ENROLLED}{key.name.removeprefix(REGISTRATION)}-{at[:DIGITS]}"
 
 
 def is_enrolled_name(name: str) -> bool:
@@ -142,8 +152,8 @@ def find_enrolled(settings: Settings, name: str) -> Op[Registration | None]:
     row = yield from load_enrolled(settings, key)
     if row is None:
         return None
-    clients = (client for client in row.clients if enrolled_name(key, client.issuer) == name)
-    client = row.client_at(row.issuer) if url else next(clients, None)
+    clients = (client for client in row.clients if enrolled_name(key, client.issuer, client.seat) == name)
+    client = row.client_at(row.issuer, row.seat) if url else next(clients, None)
     return None if client is None else as_registration(settings, row, client, now=(yield from Now()))
 
 
@@ -174,7 +184,8 @@ def as_registration(settings: Settings, row: Enrolled, client: EnrolledClient, *
     from valetkey.providers.provider import Provider, Rotation
     from valetkey.providers.registration import Registration
 
-    name, reach, url = enrolled_name(row.key, client.issuer), reach_of(settings, row.resource), read_url(row.resource)
+    reach, url = reach_of(settings, row.resource), read_url(row.resource)
+    name = enrolled_name(row.key, client.issuer, client.seat)
     server = AuthorizationServer(
         client.issuer,
         "",
@@ -209,6 +220,7 @@ def as_registration(settings: Settings, row: Enrolled, client: EnrolledClient, *
         kept_keys=KeptKeys(),
         kept_metadata=KeptMetadata(),
         enrolment=client.enrolment,
+        seat=client.seat,
         stale=client.is_stale(now),
     )
 
@@ -232,6 +244,7 @@ def open_enrolled(settings: Settings, row: Row) -> Op[Enrolled]:
         row.version,
         content["resource"],
         content["issuer"],
+        content["seat"],
         tuple(_read_client(members) for members in content["clients"]),
         str(row.clear.get("attempt", "")),
         int(row.clear.get("claimed_until", 0)),
@@ -247,6 +260,7 @@ def save_enrolled(settings: Settings, row: Enrolled) -> Op[Enrolled | None]:
         "v": SCHEMA,
         "resource": row.resource,
         "issuer": row.issuer,
+        "seat": row.seat,
         "clients": [_write_client(client) for client in row.clients],
     }
     plaintext = json.dumps(content, separators=(",", ":")).encode()
@@ -278,11 +292,13 @@ def _write_client(client: EnrolledClient) -> list[object]:
         int(client.refused),
         int(client.bound),
         None if client.allowed is None else list(client.allowed),
+        client.seat,
     ]
 
 
 def _read_client(members: list[Any]) -> EnrolledClient:
-    issuer, enrolment, client_id, secret, method, scope, at, expires_at, uri, token, refused, bound, allowed = members
+    issuer, enrolment, client_id, secret, method, scope, at, expires_at, uri, token, *more = members
+    refused, bound, allowed, seat = more
     return EnrolledClient(
         issuer,
         enrolment,
@@ -297,6 +313,7 @@ def _read_client(members: list[Any]) -> EnrolledClient:
         bool(refused),
         bool(bound),
         None if allowed is None else tuple(allowed),
+        seat,
     )
 
 

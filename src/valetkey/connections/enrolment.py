@@ -27,6 +27,7 @@ from valetkey.connections.enrolled import (
     save_enrolled,
 )
 from valetkey.connections.grant import EXCHANGE_SECONDS, exchange_deadline
+from valetkey.connections.seat import is_seated, seat_of
 from valetkey.effects import Now, Random, Remaining, Sleep
 from valetkey.errors import ConfigurationError, RefreshInProgress, RequestRefused, StoreError, ValetkeyError
 from valetkey.http import is_loopback, read_url
@@ -58,6 +59,7 @@ class Offer:
     described: ResourceMetadata
     issuer: str
     metadata: Metadata
+    seat: str
     reach: Reach
 
     @property
@@ -88,7 +90,8 @@ def enrol(settings: Settings, url: str) -> Op[Registration]:
     row = (yield from load_enrolled(settings, key)) or Enrolled(key, None, found.resource)
     # The issuer that it had is kept as long as the resource names it, so that connections are not made in vain.
     issuer = row.issuer if row.issuer in found.authorization_servers else found.authorization_servers[0]
-    offer = yield from _offer(settings, resource, found, issuer, reach)
+    seat = row.seat if row.client_at(issuer, row.seat) else None
+    offer = yield from _offer(settings, resource, found, issuer, seat=seat, reach=reach)
     row, client = yield from _client(settings, offer, row)
     return as_registration(settings, row, client, now=(yield from Now()))
 
@@ -102,19 +105,25 @@ def _same_issuer(registration: Registration, found: ResourceMetadata) -> Registr
     return registration
 
 
-def _offer(settings: Settings, resource: str, found: ResourceMetadata, issuer: str, reach: Reach) -> Op[Offer]:
-    """What the issuer publishes, if it can be used safely by somebody who does not know it."""
+def _offer(
+    settings: Settings, resource: str, found: ResourceMetadata, issuer: str, *, seat: str | None, reach: Reach
+) -> Op[Offer]:
+    """What the issuer publishes, if it can be used safely by somebody who does not know it.
+
+    seat: where a client of ours is already; it stays there as long as it can.
+    """
     try:
         metadata = yield from issuer_metadata(settings, issuer, kept=KeptMetadata(), reach=reach)
         _ = with_metadata(_bare(issuer, reach), metadata)  # refuses without S256
+        if seat is None or not is_seated(metadata, seat):
+            seat = seat_of(metadata)
     except (ValueError, ConfigurationError) as why:
         raise RequestRefused("resource_refused", f"its authorization server cannot be used: {why}") from None
-    _refuse_mix_up(metadata)
     listed = metadata.protected_resources
     if listed is not None and not any(is_same_resource(each, resource, reach=reach) for each in listed):
         message = "its authorization server names the resources that it issues tokens for, and this is none of them"
         raise RequestRefused("resource_refused", message)  # 9728 s4: who trusts whom is said by both
-    return Offer(resource, found, issuer, metadata, reach)
+    return Offer(resource, found, issuer, metadata, seat, reach)
 
 
 def _bare(issuer: str, reach: Reach) -> AuthorizationServer:
@@ -123,26 +132,11 @@ def _bare(issuer: str, reach: Reach) -> AuthorizationServer:
     return AuthorizationServer(issuer, "", "", discovery="oauth2", reach=reach)
 
 
-def _refuse_mix_up(metadata: Metadata) -> None:
-    """Refuse a code from one server for another's token endpoint, where no `iss` would show it (RFC 9700 section 4.4).
-
-    Anybody can register our redirect URI at an honest server that registers clients dynamically: of two servers that
-    pretend to be one, our own redirect URI tells nothing.
-    """
-    asks, answers = read_url(metadata.authorization_endpoint).origin, read_url(metadata.token_endpoint).origin
-    if asks != answers and not metadata.authorization_response_iss_parameter_supported:
-        message = (
-            "its authorization server sends people to one host and takes codes at another, and does not say that its "
-            "answers carry `iss` (RFC 9207): nobody could tell whose code it is"
-        )
-        raise RequestRefused("resource_refused", message)
-
-
 def _client(settings: Settings, offer: Offer, row: Enrolled) -> Op[tuple[Enrolled, EnrolledClient]]:
     """The row and the client in it; registered by one caller, waited for by all others."""
     for _ in range(WAIT_ROUNDS):
         now = yield from Now()
-        client = row.client_at(offer.issuer)
+        client = row.client_at(offer.issuer, offer.seat)
         if client is not None and not client.is_stale(now):
             present = yield from _present(settings, offer, row, client, now)
             if present is not None:
@@ -175,7 +169,8 @@ def _present(
         client, scope=_asked(offer, client.allowed), bound=offer.described.dpop_bound_access_tokens_required
     )
     lasting = row.expires_at == 0 or row.expires_at > now + UNUSED_SECONDS / 2
-    if wanted == client and row.issuer == offer.issuer and row.resource == offer.described.resource and lasting:
+    present = (row.issuer, row.seat, row.resource) == (offer.issuer, offer.seat, offer.described.resource)
+    if wanted == client and present and lasting:
         return row, client
     changed = replace(_lasting(row.with_client(wanted), now), resource=offer.described.resource)
     saved = yield from save_enrolled(settings, changed)
@@ -194,9 +189,11 @@ def _has_document(settings: Settings, offer: Offer) -> bool:
 
 def _document(settings: Settings, offer: Offer, now: float) -> EnrolledClient:
     """Our document as the client: nothing is sent to anybody."""
-    client_id = document_url(settings, enrolled_name(enrolled_key(offer.resource), offer.issuer))
-    bound = offer.described.dpop_bound_access_tokens_required
-    return EnrolledClient(offer.issuer, "document", client_id, None, "none", offer.scope, int(now), bound=bound)
+    client_id = document_url(settings, enrolled_name(enrolled_key(offer.resource), offer.issuer, offer.seat))
+    bound, seat = offer.described.dpop_bound_access_tokens_required, offer.seat
+    return EnrolledClient(
+        offer.issuer, "document", client_id, None, "none", offer.scope, int(now), bound=bound, seat=seat
+    )
 
 
 def document_url(settings: Settings, name: str) -> str:
@@ -231,6 +228,7 @@ def _register(settings: Settings, offer: Offer, mine: Enrolled) -> Op[tuple[Enro
         found.registration_token,
         bound=offer.described.dpop_bound_access_tokens_required,
         allowed=found.scope,
+        seat=offer.seat,
     )
     return (yield from _commit(settings, mine, client, offer))
 
@@ -253,7 +251,7 @@ def _ask(settings: Settings, offer: Offer, mine: Enrolled) -> Op[RegisteredClien
         )
         raise RequestRefused("resource_refused", message)
     said = client_metadata(
-        redirect_uri=f"{settings.base_url}/callback/{enrolled_name(mine.key, offer.issuer)}",
+        redirect_uri=f"{settings.base_url}/callback/{enrolled_name(mine.key, offer.issuer, offer.seat)}",
         application=settings.application,
         home=settings.origin,
         method=method,
@@ -284,7 +282,7 @@ def _commit(
                 raise
             yield from Sleep(POLL_SECONDS)
             continue
-        theirs = None if row is None else row.client_at(offer.issuer)
+        theirs = None if row is None else row.client_at(offer.issuer, offer.seat)
         if row is not None and theirs is not None and not theirs.is_stale((yield from Now())):
             return row, theirs
         if row is None or row.attempt != mine.attempt:

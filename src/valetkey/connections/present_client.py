@@ -13,6 +13,7 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from valetkey.connections.enrolled import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.providers.registration import Registration
@@ -24,8 +25,7 @@ AGAIN_SECONDS = 600
 def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
     """The registration as the store has it now, before its client is used: another process may have enrolled anew."""
     row = yield from load_enrolled(settings, key_of(registration))
-    issuer = getattr(registration.provider.server, "issuer", "")
-    client = None if row is None else row.client_at(issuer)
+    client = None if row is None else _client_of(row, registration)
     if row is None or client is None:
         return replace(registration, stale=True)
     return as_registration(settings, row, client, now=(yield from Now()))
@@ -40,13 +40,16 @@ def client_refused(settings: Settings, registration: Registration) -> Op[None]:
         return
     try:
         row = yield from load_enrolled(settings, key_of(registration))
-        client = None if row is None else row.client_at(getattr(registration.provider.server, "issuer", ""))
+        client = None if row is None else _client_of(row, registration)
         if row is None or client is None or client.client_id != getattr(registration.client, "client_id", ""):
             return
         if (yield from Now()) < client.registered_at + AGAIN_SECONDS:
             return
-        issuer = row.issuer
-        marked = replace(row.with_client(replace(client, refused=True)), issuer=issuer)
+        marked = replace(row.with_client(replace(client, refused=True)), issuer=row.issuer, seat=row.seat)
         _ = yield from save_enrolled(settings, marked)
     except StoreError:
         return
+
+
+def _client_of(row: Enrolled, registration: Registration) -> EnrolledClient | None:
+    return row.client_at(getattr(registration.provider.server, "issuer", ""), registration.seat)

@@ -82,7 +82,8 @@ def forget_enrolled(settings: Settings, name: str) -> Op[AtServer]:
 
 
 def _named(row: Enrolled, name: str) -> EnrolledClient | None:
-    return next((client for client in row.clients if enrolled_name(row.key, client.issuer) == name), None)
+    named = (client for client in row.clients if enrolled_name(row.key, client.issuer, client.seat) == name)
+    return next(named, None)
 
 
 def _delete(settings: Settings, row: Enrolled, client: EnrolledClient) -> Op[AtServer]:
@@ -101,8 +102,9 @@ def _delete(settings: Settings, row: Enrolled, client: EnrolledClient) -> Op[AtS
 
 
 def _drop_client(settings: Settings, row: Enrolled, client: EnrolledClient) -> Op[bool]:
-    others = tuple(other for other in row.clients if other.issuer != client.issuer)
-    if not others:
+    left = row.without_client(client)
+    if not left.clients:
         return (yield from swap_settled(row.key, row.version, None))
-    issuer = "" if row.issuer == client.issuer else row.issuer
-    return (yield from save_enrolled(settings, replace(row, clients=others, issuer=issuer))) is not None
+    if (row.issuer, row.seat) == (client.issuer, client.seat):
+        left = replace(left, issuer="", seat="")
+    return (yield from save_enrolled(settings, left)) is not None

@@ -45,6 +45,7 @@ class Registration:
     kept_keys, kept_metadata: what it has fetched of an authorization server's keys and metadata.
     enrolment: how the client came to the server: `configured`; or at run time (`connections.enrolment`), by a
       `document` of ours that the server reads, or a `dynamic` registration there (RFC 7591).
+    seat: of one that was made at run time, where it may be used (`connections.seat`).
     stale: the server takes this client no more, or its secret has expired: it must enrol anew.
     grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
@@ -65,6 +66,7 @@ class Registration:
     kept_keys: KeptKeys | None = None
     kept_metadata: KeptMetadata | None = None
     enrolment: Enrolment = "configured"
+    seat: str = ""
     stale: bool = False
 
     @property
