@@ -243,6 +243,7 @@ def test_registering_needs_the_opt_in_and_says_why() -> None:
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
+        ({"response_type": "id_token token", "scope": ("read",)}, "needs openid in the `scope`"),
         ({"response_type": "code token"}, "must be one of code, token, id_token token"),
         ({"response_type": "token", "response_mode": "form_post"}, "leave response_mode out"),
         ({"response_type": "token", "dpop_bound_access_tokens": True}, "leave dpop_bound_access_tokens out"),

@@ -190,6 +190,8 @@ def register(
             public=public_client,
             problems=problems,
         )
+        if getattr(server, "response_type", "code") == "id_token token" and "openid" not in scope:
+            problems.append(f"{name}: response_type id_token token needs openid in the `scope`")
         from valetkey.oauth2.dpop import Nonces
 
         nonces = Nonces()
