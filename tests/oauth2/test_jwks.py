@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,7 +9,7 @@ from tests.oauth2.tokens import ec_jwk, key_set_answer, rsa_jwk, rsa_key
 from valetkey.effects import Now, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Response, base64url
-from valetkey.oauth2.jwks import MAX_KEY_SET_OCTETS, key_set, key_set_anew, read_key_set
+from valetkey.oauth2.jwks import MAX_KEY_SET_OCTETS, ORDERS, key_set, key_set_anew, read_key_set
 from valetkey.oauth2.kept import KeptKeys
 
 if TYPE_CHECKING:
@@ -213,6 +214,21 @@ def modulus(octets: int = 256, first: int = 0xFF, last: int = 0xFF) -> str:
 )
 def test_a_modulus_is_odd_and_of_2048_to_8192_bits(n: str, good: bool) -> None:
     assert usable(n=n) == good
+
+
+def test_a_modulus_of_the_generator_whose_keys_can_be_factored_is_refused() -> None:
+    """CVE-2017-15361: its primes are k * M + (65537 ** a mod M), where M is a product of the first primes."""
+    product = math.prod(prime for prime in range(2, 702) if all(prime % other for other in range(2, prime)))
+    most = (1 << 1024) // product
+    first, second = ((most - 1 - n) * product + pow(65537, 123_457 + n, product) for n in range(2))
+
+    made = first * second
+
+    assert made.bit_length() == 2048
+    assert not usable(n=base64url(made.to_bytes(256, "big")))
+    assert usable(n=base64url((made + 2).to_bytes(256, "big")))
+    for prime, order in ORDERS:
+        assert [power for power in range(1, order + 1) if pow(65537, power, prime) == 1] == [order]
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,11 @@ LEAST_RSA_OCTETS = 256  # 2048 bits (RFC 7518 section 3.3)
 MOST_RSA_OCTETS = 1024
 KEPT_SECONDS = 3600
 REFETCH_SECONDS = 60
+ORDERS = (
+    *((11, 2), (13, 6), (17, 8), (19, 9), (37, 3), (53, 26), (61, 20), (71, 35), (73, 24)),
+    *((79, 13), (97, 6), (103, 51), (107, 53), (109, 54), (127, 42), (151, 50), (157, 78)),
+)
+"""Primes, and the order of 65537 modulo each."""
 
 
 @value
@@ -130,15 +135,22 @@ def _read_parts(entry: dict[str, Any], key_id: str, algorithm: str) -> Verificat
         size = int.from_bytes(exponent, "big")
         strong = LEAST_RSA_OCTETS <= len(modulus) <= MOST_RSA_OCTETS and modulus[0] >= 0x80 and modulus[-1] & 1
         # An exponent of 1 makes every signature right; a long one makes verifying slow.
-        return (
-            VerificationKey("RSA", key_id, algorithm, modulus, exponent)
-            if strong and 3 <= size < 2**33 and size & 1
-            else None
-        )
+        if not strong or not 3 <= size < 2**33 or not size & 1 or _can_be_factored(modulus):
+            return None
+        return VerificationKey("RSA", key_id, algorithm, modulus, exponent)
     if entry.get("kty") == "EC" and entry.get("crv") == "P-256":
         x, y = _octets(entry["x"]), _octets(entry["y"])
         return VerificationKey("EC", key_id, algorithm, x, y) if len(x) == len(y) == 32 else None
     return None
+
+
+def _can_be_factored(modulus: bytes) -> bool:
+    """Whether it bears the mark of a generator whose keys can be factored (ROCA, CVE-2017-15361).
+
+    Modulo small primes such a modulus is a power of 65537; of all others one in 240 million is.
+    """
+    number = int.from_bytes(modulus, "big")
+    return all(pow(number, order, prime) == 1 for prime, order in ORDERS)
 
 
 def _octets(text: object) -> bytes:
