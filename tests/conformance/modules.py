@@ -31,6 +31,7 @@ class Case:
     profile: `openid` (client_secret_basic), `fapi2` (pushed requests, private_key_jwt, DPoP with nonces), `signed` (the
     same with signed requests and signed answers). play: a way of its own through the flow (`test_client_modules`).
     algorithm: how id_tokens are signed. response_mode: how the answer comes back.
+    response_type: another than the code flow's, which a registration must accept loudly.
     certificate: the client has one that its tokens are bound to (RFC 8705).
     """
 
@@ -42,6 +43,7 @@ class Case:
     algorithm: str = ""
     response_mode: str = ""
     certificate: bool = False
+    response_type: str = "code"
 
 
 @dataclass(frozen=True)
@@ -248,7 +250,15 @@ OPENID_ANSWERS: dict[str, Answer] = {
         (("token", "kid_missing"), ("jwks", "keys_several")),
     ),
     "kid-absent-single-jwks": Case("without kid, the one key that fits is used", (("token", "kid_missing"),)),
-    "missing-athash": NotApplicable("Not yet played here."),
+    "missing-athash": replace(
+        refused(
+            "an id_token beside an access token from the front channel is refused without at_hash",
+            "at_hash_missing",
+            "id_token_at_hash",
+            at="consent",
+        ),
+        response_type="id_token token",
+    ),
     "missing-aud": ID_TOKEN["invalid-missing-aud"],
     "missing-chash": NotApplicable(f"{HYBRID}no c_hash to miss."),
     "missing-iat": refused("an id_token without iat is refused", "iat_missing", "id_token_times"),

@@ -19,6 +19,7 @@ from valetkey.pem import read_certificate
 from valetkey.providers.discovered import discovered_provider
 from valetkey.providers.registration import register
 from valetkey.sandbox import SandboxClient, approve, approve_posting
+from valetkey.sandbox.clients import GRANT_TYPES, IMPLICIT
 from valetkey.secret import Secret
 from valetkey.testing.world import BASE_URL, PROVIDER_URL, World, callback_request, posted_request
 from valetkey.value import replace
@@ -45,6 +46,7 @@ class Terminator:
     """What ends TLS before the provider: one name of it is for clients with a certificate alone."""
 
     blocking = False
+    presents_certificates = True
 
     def __init__(self, behind: Any) -> None:
         self._behind = behind
@@ -64,12 +66,12 @@ class Stage:
     """One vault that knows the provider's issuer and nothing else of it, and one resource owner."""
 
     def __init__(self, colour: type[Vault | AsyncVault], case: Case) -> None:
-        self.world = World(client=_client(case))
+        self.world = World(client=provider_client(case))
         self.sandbox = self.world.sandbox
         self.sandbox.dpop_nonces = case.profile != "openid"
         self.world.settings = replace(
             self.world.settings,
-            registrations={"op": _registration(case)},
+            registrations={"op": registration(case)},
             mcp=McpSettings(accept_loopback=True, client_documents=False),
         )
         self.sandbox.mtls_base_url = MTLS_URL if case.certificate else ""
@@ -148,7 +150,8 @@ def reason_of(error: ValetkeyError) -> str:
     return error.error
 
 
-def _client(case: Case) -> SandboxClient:
+def provider_client(case: Case) -> SandboxClient:
+    """The client as the provider registered it."""
     strict = case.profile != "openid"
     return SandboxClient(
         "client-two",
@@ -157,6 +160,7 @@ def _client(case: Case) -> SandboxClient:
         scopes=SCOPES,
         authentication="private_key_jwt" if strict else "client_secret_basic",
         public_key=public_pem() if strict else "",
+        grant_types=(*GRANT_TYPES, IMPLICIT),
         require_pushed_authorization_requests=strict,
         require_signed_request_object=case.profile == "signed",
         dpop_bound_access_tokens=strict,
@@ -166,11 +170,13 @@ def _client(case: Case) -> SandboxClient:
     )
 
 
-def _registration(case: Case) -> Any:
-    strict, provider = case.profile != "openid", discovered_provider("oidc", issuer=PROVIDER_URL)
+def registration(case: Case, *, issuer: str = PROVIDER_URL) -> Any:
+    """The registration as the application configured it."""
+    strict, provider = case.profile != "openid", discovered_provider("oidc", issuer=issuer)
+    server: Any = replace(provider.server, response_type=case.response_type)
     if case.profile == "signed":
-        server: Any = replace(provider.server, request_object_signing_alg="PS256")
-        provider = replace(provider, server=server)
+        server = replace(server, request_object_signing_alg="PS256")
+    provider = replace(provider, server=server)
     return register(
         "op",
         provider,
@@ -182,6 +188,7 @@ def _registration(case: Case) -> Any:
         signature_method="PS256" if strict else "",
         token_endpoint_auth_method="private_key_jwt" if strict else "",
         dpop_bound_access_tokens=strict,
+        accept_implicit_grant=case.response_type != "code",
         client_certificate=certificate() if case.certificate else None,
         tls_client_certificate_bound_access_tokens=case.certificate,
         response_mode=case.response_mode or ("jwt" if case.profile == "signed" else ""),

@@ -50,9 +50,10 @@ def stops(stage: Stage, case: Case) -> None:
     request = stage.coming_back(stage.begin())
     if step == FINISHED:
         stopped(lambda: stage.finish(request), reason)
-        stopped(lambda: stage.finish(request), *((reason,) if not stage.asked("token") else ("already_used",)))
+        granted = reason.startswith("id_token_")
+        stopped(lambda: stage.finish(request), "already_used" if granted else reason)
         assert stage.connections() == ()
-        assert stage.asked("token", outcome="ok") == int(reason.startswith("id_token_"))
+        assert stage.asked("token", outcome="ok") == int(granted and case.response_type == "code")
         assert stage.asked("userinfo") == stage.asked("me") == 0
         return
     stage.finish(request)
