@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from valetkey.cli.output import json_option, moment, print_json, print_table, say
+from valetkey.config import settings
 from valetkey.errors import ConfigurationError, ValetkeyError
 from valetkey.http import is_loopback, read_url
 from valetkey.trace.har import traces, write_har
@@ -123,9 +124,9 @@ def connect(registration: str, folder: str, *, as_json: bool) -> None:
 
 
 def _listening(found: Configuration, registration: str) -> tuple[str, int]:
-    if registration not in found.registrations:
-        message = f"registration {registration!r} is not configured (configured: {', '.join(found.registrations)})"
-        raise ConfigurationError(message)
+    name, _, tenant = registration.partition(":")
+    if name not in found.tenants or found.tenants[name].of(tenant) is None:
+        _ = settings(found).registration(registration)  # says which are configured
     url = read_url(found.base_url)
     if url.scheme != "http" or not is_loopback(url.host):
         here = "http://localhost:8300/oauth"
@@ -138,7 +139,6 @@ def _listening(found: Configuration, registration: str) -> tuple[str, int]:
 
 
 def _vault(found: Configuration, folder: str) -> Vault:
-    from valetkey.config import settings
     from valetkey.drivers.defaults import system_random
     from valetkey.keys.open import open_key_ring
     from valetkey.stores.memory import MemoryStore

@@ -38,7 +38,7 @@ from valetkey.config.listeners import read_hooks, read_webhook
 from valetkey.config.mcp import read_mcp
 from valetkey.config.registrations import read_registrations
 from valetkey.config.sources import Sources
-from valetkey.connections.settings import NO_MCP, McpSettings, Settings, read_return_to
+from valetkey.connections.settings import NO_MCP, NO_TENANTS, McpSettings, Settings, read_return_to
 from valetkey.errors import ConfigurationError, RequestRefused
 from valetkey.keys.open import read_key_ring
 from valetkey.providers.schema import is_host, is_name, url_problem
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
     from valetkey.connections.webhook import Webhook
     from valetkey.providers.registration import Registration
+    from valetkey.providers.tenants import Tenants
 
 __all__ = ["Configuration", "read_configuration", "read_store", "settings"]
 
@@ -66,6 +67,7 @@ class Configuration:
     key: the key ring's text, or `file:` and a path; `keys.open.open_key_ring` reads both.
     platform: the serverless platform that this runs on; empty where none was recognized.
     hooks: names of functions that are told of events: `on_event`, `on_unsaved`.
+    tenants: registrations at providers whose tenants have hosts of their own.
     trace: where redacted traces go: `log`, or a folder; empty where nothing is traced.
     """
 
@@ -83,6 +85,7 @@ class Configuration:
     hooks: Mapping[str, str] = NO_HOOKS
     trace: str = ""
     mcp: McpSettings = NO_MCP
+    tenants: Mapping[str, Tenants] = NO_TENANTS
 
 
 def read_configuration(environ: Mapping[str, str], file: str | None = None) -> Configuration:
@@ -93,11 +96,12 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
     sources = Sources(environ, file)
     found_platform = platform(environ)
     base_url = _base_url(sources)
+    registrations, tenants = read_registrations(sources)
     configuration = Configuration(
         store=_store(sources, environ, found_platform),
         key=_key(sources),
         base_url=base_url,
-        registrations=read_registrations(sources),
+        registrations=registrations,
         application=sources.text("application") or "This application",
         environment=_environment(sources),
         return_to=sources.text("return_to"),
@@ -108,6 +112,7 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
         hooks=read_hooks(sources),
         trace=_trace(sources, found_platform),
         mcp=read_mcp(sources, base_url=base_url),
+        tenants=tenants,
     )
     _check_return_to(sources, configuration)
     sources.check_unknown()
@@ -146,6 +151,7 @@ def settings(configuration: Configuration) -> Settings:
         completion_url=configuration.completion_url,
         webhook=configuration.webhook,
         mcp=configuration.mcp,
+        tenants=configuration.tenants,
     )
 
 

@@ -11,6 +11,7 @@
     PRIVATE_KEY_PKCS12_FILE            the same in a PKCS #12 file (.p12, .pfx)
     PRIVATE_KEY_PASSWORD               of either, where it is encrypted
     PRIVATE_KEY_SIGNER                 `package.module:function`, for a key that stays in a key service
+    TENANTS                            which tenants, where the provider has a host for each; all where it is left out
     BASE_URL                           of the provider, where it has one to choose
     PRIVATE_KEY_ID                     what an OAuth 2.0 provider calls the key; its thumbprint where it is left out
     SIGNATURE_METHOD                   of OAuth 1.0a, where it is not the provider's usual one; of OAuth 2.0 the
@@ -55,37 +56,41 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from valetkey.config.sources import Sources
     from valetkey.http import Pairs
     from valetkey.providers.provider import Provider
+    from valetkey.providers.tenants import Tenants
 
 SANDBOXES = ("sandbox-oauth1", "sandbox-oauth2")
 MCP = ("mcp_page", "mcp_accept_loopback", "mcp_client_documents")  # with these, all may be registered at run time
 KINDS = ("oidc", "oauth2-discovery")  # as `providers.discovered` has them
 
 
-def read_registrations(sources: Sources) -> Mapping[str, Registration]:
-    """Every sound registration by name; problems go into the sources."""
+def read_registrations(sources: Sources) -> tuple[Mapping[str, Registration], Mapping[str, Tenants]]:
+    """Every sound registration by name, those with tenants apart; problems go into the sources."""
     names = sources.registration_names()
     if not names and not any(map(sources.has, MCP)):
         sources.problems.append(
             "no registration is configured: set VALETKEY_GITHUB_CLIENT_ID and VALETKEY_GITHUB_CLIENT_SECRET, "
             "or those of another provider (valetkey providers list)"
         )
-    found = {}
+    found: dict[str, Registration] = {}
+    tenants: dict[str, Tenants] = {}
     for name in names:
         if not is_name(name):
             sources.problems.append(f"{name!r}: a registration is named with a-z, 0-9 and -")
             continue
         registration = _read(sources, name)
-        if registration is not None:
+        if isinstance(registration, Registration):
             found[name] = registration
-    return found
+        elif registration is not None:
+            tenants[name] = registration
+    return found, tenants
 
 
-def _read(sources: Sources, name: str) -> Registration | None:
+def _read(sources: Sources, name: str) -> Registration | Tenants | None:
     client_id = sources.text("client_id", name)
     if not sources.has("client_id", name):
         sources.problems.append(f"{sources.variable('client_id', name)} is missing: {name} is configured in part")
@@ -98,8 +103,9 @@ def _read(sources: Sources, name: str) -> Registration | None:
     if provider is None or not client_id:
         return None
     before = len(sources.problems)
+    make = _for_tenants(sources, name, provider) or register
     try:
-        registration = register(
+        registration = make(
             name,
             provider,
             client_id=client_id,
@@ -130,6 +136,19 @@ def _read(sources: Sources, name: str) -> Registration | None:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]
         return None
     return registration if len(sources.problems) == before else None
+
+
+def _for_tenants(sources: Sources, name: str, provider: Provider) -> Callable[..., Tenants] | None:
+    """What registers it for every tenant of the provider; None where the provider has none."""
+    if provider.tenants is None:
+        if sources.has("tenants", name):
+            sources.problem("tenants", f"{provider.title} has no tenants with hosts of their own: remove it", name)
+        return None
+    from functools import partial
+
+    from valetkey.providers.tenants import register_tenants
+
+    return partial(register_tenants, allowed=sources.texts("tenants", name))
 
 
 def _in_variables(sources: Sources, problem: str, name: str) -> str:

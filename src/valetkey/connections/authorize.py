@@ -28,7 +28,7 @@ from valetkey.connections.pending import (
     seal_pending,
     write_state,
 )
-from valetkey.connections.registrations import requested
+from valetkey.connections.registrations import requested, returned
 from valetkey.connections.settings import read_return_to, single_valued
 from valetkey.effects import Now, Random
 from valetkey.errors import AuthorizationDenied, AuthorizationExpired, CallbackError, RequestRefused
@@ -167,7 +167,7 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     resource_owner: who is signed in to the application, or None where its session is not visible here.
     Raises CallbackError with a `reason` for each check that fails, ProviderError, TransportError, StoreError.
     """
-    at = yield from described(settings, (yield from requested(settings, _context(settings, request))))
+    at = yield from described(settings, (yield from returned(settings, _context(settings, request), request)))
     # The parameters are read twice rather than kept: a code in a local variable ends up in error reports.
     flow, half = _read_flow(at, _unproved(at, request))
     pending = yield from find_pending(settings, read_cookies(request.headers), flow=flow)

@@ -83,6 +83,10 @@ def diagnose(
         registration = settings.registrations[name]
         found += yield from _cookie(settings, registration)
         found += yield from look_at_registration(settings, registration, asked)
+    for tenants in settings.tenants.values():
+        own = tenants.redirect_uri if tenants.shared_redirect_uri else f"{tenants.redirect_uri}:TENANT, one for each"
+        what = f"its redirect URI is {own}"
+        found.append(Finding("note", tenants.name, "redirect_uri", what, "register exactly that at the provider"))
     order = {"problem": 0, "warning": 1, "note": 2}
     return Diagnosis(tuple(sorted(found, key=lambda finding: order[finding.level])))
 

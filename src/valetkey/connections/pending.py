@@ -187,6 +187,13 @@ def _split(text: str) -> tuple[str, str, bytes]:
     return context, flow, sealed.encode("ascii", "replace")
 
 
+def flow_contexts(settings: Settings, cookies: Pairs, *, flow: str) -> tuple[str, ...]:
+    """The contexts that the browser's cookies of that flow name in the clear; none is proven before it is opened."""
+    name = cookie_name(settings, flow)
+    parts = (_split(text) for candidate, text in cookies if candidate == name)
+    return tuple(context for context, found, _ in parts if found == flow)
+
+
 def find_pending(settings: Settings, cookies: Pairs, *, flow: str) -> Op[Pending | None]:
     """The flow's pending authorization from the browser's cookies, or None where it is finished.
 

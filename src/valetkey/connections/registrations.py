@@ -1,6 +1,7 @@
 """Which registration a name means.
 
-    the configuration  ->  the store: registrations that were made at run time (`enrolled`), by their name or URL
+    the configuration  ->  its tenants: `zendesk:acme`
+                       ->  the store: registrations that were made at run time (`enrolled`), by their name or URL
 
 The one rule: the configuration comes first and costs nothing; only a name that it does not have is looked for further,
 and a place that is asked for it recognises its own names before it reads anything.
@@ -10,7 +11,7 @@ Not here: what a registration needs from its issuer's metadata (`discovery.descr
 from __future__ import annotations
 
 from valetkey.effects import Now
-from valetkey.errors import ReauthorizationRequired, RequestRefused, StoreError
+from valetkey.errors import CallbackError, ReauthorizationRequired, RequestRefused, StoreError
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
+    from valetkey.http import Request
     from valetkey.providers.registration import Registration
 
 ENROLLED = "mcp-"
@@ -32,11 +34,19 @@ def find_registration(settings: Settings, name: str) -> Op[Registration | None]:
     Every other place that may know a name is asked from here, in the order of the drawing above.
     """
     found = settings.registrations.get(name)
+    if found is None and settings.tenants:
+        found = _of_tenant(settings, name)
     if found is None and (name.startswith(ENROLLED) or URL in name):
         from valetkey.connections.enrolled import find_enrolled
 
         found = yield from find_enrolled(settings, name)
     return found
+
+
+def _of_tenant(settings: Settings, name: str) -> Registration | None:
+    registration, _, tenant = name.partition(":")
+    tenants = settings.tenants.get(registration)
+    return None if tenants is None else tenants.of(tenant)
 
 
 def registered(settings: Settings, name: str) -> Op[Registration]:
@@ -92,3 +102,40 @@ def knowing(settings: Settings, names: Iterable[str]) -> Op[Settings]:
             if found is not None:
                 more[name] = found
     return replace(settings, registrations={**settings.registrations, **more}) if more else settings
+
+
+def returned(settings: Settings, name: str, request: Request) -> Op[Registration]:
+    """The registration that a callback of that name is for (RFC 9700 section 4.4.2).
+
+    Each has its own, but where the provider takes one redirect URI for all of its tenants: there the context is the
+    one that the flow's cookie names in the clear. It is believed in nothing: the cookie opens for the context that it
+    was sealed for, and for no other. Raises RequestRefused, CallbackError.
+    """
+    tenants = settings.tenants.get(name.partition(":")[0])
+    if tenants is None or not tenants.shared_redirect_uri:
+        return (yield from requested(settings, name))
+    if name != tenants.name:
+        raise RequestRefused("unknown_registration", "this callback is not the one of the tenants", status=404)
+    return (yield from requested(settings, _context_of_flow(settings, tenants.name, request)))
+
+
+def _context_of_flow(settings: Settings, name: str, request: Request) -> str:
+    from valetkey.connections.cookies import read_cookies
+    from valetkey.connections.pending import flow_contexts, read_state
+    from valetkey.connections.settings import single_valued
+    from valetkey.http import read_form
+
+    try:
+        state = single_valued(read_form(request.url.partition("?")[2])).get("state")
+    except ValueError:
+        raise CallbackError("malformed_callback", "the callback cannot be read: start again") from None
+    if not state:
+        raise CallbackError("state_missing", "the callback has no state, so it belongs to no flow: start again")
+    contexts = flow_contexts(settings, read_cookies(request.headers), flow=read_state(state)[0])
+    found = next((context for context in contexts if context.partition(":")[0] == name), None)
+    if found is None and contexts:
+        raise CallbackError("context_mismatch", "the answer came to another registration's callback: start again")
+    if found is None:
+        message = "this browser did not start the authorization, or removed its cookie: start again here"
+        raise CallbackError("wrong_browser", message)
+    return found

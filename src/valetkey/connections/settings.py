@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from valetkey.connections.webhook import Webhook
     from valetkey.http import Pairs
     from valetkey.providers.registration import Registration
+    from valetkey.providers.tenants import Tenants
     from valetkey.secret import Secret
 
 
@@ -34,6 +35,7 @@ class McpSettings:
 
 
 NO_MCP = McpSettings()
+NO_TENANTS: Mapping[str, Tenants] = {}
 
 
 @value
@@ -51,6 +53,7 @@ class Settings:
     store_unfit: why the store may not be refreshed from; empty where it may.
     webhook: where events are sent; None where nowhere.
     mcp: see its class.
+    tenants: registrations at providers whose tenants have hosts of their own, by name; see `registrations`.
     """
 
     registrations: Mapping[str, Registration]
@@ -64,6 +67,7 @@ class Settings:
     store_unfit: str = ""
     webhook: Webhook | None = None
     mcp: McpSettings = NO_MCP
+    tenants: Mapping[str, Tenants] = NO_TENANTS
 
     @property
     def origin(self) -> str:
@@ -83,8 +87,11 @@ class Settings:
     def registration(self, name: str) -> Registration:
         """The configured registration; programs ask `registrations`, which looks further. Raises ConfigurationError."""
         found = self.registrations.get(name)
+        if found is None and name in self.tenants:
+            message = f"registration {name!r} has tenants: say whose, such as {name}:acme"
+            raise ConfigurationError(message)
         if found is None:
-            known = ", ".join(sorted(self.registrations)) or "none"
+            known = ", ".join(sorted((*self.registrations, *(f"{one}:TENANT" for one in self.tenants)))) or "none"
             message = f"registration {name!r} is not configured (configured: {known})"
             raise ConfigurationError(message)
         return found

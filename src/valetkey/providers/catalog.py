@@ -50,14 +50,24 @@ def provider_names(directory: str = "") -> tuple[str, ...]:
 
 
 def read_provider(
-    table: Mapping[str, object], *, name: str = "", where: str = "provider", base_url: str = ""
+    table: Mapping[str, object], *, name: str = "", where: str = "provider", base_url: str = "", tenant: str = ""
 ) -> Provider:
     """The provider that a mapping describes, such as a parsed TOML file. Raises ConfigurationError: all problems.
 
     name: what it must be called; where: how errors name its source.
+    tenant: whose hosts the URLs are to have, for an entry with tenants; without it, they have an example's.
     """
     problems: list[str] = []
+    written = table
     table = _substituted(table, base_url, where=where, problems=problems)
+    more: dict[str, Any] = {}
+    if tenant or "tenants" in table:
+        from valetkey.providers.tenanted import read_tenants
+
+        def for_tenant(other: str) -> Provider:
+            return read_provider(written, name=name, where=where, base_url=base_url, tenant=other)
+
+        table, more = read_tenants(table, tenant, for_tenant=for_tenant, where=where, problems=problems)
     loopback = table.get("loopback_allowed") is True
     reading: dict[str, Any] = {"where": where, "problems": problems, "loopback_allowed": loopback}
     found: dict[str, Any] = schema.read_table(table, schema.PROVIDER, required=schema.PROVIDER_REQUIRED, **reading)
@@ -77,7 +87,7 @@ def read_provider(
     if problems or server is None:
         raise ConfigurationError(problems)
     found.pop("base_url", None)
-    return Provider(**{**found, "server": server, "rotation": Rotation(**_loose(rotation))})
+    return Provider(**{**found, **more, "server": server, "rotation": Rotation(**_loose(rotation))})
 
 
 def _loose(fields: Mapping[str, object]) -> dict[str, Any]:
@@ -103,7 +113,8 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
         from valetkey.oauth1.credentials import Server
 
         return Server(**read)
-    read = _loose(schema.read_table(table, schema.OAUTH2, required=schema.OAUTH2_REQUIRED, **reading))
+    needed = ("issuer",) if "discovery" in table else schema.OAUTH2_REQUIRED
+    read = _loose(schema.read_table(table, schema.OAUTH2, required=needed, **reading))
     read |= _read_errors(read, reading)
     refused = read.get("pkce") == schema.PKCE_REFUSED
     note = found.get("pkce_note", "")
@@ -116,7 +127,7 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
     if refused:
         read["pkce"] = PKCE_REFUSED_BY_PROVIDER
     try:
-        return AuthorizationServer(**{"issuer": None, **read})
+        return AuthorizationServer(**{"issuer": None, "authorization_endpoint": "", "token_endpoint": "", **read})
     except ConfigurationError as error:
         problems += [f"{where}: {problem}" for problem in error.problems]
         return None

@@ -6,6 +6,7 @@ from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Literal, TypeAlias
 
     from valetkey.effects import Reach
@@ -41,6 +42,18 @@ class Rotation:
 
 
 @value
+class TenantRules:
+    """What the tenants of a provider are.
+
+    allowed: all there are, such as regions; empty: whatever is one label of a host name.
+    shared_redirect_uri: the provider takes one redirect URI for all tenants, and only the sealed flow tells them apart.
+    """
+
+    allowed: tuple[str, ...] = ()
+    shared_redirect_uri: bool = False
+
+
+@value
 class Provider:
     """An authorization server and its API.
 
@@ -58,6 +71,8 @@ class Provider:
     loopback_allowed: plain http is accepted on loopback: for sandboxes.
     scope_parameter, application_parameter, client_identifier_parameter: OAuth 1.0a has no words for these, so the
       provider has its own names for them in the query of its authorization page; empty: it has none.
+    tenants, for_tenant: where every tenant has a host of its own, and the provider of one; its URLs are an example's.
+    tenant: whose hosts these are.
     tried: when somebody used the entry against the live provider, or `never`.
     """
 
@@ -88,3 +103,6 @@ class Provider:
     refresh_token_parameters: Pairs = ()
     api_url: str = ""
     api_reach: Reach = "configured"
+    tenants: TenantRules | None = None
+    for_tenant: Callable[[str], Provider] | None = None
+    tenant: str = ""

@@ -130,7 +130,9 @@ def register(
       must be signed (JARM), with one of the entry's algorithms, or with `authorization_signed_response_alg` alone.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
     """
-    problems = [] if schema.is_name(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
+    problems = [] if schema.is_context(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
+    if provider.tenants is not None and not provider.tenant:
+        problems.append(f"{name}: {provider.title} has a host for each tenant: use `register_tenants`")
     if client_secret_expires and not schema.is_date(client_secret_expires):
         problems.append(f"{name}: `client_secret_expires` must be a date such as 2027-01-31")
     if not client_id:

@@ -54,6 +54,7 @@ PROVIDER: Fields = {
     "shared_grant_revocation": "flag",
     "loopback_allowed": "flag",
     "base_url": "text",
+    "tenants": "table",
     "scope_parameter": "text",
     "scope_separator": "text",
     "application_parameter": "text",
@@ -64,6 +65,8 @@ PROVIDER: Fields = {
 PROVIDER_REQUIRED = (
     "name", "title", "protocol", "server", "rotation", "api_hosts", "source", "verified_on", "tried",
 )  # fmt: skip
+
+TENANTS: Fields = {"allowed": "texts", "shared_redirect_uri": "flag"}
 
 ROTATION: Fields = {
     "kind": ROTATION_KINDS,
@@ -132,6 +135,7 @@ OAUTH2: Fields = {
     "error_with_status_200": "flag",
     "error_aliases": "pairs",
     "errors": "table",
+    "discovery": ("oidc", "oauth2"),
     "default_expires_in": "number",
     "token_type_optional": "flag",
     "token_types": "texts",
@@ -169,6 +173,20 @@ _TYPES: Mapping[str, tuple[type, str]] = {
 def is_name(text: str) -> bool:
     """Whether it can name a provider or a registration: `[a-z0-9][a-z0-9-]{0,62}`, the whole of it."""
     return 0 < len(text) <= MAX_NAME and NAME_CHARACTERS.issuperset(text) and text[0] != "-"
+
+
+def is_tenant(text: str) -> bool:
+    """Whether it can name a tenant: one label of a host name, in lower case, without the `--` of encoded names.
+
+    `xn--...` looks like another name to a person (UTS 46, RFC 5891 section 4.2.3.1), so none is taken.
+    """
+    return _is_label(text) and text[2:4] != "--"
+
+
+def is_context(text: str) -> bool:
+    """Whether it can name a registration, or the context of one of its tenants: `zendesk`, `zendesk:acme`."""
+    name, separator, tenant = text.partition(":")
+    return is_name(name) and (not separator or is_tenant(tenant))
 
 
 def is_host(text: str) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from valetkey.connections.authorize import begin_authorization, finish_authorization, posts_back
 from valetkey.connections.cookies import read_cookies
 from valetkey.connections.links import begin_from_link, read_link
-from valetkey.connections.registrations import requested
+from valetkey.connections.registrations import requested, returned
 from valetkey.connections.scope import read_ask
 from valetkey.connections.settings import read_return_to
 from valetkey.errors import CallbackError, RequestRefused
@@ -81,21 +81,20 @@ def connect(visit: Visit) -> Op[Response]:
 
 def callback(visit: Visit) -> Op[Response]:
     """The end of an authorization: to a clean URL, so that neither code nor state stays in the address bar."""
-    settings, name = visit.settings, visit.name
-    registration = yield from requested(settings, name)
+    registration = yield from returned(visit.settings, visit.name, visit.request)
     if registration.takes_fragments and fragments.unanswered(registration, visit):
         return (yield from fragments.taking(visit, registration))
     try:
-        return (yield from _finish(visit))
+        return (yield from _finish(visit, registration.name))
     except CallbackError as error:
         if visit.request.method == "GET" and fragments.unanswered(registration, visit):
             return fragments.looking(visit, error)
         raise
 
 
-def _finish(visit: Visit) -> Op[Response]:
+def _finish(visit: Visit, name: str) -> Op[Response]:
     finished = yield from finish_authorization(visit.settings, visit.request, resource_owner=visit.owner)
-    return redirect(after_callback(visit.settings, finished.return_to, visit.name), finished.set_cookies)
+    return redirect(after_callback(visit.settings, finished.return_to, name), finished.set_cookies)
 
 
 def callback_by_form(visit: Visit) -> Op[Response]:
@@ -105,7 +104,7 @@ def callback_by_form(visit: Visit) -> Op[Response]:
         fragments.refuse_seen(visit)
     if registration.takes_fragments:
         yield from fragments.require_own_page(visit)
-        return (yield from _finish(visit))
+        return (yield from _finish(visit, registration.name))
     if not posts_back(registration):
         return method_not_allowed(visit, ("GET",))
     fields = forms.read_body(visit.request)

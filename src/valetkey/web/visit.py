@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from valetkey.connections.codec import MAX_ACCOUNT_OCTETS
 from valetkey.errors import RequestRefused
+from valetkey.providers.schema import NAME_CHARACTERS, is_context
 from valetkey.value import replace, value
 from valetkey.web import forms
 from valetkey.web.pages import render_refusal
@@ -19,11 +20,8 @@ if TYPE_CHECKING:
     from valetkey.http import Pairs, Request, Response
     from valetkey.providers.registration import Registration
 
-MAX_NAME = 63
 MAX_LINK = 2048
 MAX_ACCOUNT = 64
-NAME_FIRST = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
-NAME_CHARACTERS = NAME_FIRST | {"-"}
 LINK_CHARACTERS = NAME_CHARACTERS | frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZ._")
 
 
@@ -51,8 +49,8 @@ class Visit:
 
 
 def is_name(segment: str) -> bool:
-    """Whether the segment of a path may name a registration."""
-    return 0 < len(segment) <= MAX_NAME and segment[0] in NAME_FIRST and NAME_CHARACTERS.issuperset(segment)
+    """Whether the segment of a path may name a registration, or the context of one of its tenants."""
+    return is_context(segment)
 
 
 def is_link(segment: str) -> bool:
