@@ -245,3 +245,29 @@ def test_any_body_whatever_makes_an_entry(body: bytes, kind: str) -> None:
     made = json.loads(exchanged(request(headers=headers, body=body), Response(200, headers, body)))
 
     assert made["response"]["bodySize"] == len(body)
+
+
+@pytest.mark.parametrize("word", ["method", "unknown", "headers", "HTTP/1.1"])
+def test_a_secret_that_is_a_word_of_har_withholds_nothing(word: str) -> None:
+    made = json.loads(exchanged(request(**form(("code", word))), Response(200)))
+
+    assert made["request"]["url"] == "https://provider.example/token"
+    assert made["request"]["postData"]["params"][0]["value"].startswith("fp-")
+
+
+def test_an_identifier_that_is_a_url_of_a_known_host_is_shown_and_another_is_not() -> None:
+    ours, theirs = "https://app.example/oauth/client.json", "https://elsewhere.example/client.json"
+
+    assert redactor().field("client_id", ours) == ours
+    assert redactor().field("client_id", theirs).startswith("fp-")
+
+
+def test_a_url_of_an_unknown_host_is_not_shown_and_withholds_nothing_when_it_is_asked() -> None:
+    met = redactor()
+    asked = request(url="https://resource.example/mcp")
+    metadata = Response(200, **as_json({"resource": "https://resource.example/mcp"}))
+
+    made = entries.sent(met, asked, metadata, open_path=True)
+
+    assert made["request"]["url"] == "https://resource.example/mcp"
+    assert "resource.example" not in made["response"]["content"]["text"]

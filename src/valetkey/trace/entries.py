@@ -15,7 +15,7 @@ from valetkey.oauth2.strict_json import BOM, read_json_object
 from valetkey.trace.words import HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from valetkey.http import Headers, Request, Response
     from valetkey.trace.redact import Redactor
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 MAX_BODY = 65_536
 MAX_HEADERS = 64
 VERSION = "HTTP/1.1"
+UNKNOWN = "x-unknown"
 REASONS = {200: "OK", 303: "See Other", 400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found"}
 WITHHELD = "withheld: a secret stands where none is expected"
 
@@ -64,7 +65,7 @@ def _empty() -> Made:
 def _twice(redactor: Redactor, make: Callable[[], Made]) -> Made:
     _ = make()
     made = make()
-    text = json.dumps(made, ensure_ascii=False)
+    text = "\n".join(_texts(made))
     spellings = (redactor.secrets, map(percent_encode, _encodable(redactor.secrets)))
     if any(secret in text for secrets in spellings for secret in secrets):
         return {
@@ -72,6 +73,18 @@ def _twice(redactor: Redactor, make: Callable[[], Made]) -> Made:
             "response": {**_nothing(), "comment": WITHHELD},
         }
     return made
+
+
+def _texts(found: Any, name: str = "") -> Iterator[str]:
+    """Every text of an entry that is not a word of HAR's own."""
+    if isinstance(found, dict):
+        for key, item in found.items():
+            yield from _texts(item, key)
+    elif isinstance(found, list):
+        for item in found:
+            yield from _texts(item)
+    elif isinstance(found, str) and name not in ("httpVersion", "statusText", "comment") and found != UNKNOWN:
+        yield found
 
 
 def _encodable(texts: set[str]) -> list[str]:
@@ -109,7 +122,7 @@ def _posted(redactor: Redactor, request: Request) -> Made:
 
 def _response(redactor: Redactor, response: Response, *, page: bool = False) -> Made:
     media_type = redactor.media_type(response.headers.get("content-type") or "")
-    content: Made = {"size": len(response.body), "mimeType": media_type or "x-unknown"}
+    content: Made = {"size": len(response.body), "mimeType": media_type or UNKNOWN}
     if page:
         content["comment"] = "a page of valetkey's own, left out"
     elif response.body:
@@ -168,7 +181,7 @@ def _nothing() -> Made:
         "httpVersion": VERSION,
         "cookies": [],
         "headers": [],
-        "content": {"size": 0, "mimeType": "x-unknown"},
+        "content": {"size": 0, "mimeType": UNKNOWN},
         "redirectURL": "",
         **_sizes(-1),
     }

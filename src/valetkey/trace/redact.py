@@ -160,9 +160,13 @@ class Redactor:
         except ValueError:
             return self.secret(text)
         if url.host not in self._known.hosts and not is_loopback(url.host):
-            return self.secret(text)
+            return self.fingerprint(text)  # not shown, but no secret either: requests go to such hosts later
         path = "/".join(self._segment(part, open_path=True) for part in url.path.split("/"))
         return self._shown(url.origin, harmless=True) + path + self.query(url.query)
+
+    def client(self, text: str) -> str:
+        """A client identifier, which may be a URL of ours (client id metadata documents)."""
+        return self.url(text) if text.startswith("https://") else self.secret(text)
 
     def location(self, text: str) -> str:
         """Where a browser is sent: a URL, or a path of ours."""

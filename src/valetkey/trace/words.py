@@ -18,7 +18,7 @@ def _set(text: str) -> frozenset[str]:
 _NAMES: Mapping[str, str] = {
     # 6749, 7009, 7636, 7521, 7523, 8628, 8693, 8707, 9101, 9126, 9396, 9207, 9449, 7662, OpenID Connect, form_post
     "secret": """access_token acr_values actor_token assertion at_hash auth_req_id authorization_details authuser c_hash
-        claims client_assertion client_id client_secret cnf code code_challenge code_verifier detail details
+        claims client_assertion client_secret cnf code code_challenge code_verifier detail details
         device_code display_name dpop_jkt email error_description error_uri family_name given_name hd id id_token
         id_token_hint instance_url jkt jti kid key_ops login login_hint message name nickname nonce password
         phone_number picture preferred_username profile reason refresh_token registration_access_token request
@@ -49,12 +49,14 @@ _NAMES: Mapping[str, str] = {
         request_uri_parameter_supported claims_parameter_supported dpop_bound_access_tokens
         tls_client_certificate_bound_access_tokens""",
     "scope": "scope scopes scopes_supported oauth_scope",
-    "url": """redirect_uri iss issuer resource audience aud azp oauth_callback verification_uri verification_url
+    "url": """registration_client_uri redirect_uri
+        iss issuer resource audience aud azp oauth_callback verification_uri verification_url
         jwks_uri
         authorization_endpoint token_endpoint revocation_endpoint introspection_endpoint userinfo_endpoint
         end_session_endpoint registration_endpoint device_authorization_endpoint service_documentation
         pushed_authorization_request_endpoint authorization_servers redirect_uris resource_metadata""",
     "nested": "keys jwk errors data",
+    "client": "client_id",
 }
 RULES: Mapping[str, str] = {name: rule for rule, names in _NAMES.items() for name in names.split()}
 
