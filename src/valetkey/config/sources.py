@@ -25,11 +25,8 @@ OF_REGISTRATIONS = (
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
     "accept_password_grant", "accept_implicit_grant",
     "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key",
-<<<<<<< HEAD
-    "response_mode", "response_type", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider", "scope",
-=======
-    "response_mode", "client_id", "resources", "tenants", "api_hosts", "base_url", "issuer", "provider", "scope",
->>>>>>> 2f5d943 (Tenants with hosts of their own: zendesk:acme is a context with its own redirect URI, rows, seals and hosts; Zendesk, Okta, Mastodon)
+    "response_mode", "response_type", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider",
+    "scope", "tenants",
 )  # fmt: skip
 
 PEM_KEYS = ("private_key", "client_certificate")  # a PEM text ends with a line break

@@ -56,6 +56,7 @@ STEPS: Mapping[str, str] = {
 SHARED: Mapping[str, str] = {
     "oauth2.token:ask_for_tokens": "token request (RFC 6749 section 3.2)",
     "oauth2.endpoint:ask": "request to an endpoint of the authorization server",
+    "connections.call:send_with": "request with a connection's token (RFC 6749 section 7)",
     "oauth1.authorize:exchange": "signed request (RFC 5849 section 3)",
 }
 # What made it necessary, where a program further out says more than the request itself.
@@ -68,7 +69,7 @@ CAUSES: Mapping[str, str] = {
 # What is no step of a flow, and whose URL may be a secret.
 NO_STEPS = frozenset(("connections.outbox:_sent", "connections.doctor:_knock", "connections.doctor_providers:_ask"))
 # Whose path is a resource of an API, and not an endpoint that somebody configured.
-RESOURCES = frozenset(name for name in STEPS if name.startswith("connections.call:"))
+RESOURCES = frozenset(name for name in (*STEPS, *SHARED) if name.startswith("connections.call:"))
 
 
 def chain(op: Any) -> tuple[str, ...]:
