@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from valetkey.http import Response
 
 
-def ask(bench: Bench, metadata: Any) -> Response:
+def ask(bench: Bench, metadata: Any, content_type: str = "application/json") -> Response:
     body = metadata if isinstance(metadata, bytes) else json.dumps(metadata).encode()
-    return bench.sandbox.respond(
-        Request("POST", "/oauth2/register", Headers((("Content-Type", "application/json"),)), body)
-    )
+    return bench.sandbox.respond(Request("POST", "/oauth2/register", Headers((("Content-Type", content_type),)), body))
 
 
 @pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_post", "none"])
@@ -57,6 +55,14 @@ def test_a_client_is_made_of_its_metadata_and_works(method: str) -> None:
 )
 def test_metadata_that_cannot_be_used_is_refused(metadata: Any, error: str) -> None:
     assert refusal(ask(Bench(), metadata)) == (400, error)
+
+
+def test_a_page_of_another_origin_registers_nothing() -> None:
+    bench = Bench()
+    before = bench.sandbox.clients
+
+    assert refusal(ask(bench, {"redirect_uris": [REDIRECT_URI]}, "text/plain")) == (400, "invalid_client_metadata")
+    assert bench.sandbox.clients == before
 
 
 def test_it_registers_so_many_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from valetkey.errors import ConfigurationError
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.clients import OPENID, READ, WRITE, SandboxClient
-from valetkey.sandbox.exchange import MAX_BODY, Refusal
+from valetkey.sandbox.exchange import MAX_BODY, Refusal, content_type
 from valetkey.sandbox.tokens import new_text
 from valetkey.secret import Secret
 
@@ -58,6 +58,8 @@ def register(exchange: Exchange) -> Response:
 
 
 def _read(exchange: Exchange) -> dict[str, Any]:
+    if content_type(exchange.request) != "application/json":  # which no page of another origin can send unasked
+        raise Refusal("invalid_client_metadata", "Send the client's metadata as application/json.")
     try:
         return read_json_object(exchange.request.body, limit=MAX_BODY)
     except ValueError:
