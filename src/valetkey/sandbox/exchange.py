@@ -56,6 +56,7 @@ class Exchange:
     account: SandboxAccount
     redirect_uri: str
     redirect_uri_given: bool
+    resource: str
     scope: tuple[str, ...]
     code_challenge: str
     response_type: str

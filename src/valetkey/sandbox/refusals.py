@@ -8,6 +8,7 @@ from __future__ import annotations
 from valetkey.sandbox.answers import form_answer, json_answer
 from valetkey.sandbox.pages import render
 from valetkey.sandbox.responses import answer_client, response_mode
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from valetkey.sandbox.exchange import Exchange, Refusal
 
 REALM = "valetkey sandbox"
+RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
 
 
 def as_json(_: Exchange, refusal: Refusal) -> Response:
@@ -73,6 +75,16 @@ def as_bearer_challenge(exchange: Exchange, refusal: Refusal) -> Response:
         challenge += f', scope="{exchange.endpoint.scope}"'
     fields = {"error": refusal.error, "error_description": refusal.description}
     return json_answer(fields, status=refusal.status, headers=[("WWW-Authenticate", challenge), *_more(refusal)])
+
+
+def as_resource_challenge(exchange: Exchange, refusal: Refusal) -> Response:
+    """The same with the place of the resource's metadata (RFC 9728 section 5.1) and the scope that it wants."""
+    response = as_bearer_challenge(exchange, refusal)
+    said = response.headers.get("WWW-Authenticate") or ""
+    said += f', resource_metadata="{exchange.sandbox.base_url}{RESOURCE_METADATA}{exchange.path}"'
+    if "scope=" not in said and exchange.endpoint is not None:
+        said += f', scope="{exchange.endpoint.scope}"'
+    return replace(response, headers=response.headers.with_set("WWW-Authenticate", said))
 
 
 def _more(refusal: Refusal) -> list[tuple[str, str]]:

@@ -57,6 +57,7 @@ class PendingConsent:
     device: str = ""
     nonce: str | None = None
     response_mode: str = "query"
+    resource: str = ""
     request_uri: str = ""
     response_type: str = "code"
 
@@ -74,6 +75,7 @@ class Code:
     expires_at: float
     family: str = ""
     nonce: str | None = None
+    resource: str = ""
 
 
 @value
@@ -111,6 +113,7 @@ class Family:
     account: str
     scope: tuple[str, ...]
     revoked: bool = False
+    resource: str = ""
 
 
 @value

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from valetkey.sandbox.checks.account_present import account_present
 from valetkey.sandbox.checks.assertion_trusted import assertion_trusted
+from valetkey.sandbox.checks.audience_named import audience_named
+from valetkey.sandbox.checks.audience_right import audience_right
 from valetkey.sandbox.checks.bearer_token_valid import bearer_token_valid
 from valetkey.sandbox.checks.client_authenticated import client_authenticated
 from valetkey.sandbox.checks.client_confidential import client_confidential
@@ -45,6 +47,8 @@ from valetkey.sandbox.checks.refresh_token_known import refresh_token_known
 from valetkey.sandbox.checks.refresh_token_usable import refresh_token_usable
 from valetkey.sandbox.checks.request_by_value import request_by_value
 from valetkey.sandbox.checks.request_object_valid import request_object_valid
+from valetkey.sandbox.checks.resource_known import resource_known
+from valetkey.sandbox.checks.resource_same import resource_same
 from valetkey.sandbox.checks.response_mode_known import response_mode_known
 from valetkey.sandbox.checks.response_type_known import response_type_known
 from valetkey.sandbox.checks.scope_allowed import scope_allowed
@@ -63,6 +67,7 @@ from valetkey.sandbox.endpoints import (
     home,
     introspect,
     jwks,
+    mcp,
     metadata,
     par,
     register,
@@ -71,7 +76,14 @@ from valetkey.sandbox.endpoints import (
     token,
     userinfo,
 )
-from valetkey.sandbox.refusals import as_bearer_challenge, as_json, as_page, as_redirect
+from valetkey.sandbox.refusals import (
+    RESOURCE_METADATA,
+    as_bearer_challenge,
+    as_json,
+    as_page,
+    as_redirect,
+    as_resource_challenge,
+)
 from valetkey.sandbox.row import Endpoint, refuse_all
 from valetkey.sandbox.table_oauth1 import OAUTH1
 
@@ -92,11 +104,12 @@ ASKED = (
     pkce_required,
     scope_allowed,
     nonce_given,
+    resource_known,
     prompt_known,
 )
 AUTHORIZATION = (parameters_readable, client_known, pushed_request_known, request_object_valid, *ASKED)
 PUSHED = (*AUTHENTICATED, request_by_value, request_object_valid, redirect_uri_given, *ASKED)
-BEARER = (parameters_readable, bearer_token_valid, scope_sufficient)
+BEARER = (parameters_readable, bearer_token_valid, audience_right, scope_sufficient)
 
 OAUTH2 = (
     Endpoint(
@@ -122,7 +135,7 @@ OAUTH2 = (
         "/oauth2/token",
         ("POST",),
         # A code is looked at last for reuse, so that only who could have used it can revoke by it.
-        (*FOR_TOKENS, code_known, redirect_uri_same, verifier_matches, code_unused, code_fresh),
+        (*FOR_TOKENS, code_known, redirect_uri_same, resource_same, verifier_matches, code_unused, code_fresh),
         token.exchange_code,
         as_json,
         when=("grant_type", "authorization_code"),
@@ -132,7 +145,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*FOR_TOKENS, refresh_token_known, scope_not_wider, refresh_token_usable),
+        (*FOR_TOKENS, refresh_token_known, resource_same, scope_not_wider, refresh_token_usable),
         token.refresh,
         as_json,
         when=("grant_type", "refresh_token"),
@@ -222,12 +235,23 @@ OAUTH2 = (
     Endpoint("metadata", "/.well-known/openid-configuration", ("GET",), (), metadata.metadata, as_json),
     Endpoint(
         "resource_metadata",
-        f"{metadata.RESOURCE_METADATA}/oauth2/me",
+        f"{RESOURCE_METADATA}/oauth2/me",
         ("GET",),
         (),
         metadata.of_resource,
         as_json,
         says="OAuth 2.0: which server the resource below trusts (RFC 9728)",
+    ),
+    Endpoint("resource_metadata", f"{RESOURCE_METADATA}{mcp.PATH}", ("GET",), (), metadata.of_resource, as_json),
+    Endpoint(
+        "mcp",
+        mcp.PATH,
+        ("POST",),
+        (*BEARER, audience_named, account_present),
+        mcp.answer,
+        as_resource_challenge,
+        scope="read",
+        says="An MCP server with one tool, to be connected by its URL",
     ),
     Endpoint(
         "register",

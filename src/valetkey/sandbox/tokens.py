@@ -44,14 +44,15 @@ def issue_code(sandbox: Sandbox, consent: PendingConsent, *, now: float) -> str:
         code_challenge=consent.code_challenge,
         expires_at=now + CODE_SECONDS,
         nonce=consent.nonce,
+        resource=consent.resource,
     )
     return code
 
 
-def issue_family(sandbox: Sandbox, client_id: str, account: str, scope: tuple[str, ...]) -> str:
+def issue_family(sandbox: Sandbox, client_id: str, account: str, scope: tuple[str, ...], *, resource: str = "") -> str:
     """A new grant; account is empty for one of the client's own. Its name is public inside, never outside."""
     family = base64url(sandbox.random(16))
-    sandbox.state.families[family] = Family(client_id, account, scope)
+    sandbox.state.families[family] = Family(client_id, account, scope, resource=resource)
     return family
 
 

@@ -39,6 +39,7 @@ def authorize(exchange: Exchange) -> Response:
         state=exchange.parameter("state"),
         code_challenge=exchange.code_challenge,
         nonce=exchange.parameter("nonce"),
+        resource=exchange.resource,
         response_mode=response_mode(exchange),
         request_uri=exchange.request_uri,
         response_type=exchange.response_type,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from valetkey.oauth2.server import ALIASED
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.clients import GRANT_TYPES, IMPLICIT
+from valetkey.sandbox.refusals import RESOURCE_METADATA
 from valetkey.sandbox.responses import RESPONSE_MODES, TOKEN_RESPONSES
 from valetkey.sandbox.signing import ALGORITHMS
 from valetkey.sandbox.spoilt import spoil
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from valetkey.http import Response
     from valetkey.sandbox.exchange import Exchange
 
-RESOURCE_METADATA = "/.well-known/oauth-protected-resource"
 SECRET_METHODS = ["client_secret_basic", "client_secret_post", "client_secret_jwt", "private_key_jwt"]
 
 

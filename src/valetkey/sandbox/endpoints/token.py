@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def exchange_code(exchange: Exchange) -> Response:
     """Tokens for a code, which is used from here on (RFC 6749 section 4.1.4)."""
     sandbox, code = exchange.sandbox, exchange.code
-    family = issue_family(sandbox, code.client_id, code.account, code.scope)
+    family = issue_family(sandbox, code.client_id, code.account, code.scope, resource=code.resource)
     sandbox.state.codes[fingerprint(exchange.parameter("code") or "")] = replace(code, family=family)
     exchange.notes["account"] = code.account
     fields = issue_access_token(exchange, family, scope=code.scope)
