@@ -68,8 +68,9 @@ CAUSES: Mapping[str, str] = {
 }
 # What is no step of a flow, and whose URL may be a secret.
 NO_STEPS = frozenset(("connections.outbox:_sent", "connections.doctor:_knock", "connections.doctor_providers:_ask"))
-# Whose path is a resource of an API, and not an endpoint that somebody configured.
-RESOURCES = frozenset(name for name in (*STEPS, *SHARED) if name.startswith("connections.call:"))
+# Whose path is a resource of an API or made by a server for one client, and not an endpoint that somebody configured.
+CALLS = frozenset(name for name in (*STEPS, *SHARED) if name.startswith("connections.call:"))
+RESOURCES = CALLS | {"oauth2.protected_resource:fetch_resource_metadata", "oauth2.registration:delete_client"}
 
 
 def chain(op: Any) -> tuple[str, ...]:
@@ -93,7 +94,7 @@ def reason(programs: tuple[str, ...], before: Response | None) -> str:
     step = step_of(programs)
     said = STEPS.get(step) or SHARED.get(step) or f"asked for by {programs[-2] if len(programs) > 1 else 'valetkey'}"
     refused = before is not None and before.status == 401
-    if refused and step in RESOURCES:
+    if refused and step in CALLS:
         said += ", once more after 401"
     elif refused:
         said += ", after 401 (RFC 6750 section 3.1)"

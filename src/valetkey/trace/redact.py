@@ -33,7 +33,7 @@ from valetkey.trace.words import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from valetkey.http import Pairs
+    from valetkey.http import Pairs, Url
 
 DIGITS = 12
 MIN_SHOWN_LENGTH = 16
@@ -42,6 +42,7 @@ MAX_DEPTH = 6
 MAX_MEMBERS = 64
 MAX_READ = 65_536
 MAX_NUMBER = 13
+MAX_HOSTS = 10_000
 _CODE = re.compile(r"[a-z_]{1,64}")
 _NUMBER = re.compile(rf"-?[0-9]{{1,{MAX_NUMBER}}}")
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
@@ -76,7 +77,8 @@ class Known:
     def add_host(self, text: str) -> None:
         """Take note of a host that a request went to: where it may go is the configuration's choice."""
         with suppress(ValueError):
-            self.hosts.add(read_url(text).host)
+            if len(self.hosts) < MAX_HOSTS:  # a resource owner may choose one, where servers are connected by their URL
+                self.hosts.add(read_url(text).host)
 
     def says(self, text: str) -> bool:
         """Whether the configuration says it openly, so that it cannot be a secret."""
@@ -159,10 +161,25 @@ class Redactor:
             url = read_url(text)
         except ValueError:
             return self.secret(text)
-        if url.host not in self._known.hosts and not is_loopback(url.host):
-            return self.fingerprint(text)  # not shown, but no secret either: requests go to such hosts later
-        path = "/".join(self._segment(part, open_path=True) for part in url.path.split("/"))
-        return self._shown(url.origin, harmless=True) + path + self.query(url.query)
+        return self._located(text, url, open_path=True)
+
+    def _located(self, text: str, url: Url, *, open_path: bool) -> str:
+        known = url.host in self._known.hosts or is_loopback(url.host)
+        path = "/".join(self._segment(part, open_path=known and open_path) for part in url.path.split("/"))
+        query = self.query(url.query)
+        if not known:  # what is secret in it is known now; the host is none: the next request may go there
+            return self.fingerprint(text)
+        return self._shown(url.origin, harmless=True) + path + query
+
+    def resource(self, text: str) -> str:
+        """The URL of a resource; where the configuration does not name it, its path is a resource owner's matter."""
+        try:
+            url = read_url(text)
+        except ValueError:
+            return self.secret(text)
+        return (
+            text if text in self._known.urls and not self.tainted(text) else self._located(text, url, open_path=False)
+        )
 
     def client(self, text: str) -> str:
         """A client identifier, which may be a URL of ours (client id metadata documents)."""

@@ -18,7 +18,7 @@ from valetkey.errors import RequestRefused, describe_error
 from valetkey.http import Request, Response, read_form
 from valetkey.trace import entries
 from valetkey.trace.lines import write_line
-from valetkey.trace.reasons import NO_STEPS, RESOURCES, chain, reason, step_of
+from valetkey.trace.reasons import CALLS, NO_STEPS, RESOURCES, chain, reason, step_of
 from valetkey.trace.redact import Known, Redactor
 from valetkey.value import value
 
@@ -185,7 +185,7 @@ class Run:
         self._known.add_host(request.url)
         entry = entries.sent(self._checked, request, answer, open_path=step not in RESOURCES)
         said = reason(programs, self._before)
-        if isinstance(answer, Response) and step in RESOURCES:
+        if isinstance(answer, Response) and step in CALLS:
             self._before = answer
         return self._record("sent", said=said, entry=entry, at=started, seconds=max(0.0, ended - started))
 

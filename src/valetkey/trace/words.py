@@ -27,7 +27,8 @@ _NAMES: Mapping[str, str] = {
         actor_id n e x y d p q k crt x5c x5t client_name client_uri logo_uri contacts handle
         screen_name oauth_consumer_key oauth_token oauth_token_secret oauth_verifier oauth_nonce oauth_signature
         oauth_session_handle oauth_body_hash x_auth_username x_auth_password denied realm htu form vk_form
-        return_to account verifier link""",
+        return_to account verifier link jsonrpc method params result software_id software_version
+        url""",
     "word": """grant_type response_type response_mode token_type token_type_hint code_challenge_method prompt display
         access_type include_granted_scopes client_assertion_type subject_token_type actor_token_type
         requested_token_type issued_token_type oauth_signature_method oauth_version oauth_callback_confirmed
@@ -49,12 +50,12 @@ _NAMES: Mapping[str, str] = {
         request_uri_parameter_supported claims_parameter_supported dpop_bound_access_tokens
         tls_client_certificate_bound_access_tokens""",
     "scope": "scope scopes scopes_supported oauth_scope",
-    "url": """registration_client_uri redirect_uri
-        iss issuer resource audience aud azp oauth_callback verification_uri verification_url
+    "resource": "resource resource_metadata protected_resources registration_client_uri",
+    "url": """redirect_uri iss issuer audience aud azp oauth_callback verification_uri verification_url
         jwks_uri
         authorization_endpoint token_endpoint revocation_endpoint introspection_endpoint userinfo_endpoint
         end_session_endpoint registration_endpoint device_authorization_endpoint service_documentation
-        pushed_authorization_request_endpoint authorization_servers redirect_uris resource_metadata""",
+        pushed_authorization_request_endpoint authorization_servers redirect_uris""",
     "nested": "keys jwk errors data",
     "client": "client_id",
 }
@@ -140,6 +141,6 @@ FETCH = _set(
 PATHS = _set(
     """.well-known openid-configuration oauth-authorization-server oauth-protected-resource api rest graphql me user
     users member members account accounts profile services oauth oauth1 oauth2 token connect callback verifier link
-    connections revoke forget json index.html"""
+    connections revoke forget json index.html mcp sse client"""
 )
 SCHEMES = frozenset(("bearer", "dpop", "oauth", "basic", "session"))
