@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.connections.internet import URL, Internet, Server, back
+from tests.connections.internet import URL, Internet, Server, back, said
 from tests.connections.steps import failure
 
 from valetkey.connections.authorize import finish_authorization
+from valetkey.connections.device import begin_device_authorization
 from valetkey.connections.introspect import introspect
 from valetkey.connections.manage import revoke
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.sign import access_token
-from valetkey.errors import ReauthorizationRequired, RequestRefused
+from valetkey.errors import ConfigurationError, ReauthorizationRequired, RequestRefused
 from valetkey.testing.world import World
 from valetkey.web.routes import respond
 
@@ -200,3 +201,18 @@ def test_a_client_goes_on_authenticating_as_it_was_registered_whatever_is_offere
     assert answer.status == 303
     assert len(honest.tokens_asked) == 1
     assert evil.tokens_asked == []
+
+
+def test_no_device_code_is_taken_from_one_server_to_another() -> None:
+    world, internet, honest, evil = dressed()
+    undress(evil)
+    evil.said[IN_ITS_ANSWERS], evil.said["device_authorization_endpoint"] = True, f"{HONEST}/device"
+    codes = {"device_code": "device-code-1", "user_code": "AB-CD", "verification_uri": HONEST, "expires_in": 600}
+    internet.pages[f"{HONEST}/device"] = lambda _: said(codes)
+    _ = begun(world)
+
+    caught = failure(world, begin_device_authorization(world.settings, URL, resource_owner="alice"))
+
+    assert isinstance(caught, ConfigurationError)
+    assert internet.asked(f"{HONEST}/device") == 0
+    assert honest.tokens_asked == evil.tokens_asked == []

@@ -95,7 +95,11 @@ def begin_device_authorization(
     """
     from valetkey.oauth2.device import request_device_codes
 
-    at = yield from described(settings, (yield from registered(settings, registration)))
+    named = yield from registered(settings, registration)
+    if named.enrolment != "configured":  # no `iss` comes back that would tell whose the device code is (see `seat`)
+        message = f"{named.name} was registered at run time, for authorization codes alone: use begin_authorization"
+        raise ConfigurationError(message)
+    at = yield from described(settings, named)
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no device authorization: use begin_authorization"
         raise ConfigurationError(message)
