@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from traceback import TracebackException
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -920,3 +921,28 @@ def test_the_doctor_says_what_was_opened() -> None:
     assert not [
         one for one in world.run(diagnose(replace(world.settings, mcp=McpSettings()))).findings if one.about == "mcp"
     ]
+
+
+def test_no_secret_of_a_registration_is_printed_anywhere() -> None:
+    world, _, server = there()
+    server.registered |= {"registration_client_uri": f"{ISSUER}/1", "registration_access_token": "secret-canary-token"}
+    world.settings = replace(world.settings, mcp=McpSettings(initial_access_tokens=((ISSUER, Secret("secret-first")),)))
+    _ = connect(world, server)
+    row = world.run(load_enrolled(world.settings, enrolled_key(URL)))
+    told = [
+        repr(row),
+        repr(world.run(registered(world.settings, URL))),
+        repr(world.settings),
+        repr(world.events.events),
+    ]
+
+    server.registered["client_id"] = 7
+    server.registered["client_secret_expires_at"] = 0
+    _ = world.run(forget_enrolled(world.settings, URL))
+    caught = refused(world)
+    frames = TracebackException.from_exception(caught, capture_locals=True).stack
+    told += [repr(frame.locals) for frame in frames if "/valetkey/connections/" in frame.filename]
+
+    assert isinstance(caught, MalformedResponse)
+    assert len(told) > 6
+    assert not [text for text in told if "secret-" in text]
