@@ -1,16 +1,22 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from valetkey.http import percent_encode
+from valetkey.http import FORM, Headers, Request, percent_encode
 from valetkey.oauth1.signature import encoded_parameters
 from valetkey.oauth1.transmission import (
     MAX_HEADER_CHARACTERS,
     MAX_HEADER_PARAMETERS,
     authorization_header,
+    body_parameters,
+    is_form,
+    place_parameters,
     read_authorization_header,
+    request_parameters,
 )
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -87,3 +93,137 @@ def test_what_is_read_is_what_would_be_written(text: str) -> None:
     )
 
     assert read_authorization_header(written) == (realm, pairs)
+
+
+SIGNED = (("oauth_a", "1"), ("oauth_b", "%20"))
+PLATFORM = {"from": "elsewhere"}
+
+
+def request(url: str = "https://a.example/", *, method: str = "POST", body: bytes = b"", kind: str = "") -> Request:
+    return Request(method, url, Headers((("Content-Type", kind),) if kind else ()), body, PLATFORM)
+
+
+@pytest.mark.parametrize(
+    ("kind", "form"),
+    [
+        (FORM, True),
+        (f"{FORM}; charset=UTF-8", True),
+        (f" {FORM.upper()} ;x", True),
+        ("multipart/form-data", False),
+        (f"{FORM}X", False),
+        ("", False),
+    ],
+)
+def test_a_form_is_known_by_its_type(kind: str, form: bool) -> None:
+    assert is_form(request(kind=kind)) == form
+    assert body_parameters(request(body=b"a=1", kind=kind)) == ((("a", "1"),) if form else ())
+
+
+def test_two_types_are_none() -> None:
+    both = Request("POST", "https://a.example/", Headers((("Content-Type", FORM), ("content-type", "x"))), b"a=1")
+
+    with pytest.raises(ValueError, match="one Content-Type"):
+        _ = body_parameters(both)
+
+
+@pytest.mark.parametrize(
+    ("url", "placed"),
+    [
+        ("https://a.example/", "https://a.example/?oauth_a=1&oauth_b=%20"),
+        ("https://a.example/?", "https://a.example/?oauth_a=1&oauth_b=%20"),
+        ("https://a.example/?x=1", "https://a.example/?x=1&oauth_a=1&oauth_b=%20"),
+        ("https://a.example/?x=1&", "https://a.example/?x=1&oauth_a=1&oauth_b=%20"),
+    ],
+)
+def test_parameters_are_put_into_a_query_as_they_are(url: str, placed: str) -> None:
+    assert place_parameters(request(url), SIGNED, placement="query", realm=None) == request(placed)
+
+
+@pytest.mark.parametrize(
+    ("body", "placed"),
+    [
+        (b"", b"oauth_a=1&oauth_b=%20"),
+        (b"x=1", b"x=1&oauth_a=1&oauth_b=%20"),
+        (b"x=1&", b"x=1&oauth_a=1&oauth_b=%20"),
+    ],
+)
+def test_parameters_are_put_into_a_form_as_they_are(body: bytes, placed: bytes) -> None:
+    assert place_parameters(request(body=body, kind=FORM), SIGNED, placement="body", realm=None) == request(
+        body=placed, kind=FORM
+    )
+
+
+def test_a_request_without_a_body_becomes_a_form_and_one_of_another_type_does_not() -> None:
+    assert place_parameters(request(), SIGNED, placement="body", realm=None) == request(
+        body=b"oauth_a=1&oauth_b=%20", kind=FORM
+    )
+    for other in (request(kind="text/plain"), request(body=b"x", kind="text/plain"), request(body=b"x=1")):
+        with pytest.raises(ValueError, match="not a form"):
+            _ = place_parameters(other, SIGNED, placement="body", realm=None)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS", "TRACE", "get"])
+def test_a_method_whose_body_means_nothing_carries_no_form(method: str) -> None:
+    with pytest.raises(ValueError, match=method.upper()):
+        _ = place_parameters(request(method=method), SIGNED, placement="body", realm=None)
+
+
+@pytest.mark.parametrize("placement", ["query", "body"])
+def test_a_realm_stands_in_the_header_alone(placement: Any) -> None:
+    with pytest.raises(ValueError, match="realm"):
+        _ = place_parameters(request(), SIGNED, placement=placement, realm="r")
+    placed = place_parameters(request(), SIGNED, placement="header", realm="r")
+
+    assert placed.headers.pairs == (("Authorization", 'OAuth realm="r", oauth_a="1", oauth_b="%20"'),)
+    assert (placed.method, placed.url, placed.body, placed.platform) == ("POST", "https://a.example/", b"", PLATFORM)
+
+
+def test_a_header_that_is_there_already_is_left_to_nobody() -> None:
+    signed = Request("GET", "https://a.example/", Headers((("authorization", "Bearer x"),)))
+
+    with pytest.raises(ValueError, match="already"):
+        _ = place_parameters(signed, SIGNED, placement="header", realm=None)
+
+
+@pytest.mark.parametrize("realm", ['a"b', "a\\b", "a\tb", "\N{LATIN SMALL LETTER E WITH ACUTE}"])
+def test_a_realm_that_would_need_an_escape_is_refused(realm: str) -> None:
+    with pytest.raises(ValueError, match="realm"):
+        _ = authorization_header(SIGNED, realm=realm)
+
+
+@pytest.mark.parametrize("given", [request("https://a.example/?oauth_x=1"), request(body=b"oauth_token=1", kind=FORM)])
+def test_protocol_parameters_of_the_caller_are_refused(given: Request) -> None:
+    with pytest.raises(ValueError, match="oauth_"):
+        _ = request_parameters(given)
+
+
+def test_parameters_of_query_and_form_are_read_in_order_and_a_form_holds_only_ascii() -> None:
+    found = request_parameters(request("https://a.example/?b=1&a=2", body=b"d=3&c=%C3%A9", kind=FORM))
+
+    assert found == (("b", "1"), ("a", "2"), ("d", "3"), ("c", "\N{LATIN SMALL LETTER E WITH ACUTE}"))
+    with pytest.raises(ValueError, match="ASCII"):
+        _ = request_parameters(request(body=b"a=\xc3\xa9", kind=FORM))
+
+
+@pytest.mark.parametrize(
+    ("header", "good"),
+    [
+        ("OAuth " + ", ".join(f'a{number}="1"' for number in range(MAX_HEADER_PARAMETERS)), True),
+        (f'OAuth a="{"1" * (MAX_HEADER_CHARACTERS - 4)}"', True),
+        (f'OAuth a="{"1" * (MAX_HEADER_CHARACTERS - 3)}"', False),
+        ('OAuth a="1" ,\tb="2" \t', True),
+        ('OAuth a.b-c="1"', True),
+        ('OAuth a b="1"', False),
+        ('OAuth a="1", x, b="2"', False),
+        ('OAuth a="1"; b="2"', False),
+        ("OAuth", True),
+        ('OAuth realm="", Realm="x"', False),
+        ('OAuth %41="1"', True),
+    ],
+)
+def test_limits_and_separators_of_a_header_are_what_they_are_said_to_be(header: str, good: bool) -> None:
+    if good:
+        _ = read_authorization_header(header)
+    else:
+        with pytest.raises(ValueError):
+            _ = read_authorization_header(header)

@@ -34,6 +34,8 @@ def _of_parameters(theirs: str, ours: str) -> list[str]:
     if theirs == ours:
         return []
     one, other = unquote(theirs).split("&"), unquote(ours).split("&")
+    if one == other:
+        return ["parameters: encoded differently as a whole (section 3.6)"]
     if sorted(one) == sorted(other):
         return ["parameters: the same ones in another order (section 3.4.1.3.2)"]
     names = [{field.partition("=")[0] for field in fields} for fields in (one, other)]
@@ -45,7 +47,7 @@ def _of_parameters(theirs: str, ours: str) -> list[str]:
     differ = {field.partition("=")[0] for field in set(one) ^ set(other)} & names[0] & names[1]
     if differ:
         found.append(f"parameters with another value or another encoding: {_listed(differ)} (section 3.6)")
-    return found or ["parameters: encoded differently as a whole (section 3.6)"]
+    return found or ["parameters: the same ones, but not each as often (section 3.4.1.3.1)"]
 
 
 def _listed(names: set[str]) -> str:
