@@ -19,6 +19,7 @@ from valetkey.oauth2.authorization_request import (
     read_pushed_response,
     request_authorization,
 )
+from valetkey.oauth2.requested import details_problems, resource_problems
 from valetkey.oauth2.token import exchange_code, refresh_grant
 from valetkey.secret import Secret
 from valetkey.value import replace
@@ -309,3 +310,43 @@ def test_a_signed_request_has_an_id_of_its_own_and_names_its_key() -> None:
     assert header["kid"]
     assert claims["jti"] != read_jwt(second)[1]["jti"]
     assert claims["resource"] == "https://api.example/", "a single one is no array"
+
+
+def test_a_refusal_to_take_a_request_says_when_to_try_again_and_which_status_it_had() -> None:
+    date = "Sun, 15 Jun 2025 15:06:45 GMT"
+    with pytest.raises(ProviderError) as caught:
+        _ = read_pushed_response(answer("{}", status=503, Retry_After=date), server=PUSHING, received_at=NOW)
+    assert caught.value.retry_after == 4.25
+
+    with pytest.raises(MalformedResponse) as malformed:
+        _ = read_pushed_response(answer("<html>", status=200), server=PUSHING, received_at=NOW)
+    assert malformed.value.status == 200
+
+
+@pytest.mark.parametrize(
+    ("resource", "good"),
+    [
+        ("a:b", True),
+        ("a+b-c.d1:e", True),
+        ("a1:b", True),
+        ("1a:b", False),
+        ("+a:b", False),
+        (":b", False),
+        ("a:", False),
+        ("a_b:c", False),
+        ("a b:c", False),
+        ("a:b#c", False),
+        ("a:b c", False),
+        ("a:\N{LATIN SMALL LETTER E WITH ACUTE}", False),
+        ("a:\t", False),
+    ],
+)
+def test_a_resource_is_an_absolute_uri(resource: str, good: bool) -> None:
+    assert (resource_problems((resource,)) == []) == good
+
+
+@pytest.mark.parametrize(
+    "details", ['[{"type":"a"},{"type":""}]', '[{"type":"a"},{}]', '[{"type":"a"},"b"]', '[{"type":7}]', "[]", "{}"]
+)
+def test_every_detail_has_a_type(details: str) -> None:
+    assert details_problems(details)

@@ -184,3 +184,33 @@ def test_what_is_no_answer_is_malformed(body: str) -> None:
         _ = read_device_codes(answer(body), server=DEVICE_SERVER, received_at=NOW)
 
     assert caught.value.status == 200
+
+
+@pytest.mark.parametrize("status", [201, 302, 400, 401])
+def test_codes_with_another_status_are_no_codes(status: int) -> None:
+    with pytest.raises(ProviderError) as caught:
+        _ = read(status=status)
+
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("status", [200, 429])
+def test_when_to_try_again_is_read_against_the_moment_of_the_answer(status: int) -> None:
+    date = "Sun, 15 Jun 2025 15:06:45 GMT"
+    response = answer('{"error":"slow_down"}', status=status, Retry_After=date)
+
+    with pytest.raises(ProviderError) as caught:
+        _ = read_device_codes(response, server=DEVICE_SERVER, received_at=NOW)
+
+    assert caught.value.retry_after == 4.25
+
+
+def test_a_single_character_is_a_code_and_a_refusal_is_read_in_the_servers_own_words() -> None:
+    assert read(user_code="x", device_code="y").user_code == "x"
+    server = replace(DEVICE_SERVER, error_aliases=(("nope", "invalid_scope"),))
+    peer = Peer(answer('{"error":"nope"}', status=400))
+
+    with pytest.raises(ProviderError) as caught:
+        peer.run(request_device_codes(server, CLIENT, not_after=NOW))
+
+    assert caught.value.error == "invalid_scope"

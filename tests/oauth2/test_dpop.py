@@ -269,3 +269,10 @@ def test_both_requests_of_a_repeated_one_end_in_time_and_go_as_far() -> None:
 def test_what_was_learned_is_no_part_of_what_a_registration_is() -> None:
     assert hash(Nonces()) == hash(Nonces())
     assert Nonces() == Nonces()
+
+
+def test_the_nonces_of_a_process_can_be_counted_and_never_read() -> None:
+    nonces = Nonces()
+    nonces.learn(Request("POST", "https://as.example/token"), answer("{}", DPoP_Nonce="canary"))
+
+    assert repr(nonces) == "Nonces(1 origins)"

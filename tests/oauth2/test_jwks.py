@@ -186,7 +186,10 @@ def test_two_that_ask_in_the_same_moment_share_one_answer_and_another_address_is
     kept.uri = "https://as.example/other"
     _ = get(server, kept)
 
-    assert server.urls == [URI, URI]
+    server.now += 61
+    _ = again(server, kept)
+
+    assert server.urls == [URI, URI, URI]
 
 
 def usable(**changes: Any) -> bool:

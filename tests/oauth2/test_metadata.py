@@ -405,3 +405,14 @@ def test_an_answer_that_is_not_200_is_no_metadata_and_says_so(status: int) -> No
         _ = read_metadata(answer(json.dumps(DOCUMENT), status=status), issuer=ISSUER)
 
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize("issuer", ["https://as.example/X", "https://as.example/tX/", "https://as.example/t//"])
+def test_only_slashes_are_cut_off_an_issuers_path(issuer: str) -> None:
+    path = issuer.removeprefix("https://as.example").rstrip("/")
+
+    assert metadata_urls(issuer)[0] == f"https://as.example/.well-known/oauth-authorization-server{path}"
+
+
+def test_what_is_not_known_is_not_written() -> None:
+    assert b"null" not in write_metadata(read())

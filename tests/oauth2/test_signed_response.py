@@ -13,8 +13,14 @@ from tests.oauth2.tokens import compact, signed
 from valetkey.errors import CallbackError
 from valetkey.http import base64url
 from valetkey.oauth2.authorization import read_authorization_response
+from valetkey.oauth2.jws import read_jws
 from valetkey.oauth2.server import AuthorizationServer
-from valetkey.oauth2.signed_response import check_response, read_signed_response, response_parameters
+from valetkey.oauth2.signed_response import (
+    check_response,
+    check_response_header,
+    read_signed_response,
+    response_parameters,
+)
 from valetkey.web.reasons import REASONS
 
 if TYPE_CHECKING:
@@ -111,3 +117,74 @@ def test_a_refusal_quotes_nothing_of_the_answer(text: str) -> None:
 
     assert "canary" not in str(caught.value)
     assert "start again" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ({"alg": "RS256"}, ""),
+        ({"alg": "RS256", "typ": "JWT"}, ""),
+        ({"alg": "RS256", "typ": "application/jwt"}, ""),
+        ({"alg": "none"}, "jarm_algorithm"),
+        ({"alg": "HS256"}, "jarm_algorithm"),
+        ({"alg": "ES256"}, "jarm_algorithm"),
+        ({}, "jarm_algorithm"),
+        ({"alg": "RS256", "typ": "at+jwt"}, "jarm_type"),
+        ({"alg": "RS256", "typ": "logout+jwt"}, "jarm_type"),
+    ],
+)
+def test_a_header_names_a_configured_algorithm_and_no_other_kind_of_token(header: dict[str, Any], reason: str) -> None:
+    jws = read_jws(compact(header, RIGHT))
+
+    assert reason_of(lambda: check_response_header(jws, algorithms=("RS256",))) == reason
+
+
+@pytest.mark.parametrize("name", ["code", "state", "iss", "error", "access_token", "id_token", "token_type"])
+@pytest.mark.parametrize("claim", [None, 7, True, ["c"], {"c": "c"}])
+def test_a_parameter_that_is_signed_and_no_text_is_refused(name: str, claim: Any) -> None:
+    jws = read_jws(compact({"alg": "RS256"}, {**RIGHT, name: claim}))
+
+    assert reason_of(lambda: response_parameters(jws)) == "jarm_malformed"
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({}, ""),
+        ({"aud": [CLIENT] * 32}, ""),
+        ({"aud": [CLIENT] * 33}, "jarm_audience"),
+        ({"aud": []}, "jarm_audience"),
+        ({"aud": [CLIENT, "other"]}, "jarm_audience"),
+        ({"exp": NOW - 59}, ""),
+        ({"exp": NOW - 60}, "jarm_expired"),
+        ({"exp": "soon"}, "jarm_times"),
+        ({"iat": NOW + 60}, ""),
+        ({"iat": NOW + 61}, "jarm_times"),
+        ({"nbf": NOW + 60}, ""),
+        ({"nbf": NOW + 61}, "jarm_times"),
+        ({"iat": None}, "jarm_times"),
+        ({"iss": f"{ISSUER}/"}, "jarm_issuer"),
+    ],
+)
+def test_limits_are_what_they_are_said_to_be(changes: dict[str, Any], reason: str) -> None:
+    jws = read_jws(compact({"alg": "RS256"}, {**RIGHT, **changes}))
+
+    assert reason_of(lambda: check_response(jws, issuer=ISSUER, client_id=CLIENT, now=NOW)) == reason
+
+
+@pytest.mark.parametrize(
+    ("pairs", "reason"),
+    [
+        ((), "jarm_missing"),
+        ((("response", ""),), "jarm_missing"),
+        ((("response", "a.b.c"), ("response", "a.b.c")), "duplicate_parameter"),
+        ((("response", "a.b.c"), ("code", "c")), "jarm_mixed"),
+        ((("response", "a.b.c"), ("expires_in", "9")), "jarm_mixed"),
+        ((("response", "a.b.c.d.e"),), "jarm_encrypted"),
+        ((("response", "a.b."),), "jarm_algorithm"),
+        ((("response", "a.b"),), "jarm_malformed"),
+        ((("response", "a.b.c.d"),), "jarm_malformed"),
+    ],
+)
+def test_what_is_no_signed_answer_has_a_reason_of_its_own(pairs: Any, reason: str) -> None:
+    assert reason_of(lambda: read_signed_response(pairs)) == reason
