@@ -13,12 +13,14 @@ switch a guard off, tests that are collected once and not for every mutant, and 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -142,6 +144,7 @@ class WarmRunner(harness.PytestRunner):  # type: ignore[misc] # not installed wh
                     item.session._setupstate.teardown_exact(None)  # noqa: SLF001
                     print(*(found.longreprtext for found in failed))  # seen only where the tests do not pass unmutated
                     return 1
+        gc.freeze()  # what was collected is shared with every worker, as long as nobody touches it
         return 0
 
 
@@ -217,7 +220,8 @@ def main() -> None:
 
     chosen = ["valetkey." + name.replace("/", ".") + ".*" for name in asked.files]
     if asked.again:
-        chosen = [mutant for _, found in outcomes() for mutant, outcome in found.items() if outcome in AGAIN]
+        left = [mutant for _, found in outcomes() for mutant, outcome in found.items() if outcome in AGAIN]
+        chosen = [mutant for mutant in left if not chosen or any(fnmatch(mutant, files) for files in chosen)]
     if not asked.report:
         cli(["run", "--max-children", asked.workers, *chosen], standalone_mode=False)
     sys.stdout.flush()

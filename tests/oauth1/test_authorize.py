@@ -320,12 +320,20 @@ def legs(server: Server, clocks: ClockOffsets | None) -> list[WireOp[Any]]:
 @pytest.mark.parametrize("ahead", [86_400, -86_400, 301])
 def test_a_clock_is_set_right_once_remembered_for_its_host_and_used_from_then_on(leg: int, ahead: int) -> None:
     secret = [None, TEMPORARY.secret, TOKEN.secret][leg]
-    world = World(strict(granting, clock=NOW + ahead, token_secret=secret))
+    seen: list[SignedRequest] = []
+
+    def answer(signed: SignedRequest) -> Response:
+        seen.append(signed)
+        return granting(signed)
+
+    world = World(strict(answer, clock=NOW + ahead, token_secret=secret))
     clocks = ClockOffsets()
 
     for asked in (2, 3):
         _ = drive(legs(SERVER, clocks)[leg], world.answer)
         assert len(world.sent) == asked
+    sent = (("oauth_callback", CALLBACK), ("oauth_verifier", "v"), None)[leg]
+    assert [one.parameters for one in seen] == [(sent,) if sent else ()] * 2, "what is repeated says the same"
     assert (clocks.of("photos.example.net"), clocks.of("other.example")) == (ahead, 0)
     assert {one.not_after for one in world.sent} == {LATER}
 
@@ -367,6 +375,20 @@ def test_a_refusal_for_another_reason_is_not_repeated_where_the_clocks_agree() -
         with pytest.raises(ProviderError):
             drive(legs(SERVER, clocks)[0], world.answer)
         assert len(world.sent) == 1
+    world = World(partial(refusing, http_date(NOW + 902)))
+    with pytest.raises(ProviderError, match="clock"):
+        drive(legs(SERVER, clocks)[0], world.answer)
+    assert len(world.sent) == 2
+
+
+def test_a_timestamp_that_is_refused_by_name_is_tried_once_more_even_where_the_clocks_agree() -> None:
+    refused = Response(401, Headers((("Date", http_date(NOW)),)), b"oauth_problem=timestamp_refused")
+    world = World(lambda _: refused)
+
+    with pytest.raises(ProviderError) as caught:
+        drive(legs(SERVER, None)[0], world.answer)
+
+    assert (caught.value.error, len(world.sent)) == ("clock_skew", 2)
 
 
 def test_a_provider_that_wants_the_callback_at_the_authorization_gets_it_there_alone() -> None:

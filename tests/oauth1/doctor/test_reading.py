@@ -209,9 +209,9 @@ def test_posted_parameters_are_joined_where_there_is_no_text() -> None:
 
 
 def test_the_content_type_of_the_header_wins_and_a_body_is_not_needed() -> None:
-    headers = [{"name": "content-type", "value": JSON}]
+    headers = [{"name": "content-type", "value": JSON}, {"name": "Accept", "value": "*/*"}]
 
-    assert read_har(json.dumps(entry(headers=headers))).headers.pairs == (("content-type", JSON),)
+    assert read_har(json.dumps(entry(headers=headers))).headers.pairs == (("content-type", JSON), ("Accept", "*/*"))
     empty: dict[str, Any] = {}
     for nothing in (None, empty):
         bare = read_har(json.dumps(entry(headers=[], postData=nothing)))
