@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +19,7 @@ from valetkey.clouds.times import read_time, write_time
 from valetkey.clouds.tokens import read_token
 from valetkey.config import read_configuration
 from valetkey.connections.webhook import secret_problem
+from valetkey.drivers.transports import wire
 from valetkey.effects import Key, PrivateKey, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.http import Response
@@ -25,7 +28,7 @@ from valetkey.keys.open import read_key_ring
 from valetkey.keys.signer import LocalSigner
 from valetkey.providers.catalog import load_provider, read_provider
 from valetkey.secret import Secret
-from valetkey.stores import dynamodb, redis_commands, rows
+from valetkey.stores import azure_tables, dynamodb, firestore, redis_commands, rows
 from valetkey.stores.open import check_store_url
 
 if TYPE_CHECKING:
@@ -161,7 +164,6 @@ ROW = Row(
     b"vk1.k.AAAA",
     NOW,
 )
-ITEM = json.loads(json.dumps(dynamodb._attributes(ROW)))
 strings = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30)
 columns = st.dictionaries(
     st.from_regex(r"[a-z][a-z_]{0,9}", fullmatch=True).filter(lambda name: name not in rows.RESERVED_COLUMNS),
@@ -176,12 +178,26 @@ whole_rows = st.builds(
     st.binary(max_size=40),
     st.integers(0, 2**33),
 )
-TYPED = (KeyError, ValueError, TypeError, AttributeError, StoreError)
 
 
 @given(whole_rows)
 def test_a_row_comes_back_from_dynamodb_as_it_was(row: Row) -> None:
     assert dynamodb._read_row(json.loads(json.dumps(dynamodb._attributes(row)))) == row
+
+
+@given(whole_rows)
+def test_a_row_comes_back_from_firestore_as_it_was(row: Row) -> None:
+    documents = "projects/p/databases/d/documents/c"
+    store = firestore.FirestoreStore.__new__(firestore.FirestoreStore)
+    store._documents = documents
+    document = {"name": store._name(row.key), "fields": firestore._fields(row)}
+
+    assert firestore._read_document(json.loads(json.dumps(document)), documents) == row
+
+
+@given(whole_rows)
+def test_a_row_comes_back_from_azure_as_it_was(row: Row) -> None:
+    assert azure_tables._read_entity(json.loads(json.dumps(azure_tables._entity_of(row)))) == row
 
 
 @given(whole_rows)
@@ -199,6 +215,29 @@ def test_a_row_of_redis_that_something_else_wrote_is_a_store_error(clear: bytes,
     )
 
     assert (found is None) == (error is not None)
+
+
+# --- bodies as transports take them in
+
+
+@given(st.binary(max_size=200), st.sampled_from(["gzip", "x-gzip", "deflate", "GZIP ", "identity", "br", "gzip, gzip"]))
+def test_a_body_without_its_coding_is_the_one_that_was_sent_or_refused(body: bytes, coding: str) -> None:
+    fields = (("Content-Encoding", coding), ("Content-Length", "9"))
+    coded = zlib.compress(body) if coding == "deflate" else gzip.compress(body) if "gzip" in coding.lower() else body
+
+    found, _ = outcome(lambda: wire.decoded(fields, coded), wire.Refused)
+
+    assert (found is None) == (coding in ("br", "gzip, gzip") and bool(coded))
+    assert found is None or found[1] == body
+
+
+@given(st.binary(max_size=60) | st.binary(max_size=60).map(gzip.compress), st.integers(0, 80), st.binary(max_size=3))
+def test_a_coded_body_that_was_altered_is_a_body_or_refused(body: bytes, cut: int, more: bytes) -> None:
+    altered_body = body[:cut] + more + body[cut + 1 :]
+
+    found, refused = outcome(lambda: wire.decoded((("content-encoding", "gzip"),), altered_body), wire.Refused)
+
+    assert (found is None) == (refused is not None)
 
 
 # --- configuration
