@@ -133,10 +133,10 @@ class WarmRunner(harness.PytestRunner):  # type: ignore[misc] # not installed wh
         from mutmut.utils.file_utils import change_cwd
 
         items = [self._items[name] for name in tests if name in self._items] or list(self._items.values())
-        capture = items[0].config.pluginmanager.getplugin("capturemanager")
-        if not capture.is_globally_capturing() and capture not in self._capturing:
-            capture.start_global_capturing()
-            self._capturing.append(capture)
+        for capture in {item.config.pluginmanager.getplugin("capturemanager") for item in items}:
+            if not capture.is_globally_capturing() and capture not in self._capturing:
+                capture.start_global_capturing()
+                self._capturing.append(capture)
         with change_cwd("mutants"):
             for item, following in zip(items, [*items[1:], None], strict=True):
                 failed = [found for found in runtestprotocol(item, log=False, nextitem=following) if found.failed]
