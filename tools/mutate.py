@@ -124,8 +124,8 @@ class WarmRunner(harness.PytestRunner):  # type: ignore[misc] # not installed wh
         return int(super().execute_pytest(params, **kwargs))
 
     def pytest_collection_finish(self, session: Any) -> None:
-        """Remember the tests."""
-        self._items |= {item.nodeid: item for item in session.items}
+        """Remember the tests, but for those that need the directories which end with the session."""
+        self._items |= {item.nodeid: item for item in session.items if "tmp_path" not in item.fixturenames}
 
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:  # noqa: ARG002 - mutmut's interface
         """1 as soon as a test fails, 0 when none did; without a mutant, where mutmut looks whether they pass at all."""
