@@ -321,6 +321,7 @@ WHOLE = replace(
         require_pushed_authorization_requests=True,
         response_modes_supported=("query", "jwt"),
         authorization_signing_alg_values_supported=("ES256",),
+        client_id_metadata_document_supported=True,
     ),
     **{name: f"https://as.example/{name}" for name in ENDPOINTS},
 )
@@ -346,6 +347,7 @@ def test_a_server_is_made_of_everything_that_its_metadata_says() -> None:
     ):
         assert getattr(server, name) == getattr(WHOLE, name), name
     assert (server.reach, server.iss_required, server.token_endpoint_auth_method) == ("configured", True, "none")
+    assert server.authorization_response_algorithms == ("ES256",)
 
 
 @pytest.mark.parametrize(

@@ -85,3 +85,10 @@ def test_a_status_of_300_is_no_success() -> None:
         revoke(Response(300))
 
     assert caught.value.status == 300
+
+
+def test_when_to_try_again_is_read_against_the_moment_of_the_answer() -> None:
+    with pytest.raises(ProviderError) as caught:
+        revoke(answer("", status=503, Retry_After="Sun, 15 Jun 2025 15:06:45 GMT"))
+
+    assert caught.value.retry_after == 4.25

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+from calendar import monthrange
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -558,9 +561,9 @@ def test_an_empty_access_token_is_none() -> None:
 
 
 def test_details_that_were_granted_are_told_as_json_up_to_a_limit() -> None:
-    for length, told in ((8192 - 4, True), (8192 - 3, False)):
-        body = {"access_token": "a", "token_type": "bearer", "authorization_details": ["x" * length]}
-        assert (("authorization_details", f'["{"x" * length}"]') in read(answer(json.dumps(body))).extra) == told
+    for length, told in ((8192 - 6, True), (8192 - 5, False)):
+        body = {"access_token": "a", "token_type": "bearer", "authorization_details": ["x" * length, 1]}
+        assert (("authorization_details", f'["{"x" * length}",1]') in read(answer(json.dumps(body))).extra) == told
 
 
 def test_the_repr_names_what_else_was_answered_without_telling_it() -> None:
@@ -568,3 +571,18 @@ def test_the_repr_names_what_else_was_answered_without_telling_it() -> None:
 
     assert "one, two" in repr(tokens)
     assert "CANARY" not in repr(tokens)
+
+
+@pytest.mark.parametrize("year", [1970, 2000, 2024, 2099, 2100, 2101, 2399, 2400, 2401, 9999])
+def test_the_first_and_last_second_of_every_month_are_those_of_the_calendar(year: int) -> None:
+    for month in range(1, 13):
+        for day in (1, 28, monthrange(year, month)[1]):
+            moment = datetime(year, month, day, 23, 59, 59, tzinfo=UTC)
+            text = format_datetime(moment, usegmt=True)
+
+            assert read_retry_after(text, now=moment.timestamp() - 10) == 10
+
+
+@pytest.mark.parametrize("text", ["Sun, 06 Nov 1994 08:49:37  GMT", "Sun, 6 Nov 1994 08:49:37 GMT", "x" * 25 + " GMT"])
+def test_another_form_of_date_is_not_guessed(text: str) -> None:
+    assert read_retry_after(text, now=0) is None
