@@ -353,7 +353,6 @@ CLIENTS_AMONG_SERVERS: dict[str, Answer] = {
 """Two more, which stand among the modules for servers."""
 
 
-JKT = NotApplicable("Codes are bound by PKCE; `dpop_jkt` binds them once more, and no client of ours asks for it.")
 RS256 = NotApplicable("The sandbox is for every client, not for banks alone: it takes RS256 as RFC 7518 defines it.")
 CLAIMS = NotApplicable("The `claims` parameter (OpenID Connect Core section 5.5) is optional and not spoken.")
 AUSTRALIA = NotApplicable("A rule of Australia's ConnectID, which the sandbox does not know.")
@@ -375,11 +374,6 @@ _AUSTRALIA = (
 SERVER_NOT_APPLICABLE: dict[str, NotApplicable] = {
     **dict.fromkeys(_BRAZIL.split(), BRAZIL),
     **dict.fromkeys(_AUSTRALIA.split(), AUSTRALIA),
-    "ensure-dpop-auth-code-binding-success": JKT,
-    "ensure-dpopproof-at-par-endpoint-binding-success": JKT,
-    "ensure-mismatched-dpop-jkt-fails": JKT,
-    "ensure-token-endpoint-fails-with-mismatched-dpop-jkt": JKT,
-    "ensure-token-endpoint-fails-with-mismatched-dpop-proof-jkt": JKT,
     "ensure-server-handles-non-matching-intent-id": NotApplicable(
         "Consent objects of Open Banking are not the sandbox's."
     ),
@@ -391,6 +385,11 @@ SERVER_NOT_APPLICABLE: dict[str, NotApplicable] = {
 """What the sandbox, as an authorization server, is not asked; the rest is SERVER_TESTS."""
 
 SERVER_TESTS = (
+    "ensure-dpop-auth-code-binding-success",
+    "ensure-dpopproof-at-par-endpoint-binding-success",
+    "ensure-mismatched-dpop-jkt-fails",
+    "ensure-token-endpoint-fails-with-mismatched-dpop-jkt",
+    "ensure-token-endpoint-fails-with-mismatched-dpop-proof-jkt",
     "access-token-type-header-case-sensitivity",
     "attempt-reuse-authorization-code-after-one-second",
     "check-dpop-proof-nbf-exp",

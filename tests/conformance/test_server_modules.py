@@ -5,17 +5,19 @@ Which modules there are, and why some do not apply, stands in `modules`; docs/co
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.conformance.bank import OTHER_KEY, Bank, error_of
 from tests.conformance.modules import FAPI2, SERVER_TESTS
-from tests.oauth2.tokens import compact, rsa_jwk, rsa_key
+from tests.oauth2.tokens import compact, ec_jwk, rsa_jwk, rsa_key
 from tests.sandbox.steps import BASE_URL, VERIFIER, fields, refusal
 
 from valetkey.digest import sha256
 from valetkey.http import base64url, with_query
 from valetkey.oauth2.jws import read_jws
+from valetkey.oauth2.signed_jwt import thumbprint
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from valetkey.http import Response
 
 OTHERS = {"key": rsa_key(2048, OTHER_KEY)}
+OURS = thumbprint(tuple((name, str(text)) for name, text in ec_jwk().items()))
+ANOTHER = {"alg": "RS256", "jwk": rsa_jwk()}
 GRANTED = 200
 BAD_CLIENT, BAD_REQUEST, BAD_GRANT = (401, "invalid_client"), (400, "invalid_request"), (400, "invalid_grant")
 BAD_OBJECT, BAD_PROOF = (400, "invalid_request_object"), (400, "invalid_dpop_proof")
@@ -207,6 +211,26 @@ def not_pushed(bank: Bank) -> Any:
     return page(bank.get(with_query(f"{BASE_URL}/oauth2/authorize", list(bank.request().items()))))
 
 
+def bound_from_the_start(
+    asked: str = "", *, pushed_with: Any = None, redeemed_with: Any = None
+) -> Callable[[Bank], Any]:
+    """The outcome of redeeming a code, or of pushing its request, where the request names a key or is proved with it.
+
+    asked: `dpop_jkt`. pushed_with, redeemed_with: the header of the proof at either endpoint; None: none, and the usual.
+    """
+
+    def act(bank: Bank) -> Any:
+        proofs = () if pushed_with is None else (bank.proof("/oauth2/par", header=pushed_with),)
+        request = bank.request(dpop_jkt=asked or None)
+        answer = bank.post("/oauth2/par", *proofs, **request, **bank.authenticated())
+        if answer.status != 201:
+            return outcome(answer)
+        code = bank.answered(bank.at(json.loads(answer.body)["request_uri"]))["code"]
+        return outcome(bank.redeem_code(code, bank.proof("/oauth2/token", header=redeemed_with)))
+
+    return act
+
+
 def refreshing(bank: Bank) -> Any:
     first = bank.grant()
     form = {"grant_type": "refresh_token", "refresh_token": first["refresh_token"]}
@@ -324,6 +348,17 @@ CHECKS: dict[str, tuple[Callable[[Bank], Any], Any]] = {
     "ensure-dpopproof-with-iat-10seconds-before-succeeds": (prove(seconds={"iat": -10}), GRANTED),
     "check-dpop-proof-nbf-exp": (prove(seconds={"nbf": 0, "exp": 60}), GRANTED),
     "refresh-token": (refreshing, BAD_GRANT),
+    "ensure-dpop-auth-code-binding-success": (bound_from_the_start(OURS), GRANTED),
+    "ensure-dpopproof-at-par-endpoint-binding-success": (bound_from_the_start(pushed_with={}), GRANTED),
+    "ensure-mismatched-dpop-jkt-fails": (bound_from_the_start(OURS, pushed_with=ANOTHER), BAD_PROOF),
+    "ensure-token-endpoint-fails-with-mismatched-dpop-jkt": (
+        bound_from_the_start(OURS, redeemed_with=ANOTHER),
+        BAD_GRANT,
+    ),
+    "ensure-token-endpoint-fails-with-mismatched-dpop-proof-jkt": (
+        bound_from_the_start(pushed_with={}, redeemed_with=ANOTHER),
+        BAD_GRANT,
+    ),
 }
 
 

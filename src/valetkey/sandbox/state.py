@@ -40,6 +40,7 @@ class PendingConsent:
 
     device: the SHA-256 of the device code whose user code was typed in; then nobody is redirected.
     request_uri: the SHA-256 of the reference to the pushed request, which a yes or no uses up.
+    bound_to: the thumbprint of the key that the code will have to be redeemed with (RFC 9449 section 10).
     temporary: the identifier in clear, while the page waits: the callback repeats it, and it proves nothing.
     """
 
@@ -59,6 +60,7 @@ class PendingConsent:
     response_mode: str = "query"
     resource: str = ""
     request_uri: str = ""
+    bound_to: str = ""
     response_type: str = "code"
 
 
@@ -76,6 +78,7 @@ class Code:
     family: str = ""
     nonce: str | None = None
     resource: str = ""
+    bound_to: str = ""
 
 
 @value

@@ -16,6 +16,7 @@ from valetkey.sandbox.checks.client_authenticated import client_authenticated
 from valetkey.sandbox.checks.client_confidential import client_confidential
 from valetkey.sandbox.checks.client_known import client_known
 from valetkey.sandbox.checks.client_proved import client_proved
+from valetkey.sandbox.checks.code_bound import code_bound
 from valetkey.sandbox.checks.code_fresh import code_fresh
 from valetkey.sandbox.checks.code_known import code_known
 from valetkey.sandbox.checks.code_unused import code_unused
@@ -38,6 +39,7 @@ from valetkey.sandbox.checks.parameters_single import parameters_single
 from valetkey.sandbox.checks.password_right import password_right
 from valetkey.sandbox.checks.pkce_required import pkce_required
 from valetkey.sandbox.checks.prompt_known import prompt_known
+from valetkey.sandbox.checks.push_bound import push_bound
 from valetkey.sandbox.checks.pushed_request_known import pushed_request_known
 from valetkey.sandbox.checks.query_empty import query_empty
 from valetkey.sandbox.checks.redirect_uri_exact import redirect_uri_exact
@@ -108,7 +110,7 @@ ASKED = (
     prompt_known,
 )
 AUTHORIZATION = (parameters_readable, client_known, pushed_request_known, request_object_valid, *ASKED)
-PUSHED = (*AUTHENTICATED, request_by_value, request_object_valid, redirect_uri_given, *ASKED)
+PUSHED = (*AUTHENTICATED, request_by_value, request_object_valid, redirect_uri_given, push_bound, *ASKED)
 BEARER = (parameters_readable, bearer_token_valid, audience_right, scope_sufficient)
 
 OAUTH2 = (
@@ -135,7 +137,16 @@ OAUTH2 = (
         "/oauth2/token",
         ("POST",),
         # A code is looked at last for reuse, so that only who could have used it can revoke by it.
-        (*FOR_TOKENS, code_known, redirect_uri_same, resource_same, verifier_matches, code_unused, code_fresh),
+        (
+            *FOR_TOKENS,
+            code_known,
+            code_bound,
+            redirect_uri_same,
+            resource_same,
+            verifier_matches,
+            code_unused,
+            code_fresh,
+        ),
         token.exchange_code,
         as_json,
         when=("grant_type", "authorization_code"),

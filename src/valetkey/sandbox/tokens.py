@@ -45,6 +45,7 @@ def issue_code(sandbox: Sandbox, consent: PendingConsent, *, now: float) -> str:
         expires_at=now + CODE_SECONDS,
         nonce=consent.nonce,
         resource=consent.resource,
+        bound_to=consent.bound_to,
     )
     return code
 

@@ -42,6 +42,7 @@ def authorize(exchange: Exchange) -> Response:
         resource=exchange.resource,
         response_mode=response_mode(exchange),
         request_uri=exchange.request_uri,
+        bound_to=exchange.parameter("dpop_jkt") or "",
         response_type=exchange.response_type,
     )
     if "none" not in prompt:
