@@ -79,6 +79,7 @@ HOSTILE: dict[str, str] = {
     "a missing member": packed({name: found for name, found in SENT.items() if name != "said"}),
     "another kind": packed({**SENT, "kind": "made up"}),
     "an id that is a path": packed({**SENT, "flow": "../../etc/passwd"}),
+    "an id that no file can bear": packed({**SENT, "flow": "a" * 300}),
     "a number that is a text": packed({**SENT, "number": "1"}),
     "a number that is true": packed({**SENT, "number": True}),
     "a moment that is none": packed({**SENT, "at": None}),

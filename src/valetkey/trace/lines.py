@@ -18,6 +18,7 @@ MAX_LINE = 12_000  # several platforms cut a line at 16 KiB
 MAX_CONTENT = 262_144
 MAX_TEXT = 65_536
 MAX_AMOUNT = 1e12
+MAX_ID = 32
 _ALPHABET = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
 _HEX = frozenset("0123456789abcdef")
 KINDS = ("sent", "arrived", "left", "noted", "ended")
@@ -107,7 +108,8 @@ def _read(text: str) -> Mapping[str, Any] | None:
             read["entry"] = _sound(entry, _ENTRY)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, zlib.error):
         return None
-    named = read["kind"] in KINDS and all(_HEX.issuperset(read[name]) for name in ("run", "flow", "connection"))
+    ids = [read[name] for name in ("run", "flow", "connection")]  # they name files
+    named = read["kind"] in KINDS and all(_HEX.issuperset(one) and len(one) <= MAX_ID for one in ids)
     return read if named and (read["kind"] in EXCHANGES) == ("entry" in read) else None
 
 
