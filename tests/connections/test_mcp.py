@@ -500,6 +500,8 @@ def test_urls_that_cannot_be_a_resource_are_refused_before_anything_is_sent(url:
         {"authorization_servers": ["https://as.example"] * 11},
         {"bearer_methods_supported": ["query"]},
         {"scopes_supported": ["two words"]},
+        {"scopes_supported": ["x" * 600] * 100},
+        {"authorization_servers": [f"{ISSUER}/{'i' * 30_000}"]},
         {"padding": "x" * 70_000},
     ],
 )
@@ -548,6 +550,7 @@ def test_an_issuer_that_is_no_https_url_is_refused(issuer: str) -> None:
         {"token_endpoint": "http://as.notes.example/token"},
         {"registration_endpoint": "http://169.254.169.254/"},
         {"authorization_endpoint": "javascript:alert(1)"},
+        {"authorization_endpoint": f"{ISSUER}/{'a' * 3000}"},
         {"padding": "x" * 70_000},
     ],
 )
@@ -946,3 +949,31 @@ def test_no_secret_of_a_registration_is_printed_anywhere() -> None:
     assert isinstance(caught, MalformedResponse)
     assert len(told) > 6
     assert not [text for text in told if "secret-" in text]
+
+
+def test_clients_as_long_as_servers_may_make_them_fit_into_the_row_and_the_newest_is_kept() -> None:
+    world, internet, _ = there(scopes_supported=["s" * 39] * 100)
+    for number in range(5):
+        server = internet.server(f"https://as{number}.example/{'i' * 70}")
+        server.registered = {
+            "client_id": '"' * 1024,
+            "client_secret": '"' * 2048,
+            "registration_client_uri": f"https://as{number}.example/{'u' * 2000}",
+            "registration_access_token": '"' * 2048,
+            "scope": " ".join(["s" * 39] * 50),
+        }
+        internet.documents[URL]["authorization_servers"] = [server.issuer]
+        _ = begun(world)
+
+    row = world.run(load_enrolled(world.settings, enrolled_key(URL)))
+
+    assert row is not None
+    assert row.clients
+    assert row.clients[-1].issuer == row.issuer == server.issuer
+
+
+def test_metadata_that_no_row_holds_is_read_by_each_process_and_stops_nobody() -> None:
+    world, _, server = there()
+    server.said["scopes_supported"] = ["y" * 120] * 490
+
+    assert connect(world, server).scope == ("notes:read",)

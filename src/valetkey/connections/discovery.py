@@ -174,7 +174,7 @@ def _save(settings: Settings, metadata: Metadata, now: float) -> Op[None]:
         row = yield from Load(key)
         new = Row(key, (yield from Random(16)), {"fetched_at": int(now)}, sealed, int(now) + LAST_GOOD_SECONDS)
         _ = yield from Swap(key, row.version if row else None, new)  # another caller's is as good
-    except StoreError:
+    except (StoreError, ValueError):  # metadata that is too long for a row: each process reads it by itself
         return
 
 

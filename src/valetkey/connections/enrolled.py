@@ -10,6 +10,7 @@ Not here: registering (`enrolment`).
 
 from __future__ import annotations
 
+from valetkey.connections.codec import MAX_CONTENT_OCTETS
 from valetkey.connections.records import swap_settled
 from valetkey.connections.registrations import ENROLLED
 from valetkey.connections.seal import key_id_of, registration_place
@@ -33,7 +34,7 @@ SCHEMA = 1
 REGISTRATION = "registration/"
 DIGITS = 24
 UNUSED_SECONDS = 86_400  # what nobody finished to connect leaves nothing behind
-MAX_CLIENTS = 4  # each as long as a server may make it, they still fit into every store's row
+MAX_CLIENTS = 4
 ROUNDS = 12
 EXPIRING_SECONDS = 60
 _HEX = frozenset("0123456789abcdef")
@@ -253,17 +254,14 @@ def open_enrolled(settings: Settings, row: Row) -> Op[Enrolled]:
 
 
 def save_enrolled(settings: Settings, row: Enrolled) -> Op[Enrolled | None]:
-    """The row as it was written over its version, or None where another was faster. Raises StoreError."""
-    import json
+    """The row as it was written over its version, or None where another was faster. Raises StoreError.
 
-    content = {
-        "v": SCHEMA,
-        "resource": row.resource,
-        "issuer": row.issuer,
-        "seat": row.seat,
-        "clients": [_write_client(client) for client in row.clients],
-    }
-    plaintext = json.dumps(content, separators=(",", ":")).encode()
+    Of clients that do not fit into one row together, the oldest are dropped.
+    """
+    plaintext = _write_content(row)
+    while len(plaintext) > MAX_CONTENT_OCTETS and len(row.clients) > 1:
+        row = replace(row, clients=row.clients[1:])
+        plaintext = _write_content(row)
     sealed = yield from Seal(registration_place(settings.environment, row.key.name), plaintext)
     version = yield from Random(16)
     clear: dict[str, str | int] = {
@@ -275,6 +273,19 @@ def save_enrolled(settings: Settings, row: Enrolled) -> Op[Enrolled | None]:
     new = Row(row.key, version, clear, sealed, row.expires_at)
     won = yield from swap_settled(row.key, row.version, new)
     return replace(row, version=version) if won else None
+
+
+def _write_content(row: Enrolled) -> bytes:
+    import json
+
+    content = {
+        "v": SCHEMA,
+        "resource": row.resource,
+        "issuer": row.issuer,
+        "seat": row.seat,
+        "clients": [_write_client(client) for client in row.clients],
+    }
+    return json.dumps(content, separators=(",", ":")).encode()
 
 
 def _write_client(client: EnrolledClient) -> list[object]:

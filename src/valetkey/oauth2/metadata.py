@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MAX_METADATA_OCTETS = 64 * 1024
 MAX_LIST_LENGTH = 500
+MAX_URL = 2000  # a browser is sent to one of them, and what stands in front of servers takes 8,000 in all
 _AUTH_METHODS: tuple[AuthMethod, ...] = (
     "client_secret_basic",
     "client_secret_post",
@@ -235,6 +236,9 @@ def _endpoint(members: dict[str, Any], name: str, reach: Reach) -> str | None:
 
 
 def _check_url(url: str, name: str, reach: Reach) -> Url:
+    if len(url) > MAX_URL:
+        message = f"{name} has more than {MAX_URL} characters"
+        raise ValueError(message)
     try:
         parts = read_url(url)
     except ValueError as why:

@@ -26,6 +26,7 @@ MAX_METADATA_OCTETS = 64 * 1024
 MAX_RESOURCE = 500
 MAX_SERVERS = 10
 MAX_SCOPES = 100
+MAX_SCOPE = 4000  # characters of all together: they stand in an address that a browser is sent to
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 # JSON-RPC's smallest question. An open server answers it at once; a GET could be the beginning of an endless stream.
 PROBE = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -116,7 +117,7 @@ def read_resource_challenge(response: Response) -> tuple[str, tuple[str, ...]]:
     for challenge in read_challenges(response.headers):
         if challenge.scheme in ("bearer", "dpop"):
             words = tuple((challenge.get("scope") or "").split())
-            sound = len(words) <= MAX_SCOPES and all(map(_is_scope, words))
+            sound = len(words) <= MAX_SCOPES and len(" ".join(words)) <= MAX_SCOPE and all(map(_is_scope, words))
             return challenge.get("resource_metadata") or "", words if sound else ()
     return "", ()
 
@@ -148,6 +149,9 @@ def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> Resou
     if not issuers:
         message = "it names no authorization server"
         raise ValueError(message)
+    if any(len(issuer) > MAX_RESOURCE for issuer in issuers):
+        message = f"it names an authorization server by more than {MAX_RESOURCE} characters"
+        raise ValueError(message)
     methods = _texts(members, "bearer_methods_supported", MAX_SERVERS)
     if methods is not None and "header" not in methods:
         message = "it does not take tokens in the Authorization header"
@@ -155,6 +159,9 @@ def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> Resou
     scopes = _texts(members, "scopes_supported", MAX_SCOPES) or ()
     if not all(map(_is_scope, scopes)):
         message = "scopes_supported has what is no scope"
+        raise ValueError(message)
+    if len(" ".join(scopes)) > MAX_SCOPE:
+        message = f"scopes_supported has more than {MAX_SCOPE} characters"
         raise ValueError(message)
     return ResourceMetadata(said, issuers, scopes, members.get("dpop_bound_access_tokens_required") is True)
 
