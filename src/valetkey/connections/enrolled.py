@@ -234,12 +234,22 @@ def load_enrolled(settings: Settings, key: Key) -> Op[Enrolled | None]:
 
 def open_enrolled(settings: Settings, row: Row) -> Op[Enrolled]:
     """What stands in the row."""
-    import json
-
-    content = json.loads((yield from Open(registration_place(settings.environment, row.key.name), row.sealed)))
-    if content["v"] > SCHEMA:
+    place = registration_place(settings.environment, row.key.name)
+    # What was opened stands in no local of a program that may fail: error reports show them.
+    found = _read_content(row, (yield from Open(place, row.sealed)))
+    if found is None:
         message = "a stored registration was written by a newer valetkey: upgrade this deployment"
         raise StoreError(message)
+    return found
+
+
+def _read_content(row: Row, octets: bytes) -> Enrolled | None:
+    """The row, or None where it has a newer form."""
+    import json
+
+    content = json.loads(octets)
+    if content["v"] > SCHEMA:
+        return None
     return Enrolled(
         row.key,
         row.version,
@@ -258,11 +268,9 @@ def save_enrolled(settings: Settings, row: Enrolled) -> Op[Enrolled | None]:
 
     Of clients that do not fit into one row together, the oldest are dropped.
     """
-    plaintext = _write_content(row)
-    while len(plaintext) > MAX_CONTENT_OCTETS and len(row.clients) > 1:
+    while len(_write_content(row)) > MAX_CONTENT_OCTETS and len(row.clients) > 1:
         row = replace(row, clients=row.clients[1:])
-        plaintext = _write_content(row)
-    sealed = yield from Seal(registration_place(settings.environment, row.key.name), plaintext)
+    sealed = yield from Seal(registration_place(settings.environment, row.key.name), _write_content(row))
     version = yield from Random(16)
     clear: dict[str, str | int] = {
         "state": "registration",
