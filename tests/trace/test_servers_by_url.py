@@ -12,7 +12,7 @@ from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.http import Headers, Request
 from valetkey.testing.world import World
-from valetkey.trace.redact import MAX_HOSTS, Known
+from valetkey.trace.redact import MAX_HOSTS, MAX_SECRETS, Known, Redactor
 
 KEYED = "https://mcp.notes.example/s/KEY-canary-9431/mcp"
 MANAGED = {
@@ -70,3 +70,16 @@ def test_hosts_that_people_name_do_not_fill_the_memory() -> None:
         known.add_host(f"https://h{number}.example/")
 
     assert len(known.hosts) == MAX_HOSTS
+
+
+def test_a_run_over_many_connections_remembers_its_latest_secrets_and_not_all() -> None:
+    redactor = Redactor(b"k" * 32, Known())
+
+    for number in range(MAX_SECRETS + 100):
+        _ = redactor.secret("of-the-client")
+        _ = redactor.secret(f"of-connection-{number}")
+
+    assert len(redactor.secrets) == MAX_SECRETS
+    assert redactor.tainted(f"x of-connection-{MAX_SECRETS + 99} x")
+    assert redactor.tainted("of-the-client")  # met again and again
+    assert not redactor.tainted("of-connection-0")

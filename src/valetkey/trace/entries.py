@@ -15,7 +15,7 @@ from valetkey.oauth2.strict_json import BOM, read_json_object
 from valetkey.trace.words import HEADERS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from valetkey.http import Headers, Request, Response
     from valetkey.trace.redact import Redactor
@@ -87,7 +87,7 @@ def _texts(found: Any, name: str = "") -> Iterator[str]:
         yield found
 
 
-def _encodable(texts: set[str]) -> list[str]:
+def _encodable(texts: Iterable[str]) -> list[str]:
     return [text for text in texts if text.isascii()]
 
 

@@ -43,6 +43,7 @@ MAX_MEMBERS = 64
 MAX_READ = 65_536
 MAX_NUMBER = 13
 MAX_HOSTS = 10_000
+MAX_SECRETS = 1000  # of one run, the latest: a sweep meets some for each connection, and every text is searched for all
 _CODE = re.compile(r"[a-z_]{1,64}")
 _NUMBER = re.compile(rf"-?[0-9]{{1,{MAX_NUMBER}}}")
 _DATE = re.compile(r"[A-Z][a-z]{2}, [0-9]{2} [A-Z][a-z]{2} [0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2} GMT")
@@ -86,11 +87,11 @@ class Known:
 
 
 class Redactor:
-    """The redaction of one run of a program, which remembers every secret that it met."""
+    """The redaction of one run of a program, which remembers the secrets that it met."""
 
     def __init__(self, key: bytes, known: Known) -> None:
         self._key, self._known = key, known
-        self.secrets: set[str] = set()
+        self.secrets: dict[str, None] = {}
 
     def fingerprint(self, text: str) -> str:
         """The fingerprint, without taking the text for a secret from now on."""
@@ -116,7 +117,10 @@ class Redactor:
 
     def _remember(self, text: str) -> None:
         if len(text) >= MIN_SECRET and not self._known.says(text):
-            self.secrets.add(text)
+            _ = self.secrets.pop(text, None)
+            self.secrets[text] = None
+            if len(self.secrets) > MAX_SECRETS:
+                del self.secrets[next(iter(self.secrets))]
 
     def tainted(self, text: str) -> bool:
         """Whether a secret stands in it."""
