@@ -45,7 +45,7 @@ def list_registrations(*, as_json: bool) -> None:
                         "registration": enrolled_name(row.key, client.issuer, client.seat),
                         "resource": row.resource,
                         "issuer": client.issuer,
-                        "present": client.issuer == row.issuer,
+                        "present": (client.issuer, client.seat) == (row.issuer, row.seat),
                         "enrolment": client.enrolment,
                         "client_id": client.client_id,
                         "registered_at": client.registered_at,
