@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -38,6 +37,8 @@ from valetkey.value import replace
 from valetkey.vault import Vault
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from valetkey.connections.authorize import Finished
     from valetkey.effects import Op
 
