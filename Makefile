@@ -2,7 +2,7 @@
 #   make demo [ONCE=1]   the main job on embedded defaults, narrated; ONCE=1 ends with its status instead of serving
 #   make test [ARGS=...] every test, against the built wheel
 #   make check           lint, types, architecture
-#   make simulate [SEEDS=100000]   refreshes against every misfortune: drawn runs, and with DEPTH=n every run of two callers
+#   make simulate [SEEDS=100000]   refreshes against every misfortune: drawn runs; with COMPLETE=1 every run of two callers to its end
 #   make mutate [FILES="oauth1/verify"]   changes both protocols in small ways and shows which change no test notices
 #   make bench           cold starts and signatures per second, written to docs/benchmarks.md
 #   make docs            the tables in docs/ that are made from the code
@@ -30,7 +30,7 @@ check: $(VENV)/.wheel $(VENV)/.test $(VENV)/.check
 	$(BIN)/python tools/program_guard.py src/valetkey
 
 simulate: $(VENV)/.wheel
-	$(BIN)/python -m valetkey.testing.simulate $(if $(DEPTH),--exhaustive $(DEPTH),--seeds $(or $(SEEDS),100000)) $(ARGS)
+	$(BIN)/python -m valetkey.testing.simulate $(if $(COMPLETE),--complete,$(if $(DEPTH),--exhaustive $(DEPTH),--seeds $(or $(SEEDS),100000))) $(ARGS)
 
 mutate: $(VENV)/.test $(VENV)/.mutation
 	$(BIN)/python -m tools.mutate $(FILES) $(ARGS)

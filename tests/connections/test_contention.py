@@ -165,11 +165,23 @@ def test_the_cache_has_a_limit_and_the_oldest_goes_first() -> None:
         Record(Key("a", "b"), b"", Connection("two", "a"), b""), Credentials("a", Tokens(Secret("t"))), 0.0
     )
     for number in range(MAX_ENTRIES + 5):
-        cache.keep(Key("partition", str(number)), entry)
+        cache.keep(Key("partition", str(number)), entry, since=cache.mark)
 
     assert cache.fresh(Key("partition", "0"), now=1) is None
     assert cache.fresh(Key("partition", str(MAX_ENTRIES)), now=1) is not None
     assert repr(cache) == f"TokenCache({MAX_ENTRIES} entries)"
+
+
+def test_the_cache_keeps_nothing_that_was_loaded_before_something_was_dropped() -> None:
+    cache, key = TokenCache(), Key("partition", "1")
+    entry = CachedRecord(Record(key, b"", Connection("two", "a"), b""), Credentials("a", Tokens(Secret("t"))), 0.0)
+    before = cache.mark
+    cache.drop(key)
+
+    cache.keep(key, entry, since=before)
+    assert cache.known(key) is None
+    cache.keep(key, entry, since=cache.mark)
+    assert cache.known(key) is entry
 
 
 def test_a_connection_that_is_unknown_is_asked_for_by_either_protocol() -> None:

@@ -57,19 +57,24 @@ def play(fleet: Deployment, crew: Crew, deaths: Sequence[str], chance: Random) -
     fleet.expire()
     fleet.provider.hold(sum(death != ANY_TIME for death in deaths))
     asked = crew.ask()
-    holders = killed = 0
+    holders = killed = expected = 0
     for death in deaths:
         if death == ANY_TIME:
-            holders += _any_time(fleet, crew, asked, chance)
+            died, arrived = _any_time(fleet, crew, asked, chance)
+            holders, expected = holders + died, arrived + died
         else:
             holders += _while_held(fleet, crew, asked, death, chance)
         killed += 1
     answers = asked.finish()
-    requests, refused = fleet.provider.refresh_requests - requests, fleet.refused() - refused
+    began, requests = requests, fleet.provider.refresh_requests - requests
+    refused = fleet.refused() - refused
 
     assert len(answers) == crew.callers - killed * crew.threads, "each survivor is answered"
     assert len(set(answers)) == 1, f"the survivors differ: {sorted(set(answers))}"
     if ANY_TIME in deaths:
+        assert began + requests == expected, (
+            "one request by survivors for a holder that died, none for one that had saved"
+        )
         assert 1 <= requests <= 1 + holders, f"{requests} refresh requests, {holders} holders died"
     else:
         assert requests == 1 + holders, f"{requests} refresh requests, {holders} holders died"
@@ -121,8 +126,12 @@ def _while_held(fleet: Deployment, crew: Crew, asked: Asked, death: str, chance:
     return 1
 
 
-def _any_time(fleet: Deployment, crew: Crew, asked: Asked, chance: Random) -> int:
-    """How many holders died: whoever has the lease is killed a drawn moment later, when it may have done anything."""
+def _any_time(fleet: Deployment, crew: Crew, asked: Asked, chance: Random) -> tuple[int, int]:
+    """How many holders died, and how many requests had arrived by then.
+
+    Whoever has the lease is killed a drawn moment later, when it may have done anything; nobody else sends before the
+    dead one's lease ends.
+    """
     slow, moment = chance.choice(("before", "after")), chance.uniform(0.0, 2 * SLOW_SECONDS)
     fleet.provider.faults.add(endpoint="token", fault="delay", seconds=SLOW_SECONDS, when=slow)
     victim, end = -1, time.monotonic() + PATIENCE_SECONDS
@@ -136,10 +145,11 @@ def _any_time(fleet: Deployment, crew: Crew, asked: Asked, chance: Random) -> in
         time.sleep(0.01)  # a lease outlasts what was sent under it, also where time is moved
     while time.monotonic() < end:
         if fleet.holder() == victim:  # and will be until its lease ends
+            arrived = fleet.provider.refresh_requests
             fleet.pass_time(LEASE_SECONDS)
-            return 1
+            return 1, arrived
         if asked.wait(1.0):
             fleet.provider.faults.clear()
-            return 0
+            return 0, fleet.provider.refresh_requests
     message = "the survivors were never answered"
     raise AssertionError(message)

@@ -5,18 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.connections.steps import MODES, credentials, expired, standing, token, tokens_of, works
+from tests.connections.steps import (
+    LEASE_SECONDS,
+    MODES,
+    credentials,
+    expired,
+    failure,
+    standing,
+    token,
+    tokens_of,
+    works,
+)
+from tests.simulation.pausing import until_after_send
 
-from valetkey.connections.connection import ACTIVE, NEEDS_REAUTHORIZATION
-from valetkey.errors import ReauthorizationRequired, RefreshInProgress
-from valetkey.testing.interleave import Run, freezes, random_schedules, schedules
+from valetkey.connections.connection import ACTIVE, NEEDS_REAUTHORIZATION, REFRESHING
+from valetkey.connections.manage import forget
+from valetkey.effects import Load
+from valetkey.errors import ReauthorizationRequired, RefreshInProgress, StoreError
+from valetkey.testing.interleave import Caller, Run, freezes, random_schedules, schedules
+from valetkey.testing.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from valetkey.effects import Op
     from valetkey.sandbox.clients import RotationMode
-    from valetkey.testing.world import World
 
     Make = Callable[[], tuple[World, Sequence[Op[Any]]]]
 
@@ -194,3 +207,54 @@ def test_the_same_holds_for_signing_and_for_both_protocols() -> None:
         assert run.errors == [None, None, None]
         assert run.world.refresh_requests() == 1
         assert standing(run.world).state != NEEDS_REAUTHORIZATION
+
+
+def test_what_was_loaded_before_another_thread_forgot_the_connection_is_not_remembered() -> None:
+    world = world_with_cache()
+    slow = Caller(token(world))
+    while not isinstance(slow.effect, Load):
+        slow.step(world.answer)
+    slow.hold(*slow.perform(world.answer))
+
+    world.run(forget(world.settings, "two", resource_owner="alice"))
+    slow.thaw()
+    while not slow.ended:
+        slow.step(world.answer)
+
+    assert slow.result is not None, "it had begun before"
+    assert isinstance(failure(world, token(world)), ReauthorizationRequired)
+
+
+def test_a_holder_that_is_frozen_with_the_answer_does_not_take_the_token_for_younger_than_it_is() -> None:
+    world = expired("strict")
+    holder = until_after_send(world, token(world))
+    issued_at = world.clock.time
+    world.clock.time += world.client.access_token_seconds + 60
+
+    _ = holder.finish()
+
+    assert standing(world).access_expires_at == int(issued_at) + world.client.access_token_seconds
+    assert works(world, world.run(token(world)))
+
+
+def test_a_rescue_record_whose_adoption_the_store_loses_ends_no_connection() -> None:
+    world = expired("strict")
+    late = until_after_send(world, token(world))
+    world.clock.time += LEASE_SECONDS
+    second = until_after_send(world, token(world))  # refused: the pair is the late one's
+    fresh = late.finish()
+    world.store.lost_writes = 3
+
+    with pytest.raises(StoreError, match="kept beside it"):
+        _ = second.finish()
+
+    assert standing(world).state == REFRESHING
+    world.clock.time += LEASE_SECONDS
+    assert world.run(token(world)) == fresh
+    assert standing(world).state == ACTIVE
+
+
+def world_with_cache() -> World:
+    world = World(cache=True)
+    _ = world.connect()
+    return world

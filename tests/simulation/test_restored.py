@@ -27,7 +27,7 @@ from valetkey.connections.manage import revoke
 from valetkey.connections.records import write_record
 from valetkey.connections.rescue_import import import_rescue
 from valetkey.connections.restored import HOLD_SECONDS, Marked, mark_page
-from valetkey.errors import ReauthorizationRequired, RefreshInProgress, StoreError
+from valetkey.errors import ConfigurationError, ReauthorizationRequired, RefreshInProgress, StoreError
 from valetkey.testing.crash import crashes
 from valetkey.testing.interleave import freezes, schedules
 from valetkey.value import replace
@@ -410,12 +410,12 @@ def test_no_death_while_tokens_are_put_back_leaves_less_than_the_next_holder_fin
     def forked() -> World:
         other = world.fork()
         other.settings = replace(world.settings, cache=TokenCache())
-        other.settings.cache.keep(alice_key(), entry)  # type: ignore[union-attr]
+        other.settings.cache.keep(alice_key(), entry, since=0)  # type: ignore[union-attr]
         return other
 
     for crashed in crashes(forked, token):
         survivor = crashed.world
-        survivor.settings.cache.keep(alice_key(), entry)
+        survivor.settings.cache.keep(alice_key(), entry, since=survivor.settings.cache.mark)
         assert works(survivor, survivor.run(token(survivor))), crashed
         assert standing(survivor).generation == 2, crashed
 
@@ -469,3 +469,16 @@ def test_a_marked_connection_is_ended_and_connected_anew_like_any_other() -> Non
     held = record(world)
     assert world.run(write_record(held.key, held.version, replace(held.connection, verify_first=5), held.sealed))
     assert world.run(revoke(world.settings, "two", resource_owner="alice")).at_provider == "revoked"
+
+
+def test_a_store_with_stale_reads_is_no_backup() -> None:
+    world = expired("stable")
+    process = remembering(world)
+    backup = backup_of(world)
+    _ = [process.run(token(process)) for _ in range(2)]
+    process.settings = replace(process.settings, store_unfit="its reads may be stale")
+    restore(world, backup)
+    world.clock.time += 31
+
+    assert isinstance(failure(process, token(process)), ConfigurationError)
+    assert backup_of(world) == backup

@@ -30,6 +30,8 @@ REGRESSIONS: tuple[tuple[RotationMode, int], ...] = (
     ("stable", 13674),  # a caller that thawed with no time left
     ("until_new_used", 14077),
     ("strict", 5253),  # a refused holder finds the rescue record of a late one
+    ("strict", 945),  # the store lost the adoption of a rescue record
+    ("strict_family", 1282),  # a backup was put back while a revocation was told to the provider
 )
 
 

@@ -1,10 +1,13 @@
 """Access tokens of this process, so that a warm function need not ask the store for each request.
 
 The one rule: an entry belongs to one row key and is never handed to another; it is served for at most 30 s, and longer
-only while the store is out of reach and the token itself still lives.
+only while the store is out of reach and the token itself still lives. What was loaded before something was dropped is
+not kept: another thread may have ended that connection in between.
 """
 
 from __future__ import annotations
+
+from itertools import count
 
 from valetkey.value import value
 
@@ -32,11 +35,13 @@ class CachedRecord:
 class TokenCache:
     """The opened records of one vault, the oldest dropped first. Safe for threads: every step is one dict operation."""
 
-    __slots__ = ("_entries", "_registrations")
+    __slots__ = ("_drops", "_entries", "_registrations", "mark")
 
     def __init__(self) -> None:
         self._entries: dict[Key, CachedRecord] = {}
         self._registrations: dict[str, tuple[float, Registration]] = {}
+        self._drops = count(1)
+        self.mark = 0
 
     def fresh(self, key: Key, *, now: float) -> CachedRecord | None:
         """The entry, if it was loaded in the last 30 s and no refresh is due."""
@@ -58,14 +63,19 @@ class TokenCache:
         """The entry, however old: what this process has seen cannot be unseen by a backup (`restored`)."""
         return self._entries.get(key)
 
-    def keep(self, key: Key, entry: CachedRecord) -> None:
-        """Remember the entry."""
+    def keep(self, key: Key, entry: CachedRecord, *, since: int) -> None:
+        """Remember the entry, unless anything was dropped since `mark` was that, which was before it was loaded."""
+        if self.mark != since:
+            return
         while len(self._entries) >= MAX_ENTRIES:
             _ = self._entries.pop(next(iter(self._entries), key), None)
         self._entries[key] = entry
+        if self.mark != since:
+            _ = self._entries.pop(key, None)
 
     def drop(self, key: Key) -> None:
         """Forget the entry: the connection changed here."""
+        self.mark = next(self._drops)  # first, so that whoever keeps at this moment sees it or is undone here
         _ = self._entries.pop(key, None)
 
     def registration(self, name: str, *, now: float) -> Registration | None:

@@ -114,6 +114,8 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
         _ = yield from write_record(record.key, record.version, failed, record.sealed)
         return Revocation("failed", word, shared)
     yield from _delete_revoked(record)
+    if settings.cache is not None:
+        settings.cache.drop(record.key)  # a backup may have put the row back while the provider was told
     yield from emit("revoked", replace(record.connection, resource_owner=resource_owner), at_provider=at_provider)
     return Revocation(at_provider, "", shared)
 

@@ -52,6 +52,7 @@ ROUNDS = 500
 POLL_SECONDS = 0.05
 MAX_POLL_SECONDS = 1.0
 MAX_DOUBTS = 12
+PUT_BACK_ROUNDS = 3
 
 
 def current_tokens(
@@ -69,9 +70,10 @@ def current_tokens(
     where the token must be refreshed and the function's whole timeout can never suffice for that.
     """
     key = connection_key(registration.name, resource_owner, account)
-    pause = POLL_SECONDS
+    pause, put_back_left = POLL_SECONDS, PUT_BACK_ROUNDS
     for _ in range(ROUNDS):
         now = yield from Now()
+        mark = 0 if settings.cache is None else settings.cache.mark
         cached = None if rejected or settings.cache is None else settings.cache.fresh(key, now=now)
         if cached is not None:
             return cached.credentials.current
@@ -82,7 +84,8 @@ def current_tokens(
             if surviving is None:
                 raise
             return surviving.credentials.current
-        if (yield from _put_back(settings, key, record)):
+        if put_back_left and (yield from _put_back(settings, key, record)):
+            put_back_left -= 1
             continue
         try:
             record = yield from _usable(settings, registration, record)
@@ -100,7 +103,7 @@ def current_tokens(
         )
         if found.step == "use":
             if settings.cache is not None:
-                settings.cache.keep(key, CachedRecord(record, credentials, now))
+                settings.cache.keep(key, CachedRecord(record, credentials, now), since=mark)
             return credentials.current
         if found.step == "claim":
             tokens = yield from _claim_and_refresh(settings, registration, record, credentials, found, now)
@@ -114,7 +117,7 @@ def current_tokens(
 
 def _put_back(settings: Settings, key: Key, record: Record | None) -> Op[bool]:
     """Whether this process remembers newer tokens than a row that a backup has set back: they are written there."""
-    known = None if settings.cache is None else settings.cache.known(key)
+    known = None if settings.cache is None or settings.store_unfit else settings.cache.known(key)
     if known is None or record is None or not was_set_back(record.connection, known.record.connection):
         return False
     from valetkey.connections.restored import put_back

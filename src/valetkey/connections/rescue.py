@@ -109,7 +109,10 @@ def keep_rescue(
 
 
 def adopt_rescue(settings: Settings, registration: Registration, record: Record) -> Op[Record | None]:
-    """The record with tokens that an attempt in doubt left beside it, committed as the next generation, or None."""
+    """The record with tokens that an attempt in doubt left beside it, committed as the next generation, or None.
+
+    None too where somebody else has moved the row on. Raises StoreError.
+    """
     ours = record.connection
     for doubt in ours.doubts:
         key = Key(record.key.partition, rescue_name(record.key.name, doubt.attempt))
@@ -125,8 +128,17 @@ def adopt_rescue(settings: Settings, registration: Registration, record: Record)
         adopted = yield from _commit_rescued(settings, registration, record, credentials, row)
         if adopted is not None:
             _ = yield from swap_settled(key, row.version, None)
+        elif (yield from _stands_as_it_was(record)):  # or a refusal would end what this record brings back
+            message = "a connection could not be written, and its newer tokens are kept beside it: try again"
+            raise StoreError(message)
         return adopted
     return None
+
+
+def _stands_as_it_was(record: Record) -> Op[bool]:
+    """Whether nobody else wrote the row: what was written has been lost."""
+    row = yield from Load(record.key)
+    return row is not None and row.version == record.version
 
 
 def belongs(clear: Clear, connection: Connection) -> bool:

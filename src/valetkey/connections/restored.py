@@ -109,12 +109,11 @@ def may_not_be_presented(registration: Registration, claimed: Connection, tokens
     An answer other than `active` does not end anything: many providers say it of every refresh token.
     """
     until, now = claimed.verify_first, (yield from Now())
-    if now >= until:
+    if now >= until or tokens.refresh_token is None:
         return None
     problem: ProviderError | TransportError | ConfigurationError | None = None
     from valetkey.connections.introspect import introspect_at
 
-    assert tokens.refresh_token is not None
     try:
         if (yield from introspect_at(registration, tokens.refresh_token, hint="refresh_token")).active:
             return None

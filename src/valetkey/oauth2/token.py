@@ -56,6 +56,7 @@ def ask_for_tokens(
         # a connection that is older than the setting goes on with bearer tokens; a new one never begins with them
         message = "tokens of this grant are not bound to a key: use a registration without dpop_bound_access_tokens"
         raise ConfigurationError(message)
+    asked_at = yield from Now()  # not after: whoever is frozen with the answer in hand would take the token for younger
     response: Response = yield from ask(
         server,
         client,
@@ -65,8 +66,7 @@ def ask_for_tokens(
         proof_key=proof_key,
         not_after=not_after,
     )
-    received_at = yield from Now()
-    return read_token_response(response, server=server, received_at=received_at, bound=proof_key is not None)
+    return read_token_response(response, server=server, received_at=asked_at, bound=proof_key is not None)
 
 
 def exchange_code(

@@ -5,14 +5,15 @@
 At each of the first `depth` choices somebody goes on, dies (once a run), or freezes (once a run): before what it does
 next, or with the answer in its hands, for less than its lease, for more, or for more than a token lives. After that
 everybody goes on in turn. A request is two choices: the check of its deadline, and what the provider does with it.
-The one rule: nothing is drawn. Not here: more callers and more misfortune at once (`storm`).
+The one rule: nothing is drawn. Not here: more callers and more misfortune at once (`storm`); to the end of every run
+(`exhaust`).
 """
 
 from __future__ import annotations
 
 from valetkey.effects import Load, Swap
 from valetkey.testing.ledger import Violation
-from valetkey.testing.simulator import Simulation
+from valetkey.testing.simulator import ANSWERED, Simulation
 from valetkey.testing.storm import ROTATIONS, TOKEN_SECONDS, ask_at_the_end, join, world_of
 
 TYPE_CHECKING = False
@@ -28,24 +29,44 @@ if TYPE_CHECKING:
 FREEZES = (5.0, 20.0, TOKEN_SECONDS + 60.0)  # shorter than a lease, longer than a lease, longer than a token's life
 MAX_STEPS = 5_000
 EXPIRED = TOKEN_SECONDS + 1
+CLASSES = (5.0, 12.0, 20.0, 45.0, 90.0, TOKEN_SECONDS + 60.0)
+"""One of each: within the request's deadline; past it and within the lease; past the lease and within the invocation;
+past that and within the provider's window; past the window and within the token's life; past everything."""
+CHANCE = b"\x80"
 
 
 class Exploration:
-    """One run: the choices that it made, and how many there were to choose from each time."""
+    """One run: the choices that it made, and how many there were to choose from each time.
 
-    def __init__(self, mode: RotationMode, kinds: Sequence[str], *, freezes: Sequence[float] = FREEZES) -> None:
+    finely: a request is three choices, as what the provider does and the arrival of its answer are apart; an answer
+    from the provider can be held too; jitter is always the same, so that states can be told apart by what is left.
+    """
+
+    def __init__(
+        self, mode: RotationMode, kinds: Sequence[str], *, freezes: Sequence[float] = FREEZES, finely: bool = False
+    ) -> None:
         world, callbacks = world_of(mode, EXPIRED)
         self.simulation = Simulation(world.fork(), mode=mode, rotation=ROTATIONS[mode])
         self.freezes = freezes
         self.choices: list[int] = []
         self.options: list[int] = []
         self.deaths_left = self.freezes_left = 1
-        self.alike = len(set(kinds)) == 1
+        self.alike, self.finely = len(set(kinds)) == 1, finely
+        self.simulation.chance = CHANCE if finely else None
         for kind in kinds:
             join(self.simulation, kind, list(callbacks), at=world.clock.time)
 
-    def run(self, prefix: Sequence[int], depth: int, watch: Callable[[Simulation], None] | None = None) -> Exploration:
-        """The run that begins with those choices, and takes the first of each from there on. Raises Violation."""
+    def run(
+        self,
+        prefix: Sequence[int],
+        depth: float,
+        watch: Callable[[Simulation], None] | None = None,
+        known: Callable[[Exploration], bool] | None = None,
+    ) -> Exploration:
+        """The run that begins with those choices, and takes the first of each from there on. Raises Violation.
+
+        known: asked at each choice that is new; where it says yes, the run ends there.
+        """
         simulation = self.simulation
         for _ in range(MAX_STEPS):
             living = simulation.living()
@@ -58,6 +79,8 @@ class Exploration:
                 continue
             turn = len(self.choices)
             options = self._options(able) if turn < depth else [("go", able[simulation.steps % len(able)], 0.0)]
+            if known is not None and turn >= len(prefix) and known(self):
+                return self
             if len(options) > 1:
                 chosen = prefix[turn] if turn < len(prefix) else 0
                 self.choices.append(chosen)
@@ -85,14 +108,14 @@ class Exploration:
             options += [
                 ("in_hand", worker, seconds)
                 for worker in awake
-                if isinstance(worker.effect, Load | Swap)
+                if isinstance(worker.effect, Load | Swap) or (self.finely and worker.phase == ANSWERED)
                 for seconds in self.freezes
             ]
         return options
 
     def _do(self, what: str, worker: Worker, seconds: float) -> None:
         if what == "go":
-            self.simulation.step(worker, at_once=True)
+            self.simulation.step(worker, at_once=not self.finely)
         elif what == "die":
             self.deaths_left = 0
             self.simulation.crash(worker)

@@ -4,8 +4,8 @@
     I2  a refresh token is sent only under a lease that lives, written down beforehand, by one holder at a time
     I3  what an attempt brings never lands where the row is no longer that attempt's
     I4  no step removes the last copy of a credential, or the note that there may be one
-    I5  at a provider that forgives, a caller inside the window ends with a working token
-    I6  a strict provider ends a connection only where an answer was lost or came too late
+    I5  (`outcomes`) at a provider that forgives, a caller inside the window ends with a working token
+    I6  (`outcomes`) a strict provider ends a connection only where an answer was lost or came too late
     I7  a token is never outside its seal
 
 The one rule: they look at rows, requests and ends from outside; none of them asks the programs what they think.
@@ -14,8 +14,7 @@ Each answers the sentence that was broken, or None.
 
 from __future__ import annotations
 
-from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REFRESHING, REVOKING, USABLE
-from valetkey.connections.lifetimes import SKEW_SECONDS, window_ends_at
+from valetkey.connections.connection import REFRESHING, REVOKING
 from valetkey.connections.refresh import MAX_DOUBTS
 from valetkey.value import value
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     OnWrite: TypeAlias = Callable[["Ledger", "Change"], "str | None"]
     OnStep: TypeAlias = Callable[["Ledger", "Worker"], "str | None"]
 
-NEEDED_SECONDS = 4  # below it a caller may have had no time to refresh
 REFRESHERS = ("token", "forced", "keepalive")
 CANARIES = ("sandbox-access", "sandbox-refresh", "sandbox-code")  # how every token of the sandbox begins
 
@@ -60,7 +58,7 @@ def _same_grant(change: Change) -> bool:
 # --- I1
 
 
-def the_generation_grows(_: Ledger, change: Change) -> str | None:
+def the_generation_grows(ledger: Ledger, change: Change) -> str | None:
     """By one with new tokens, and not at all without."""
     one, two = change.before, change.after
     if one is None or two is None or one.incarnation != two.incarnation:
@@ -68,7 +66,7 @@ def the_generation_grows(_: Ledger, change: Change) -> str | None:
     assert change.held is not None
     assert change.holds is not None
     renewed = change.held.current != change.holds.current or one.authorized_by != two.authorized_by
-    if two.generation == one.generation + renewed:
+    if two.generation == one.generation + renewed or ledger.put_back(change):
         return None
     return f"I1: the generation went from {one.generation} to {two.generation}"
 
@@ -104,12 +102,12 @@ def a_request_has_a_reason(ledger: Ledger, worker: Worker) -> str | None:
 def one_holder_sends_at_a_time(ledger: Ledger, worker: Worker) -> str | None:
     """No two attempts for the same tokens may send at the same moment, whatever their clocks say within the bound."""
     ours = ledger.claims.get(worker.attempt)
-    if ours is None or ledger.skewed:
+    if ours is None or ledger.skewed or ours.overtaken:
         return None
     now = ledger.world.clock.time
     for attempt, claim in ledger.claims.items():
         other = claim.worker
-        if attempt == worker.attempt or claim.tokens != ours.tokens or other.attempt != attempt:
+        if attempt == worker.attempt or claim.tokens != ours.tokens or other.attempt != attempt or claim.overtaken:
             continue
         if other.may_send and now < claim.not_after - other.skew:
             return "I2: two holders could send the same refresh token at the same moment"
@@ -141,7 +139,7 @@ def only_the_holder_writes(ledger: Ledger, change: Change) -> str | None:
         return "I3: a refresh wrote over a connection that a person had changed"
     claims = two.attempt and two.attempt != one.attempt and two.state == REFRESHING
     ours = one.attempt in change.worker.attempts  # one that it has given up may land late
-    if claims or ours or ledger.came_from_rescue(change):
+    if claims or ours or ledger.came_from_rescue(change) or ledger.put_back(change):
         return None
     return "I3: a write landed by an attempt that was no longer the row's"
 
@@ -192,9 +190,10 @@ def what_was_received_is_kept(ledger: Ledger, worker: Worker) -> str | None:
     at, claim = ledger.connection, ledger.claims.get(worker.attempt)
     if not worker.received or claim is None or at is None or at.state == REVOKING:
         return None
-    if (at.incarnation, at.authorized_by, at.generation) != (claim.incarnation, claim.authorized_by, claim.generation):
-        return None  # somebody's newer tokens stand there
-    if worker.received in ledger.written_down():
+    same = (at.incarnation, at.authorized_by) == (claim.incarnation, claim.authorized_by)
+    if not same or at.generation > claim.generation or at.refreshed_at > claim.refreshed_at or worker.key_refused:
+        return None  # somebody's newer tokens stand there, or the key was taken away meanwhile
+    if worker.received in ledger.written_down() or worker.received in worker.revoked:
         return None
     return "I4: a caller ended and the tokens that it had received are nowhere"
 
@@ -217,70 +216,6 @@ def late_tokens_of_a_disconnected_grant_are_revoked(ledger: Ledger, worker: Work
     if worker.received in worker.revoked or ledger.spent(worker.received) or claim.committed:
         return None
     return "I4: tokens of a disconnected grant were left alive with nobody to hold them"
-
-
-# --- I5
-
-
-def a_cool_down_ends_inside_the_window(ledger: Ledger, change: Change) -> str | None:
-    """While a doubt can still be resolved nobody is told to stay away until it cannot."""
-    at = change.after
-    if at is None or not at.doubts or at.cool_until == 0 or at.state not in USABLE:
-        return None
-    if change.before is not None and change.before.cool_until == at.cool_until:
-        return None
-    ends, now = window_ends_at(at, ledger.rotation), ledger.local_time(change.worker)
-    if now + 1 < ends < at.cool_until:
-        return "I5: a cool-down outlasts the window in which a doubt can be resolved"
-    return None
-
-
-def a_caller_inside_the_window_acts(ledger: Ledger, worker: Worker) -> str | None:
-    """Who finds a doubt that can be resolved, and nobody at it, refreshes."""
-    seen = worker.seen
-    if worker.kind != "token" or seen is None or worker.attempt or worker.hindered:
-        return None
-    at, now = seen
-    if worker.ends_at - ledger.world.clock.time < NEEDED_SECONDS:
-        return None
-    idle = at.state in USABLE and not (at.attempt and now < at.lease_until) and now >= at.cool_until
-    inside = bool(at.doubts) and now < window_ends_at(at, ledger.rotation) - SKEW_SECONDS
-    if idle and inside and ledger.forgiving:
-        return "I5: a caller inside the window left a doubt unresolved"
-    return None
-
-
-def a_provider_that_forgives_ends_no_connection(ledger: Ledger, change: Change) -> str | None:
-    """Unless the window was missed by everybody, or a request came so late that it counted as theft."""
-    at = change.after
-    if not ledger.forgiving or at is None or at.state != NEEDS_REAUTHORIZATION or change.before is None:
-        return None
-    if change.before.state == NEEDS_REAUTHORIZATION or ledger.misfortunes & {"sent_late", "window_missed"}:
-        return None
-    return "I5: a connection ended at a provider that forgives"
-
-
-# --- I6
-
-
-def a_strict_provider_ends_only_what_was_unlucky(ledger: Ledger, change: Change) -> str | None:
-    """An answer was lost, its holder died or came too late, or the store failed between answer and commit."""
-    at = change.after
-    if ledger.forgiving or at is None or at.state != NEEDS_REAUTHORIZATION or change.before is None:
-        return None
-    if change.before.state == NEEDS_REAUTHORIZATION or ledger.unlucky():
-        return None
-    return "I6: a connection ended although no answer was lost and nobody was late"
-
-
-def what_is_rescued_is_not_given_up(ledger: Ledger, change: Change) -> str | None:
-    """No connection is ended while a rescue record with newer tokens lies beside it for the one who ends it."""
-    at, before = change.after, change.before
-    if at is None or before is None or at.state != NEEDS_REAUTHORIZATION or before.state == at.state:
-        return None
-    if ledger.rescued_before(change.worker, at):
-        return "I6: a connection was ended although a rescue record held its newer tokens"
-    return None
 
 
 # --- I7
@@ -319,10 +254,6 @@ ON_WRITE: tuple[OnWrite, ...] = (
     only_the_holder_writes,
     only_a_person_deletes,
     a_doubt_stays_written_down,
-    a_cool_down_ends_inside_the_window,
-    a_provider_that_forgives_ends_no_connection,
-    a_strict_provider_ends_only_what_was_unlucky,
-    what_is_rescued_is_not_given_up,
     written_rows_hide_tokens,
 )
 ON_SEND: tuple[OnStep, ...] = (
@@ -335,7 +266,6 @@ ON_REVOKE: tuple[OnStep, ...] = (nobody_revokes_a_grant_that_is_wanted,)
 ON_END: tuple[OnStep, ...] = (
     what_was_received_is_kept,
     late_tokens_of_a_disconnected_grant_are_revoked,
-    a_caller_inside_the_window_acts,
     errors_and_events_hide_tokens,
     only_our_errors_come_out,
 )

@@ -7,11 +7,11 @@ Not here: the sentences that must hold (`invariants`), and who does what next (`
 from __future__ import annotations
 
 from valetkey.connections.codec import CONNECTION, connection_key, read_clear, read_credentials
-from valetkey.connections.connection import REVOKING
+from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING
 from valetkey.connections.seal import connection_place, rescue_place
 from valetkey.effects import Key, Open
 from valetkey.sandbox.state import fingerprint
-from valetkey.testing import invariants
+from valetkey.testing import invariants, outcomes, surroundings
 from valetkey.testing.interleave import Caller
 
 TYPE_CHECKING = False
@@ -24,9 +24,13 @@ if TYPE_CHECKING:
     from valetkey.http import Response
     from valetkey.providers.provider import Rotation
     from valetkey.secret import Secret
+    from valetkey.testing.surroundings import Process
     from valetkey.testing.world import World
 
 FORGIVING = ("none", "stable", "window", "until_new_used")
+ON_WRITE = (*invariants.ON_WRITE, *outcomes.ON_WRITE)
+ON_SEND = (*invariants.ON_SEND, *surroundings.ON_SEND)
+ON_END = (*invariants.ON_END, *outcomes.ON_END, *surroundings.ON_END)
 LONGEST = 30.0  # seconds that an invocation has, unless somebody says otherwise
 
 
@@ -48,6 +52,13 @@ class Worker(Caller):
         self.revoked: set[str] = set()
         self.attempts: set[str] = set()
         self.may_send = self.hindered = self.dead = self.asked = False
+        self.process: Process | None = None
+        self.loads = self.began = self.seen_at = (
+            0  # how often it has seen the row; the steps at which it began and saw it
+        )
+        self.load_failed = self.key_refused = self.gave_up = False
+        self.received_access: set[str] = set()
+        self.took: set[str] = set()  # access tokens of connections that it has ended
         self.refused_at = 0
         self.seen: tuple[Connection, float] | None = None
         self.phase = 0  # of a request: to be checked, to be delivered, to be answered
@@ -70,7 +81,9 @@ class Claim:
         self.authorized_by = connection.authorized_by
         self.written = {doubt.attempt for doubt in connection.doubts}
         self.not_after: float = max((doubt.deadline - 1 for doubt in connection.doubts), default=0)
-        self.committed = False
+        self.committed = self.overtaken = False
+        self.refreshed_at, self.verify_first = connection.refreshed_at, connection.verify_first
+        self.claimed_at = worker.last_now - worker.skew
 
 
 class Ledger:
@@ -80,7 +93,7 @@ class Ledger:
         self.world, self.mode, self.rotation = world, mode, rotation
         self.forgiving, self.began = mode in FORGIVING, world.clock.time
         self.skewed = self.troubled = False
-        self.steps = self.gone = self.checks = 0
+        self.steps = self.gone = self.checks = self.set_back_at = 0
         self.log: Callable[[str], None] | None = None
         self.workers: list[Worker] = []
         self.claims: dict[str, Claim] = {}
@@ -93,7 +106,11 @@ class Ledger:
         self.delay_writes = 0
         self.stale: dict[Key, Row | None] | None = None
         self.stale_reads = 0
+        self.history: list[Row] = []  # every row that the connection had
+        self.known: dict[tuple[str, int, str], Credentials] = {}  # and what was in it, by grant and generation
         self.key = connection_key("two", "alice")
+        self.sealed: dict[bytes, tuple[object, ...]] = {}
+        self.chance: bytes | None = None  # what the callers draw for their jitter; None lets them draw
         self._opened: dict[tuple[object, ...], bytes] = {}
         self.row: Row | None = None
         self.connection: Connection | None = None
@@ -113,6 +130,7 @@ class Ledger:
         self.connection = at
         place = connection_place("default", self.key, at.incarnation, at.generation)
         self.credentials = read_credentials(self._open(Open(place, row.sealed)))
+        self.history.append(row)
 
     def _changed(self, worker: Worker, row: Row | None) -> None:
         before, held = self.connection, self.credentials
@@ -123,11 +141,31 @@ class Ledger:
         elif at.attempt and at.attempt not in self.claims:
             assert self.credentials is not None
             self.claims[at.attempt] = Claim(worker, at, self.credentials, self.gone)
+        if held is not None and (at is None or at.state == REVOKING):
+            worker.took.add(held.current.access_token.reveal())
+        worker.gave_up = worker.gave_up or (at is not None and at.state == NEEDS_REAUTHORIZATION)
         change = invariants.Change(worker, before, at, held, self.credentials)
-        if before is not None and at is not None and at.generation > before.generation and before.attempt:
-            self.claims[before.attempt].committed = before.attempt == worker.attempt
-        for invariant in invariants.ON_WRITE:
+        if before is not None and at is not None and at.generation > before.generation:
+            if before.attempt:
+                self.claims[before.attempt].committed = before.attempt == worker.attempt
+            if worker.attempt in self.claims and self.put_back(change):
+                self.claims[worker.attempt].committed = True
+        for invariant in ON_WRITE:
             self._judge(invariant(self, change))
+        if at is not None and self.credentials is not None:
+            self.known[at.incarnation, at.generation, at.authorized_by] = self.credentials
+
+    def restore(self, row: Row) -> None:
+        """Put a row of the past in the place of the one that is there, as an operator does with a backup."""
+        if self.log is not None:
+            self.log("a backup is put back")
+        self.troubled = True
+        self.misfortunes.add("set_back")
+        self.set_back_at = self.steps + 1
+        for claim in self.claims.values():
+            claim.overtaken = True
+        self.world.store.rows._rows[self.key.partition, self.key.name] = row  # noqa: SLF001
+        self._look(row)
 
     def _rescued(self, row: Row) -> tuple[int, str, Credentials]:
         generation, incarnation = int(row.clear["generation"]), str(row.clear["incarnation"])
@@ -166,6 +204,17 @@ class Ledger:
         wanted = None if change.holds is None else change.holds.current
         return any(credentials.current == wanted for _, _, credentials in self.rescues.values())
 
+    def put_back(self, change: invariants.Change) -> bool:
+        """Whether newer tokens of the same grant were written over a row that a backup had set back."""
+        one, two, holds = change.before, change.after, change.holds
+        if one is None or two is None or holds is None or "set_back" not in self.misfortunes:
+            return False
+        grown = (one.incarnation, one.authorized_by) == (two.incarnation, two.authorized_by)
+        grown = grown and two.generation > one.generation
+        was_there = self.known.get((two.incarnation, two.generation, two.authorized_by))
+        received = holds.current.access_token.reveal() in change.worker.received_access
+        return grown and (received or (was_there is not None and was_there.current == holds.current))
+
     def written_down(self) -> set[str]:
         """Every refresh token that survives all processes."""
         kept = [credentials for _, _, credentials in self.rescues.values()]
@@ -177,6 +226,11 @@ class Ledger:
     def was_gone(self, claim: Claim) -> bool:
         """Whether the connection was taken away, or begun to be, since that claim."""
         return self.gone > claim.gone
+
+    def used(self, token: str) -> bool:
+        """Whether that refresh token was replaced, and may work for a while only."""
+        known = self.world.sandbox.state.refresh_tokens.get(fingerprint(token))
+        return known is not None and known.used_at is not None and self.mode not in ("none", "stable")
 
     def spent(self, token: str) -> bool:
         """Whether the provider no longer takes that refresh token, or would take it for a theft."""

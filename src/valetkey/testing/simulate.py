@@ -1,7 +1,8 @@
 """The simulator's command: `python -m valetkey.testing.simulate --seeds 100000`, or `make simulate SEEDS=100000`.
 
     --seeds N            so many drawn runs, shared among the provider's modes (`storm`)
-    --exhaustive DEPTH   every run of two callers to that many choices, in each mode (`explore`)
+    --complete           every run of two callers to its end, in each mode (`exhaust`)
+    --exhaustive DEPTH   the same without telling states apart, to that many choices (`explore`)
     --replay "..."       the one run that a violation's line names, told step by step
 
 It prints how many schedules it ran a second and how many distinct states they reached; a violation is one line that
@@ -12,19 +13,26 @@ from __future__ import annotations
 
 import sys
 import time
+from math import inf
 
-from valetkey.testing.explore import Exploration, explore
+from valetkey.testing.exhaust import exhaust as exhaust_all
+from valetkey.testing.explore import CLASSES, FREEZES, Exploration, explore
 from valetkey.testing.ledger import Violation
 from valetkey.testing.storm import ROTATIONS, Storm
+from valetkey.testing.telling import rough_state
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from typing import Any
 
     from valetkey.sandbox.clients import RotationMode
+    from valetkey.testing.exhaust import Exhausted
     from valetkey.testing.simulator import Simulation
 
     Found = tuple[int, int, int, "Seen", list[str]]
+    Complete = tuple[Exhausted | None, str]
 
 PAIRS = ("token,token", "token,forced", "token,revoke", "token,forget", "token,reconnect", "token,reseal")
 MOST_VIOLATIONS = 10
@@ -62,7 +70,7 @@ def draw(seeds: range, modes: Sequence[RotationMode]) -> Found:
     steps = checks = runs = 0
     for seed in seeds:
         storm = Storm(modes[seed % len(modes)], seed // len(modes))
-        storm.watch = lambda simulation: seen.add(simulation.fingerprint())
+        storm.watch = lambda simulation: seen.add(rough_state(simulation))
         try:
             _ = storm.run()
         except Violation as violation:
@@ -79,7 +87,7 @@ def exhaust(tasks: Sequence[tuple[RotationMode, str, int]]) -> Found:
     steps = checks = runs = 0
 
     def watch(simulation: Simulation) -> None:
-        seen.add(simulation.fingerprint())
+        seen.add(rough_state(simulation))
 
     for mode, pair, depth in tasks:
         try:
@@ -93,16 +101,45 @@ def exhaust(tasks: Sequence[tuple[RotationMode, str, int]]) -> Found:
     return runs, steps, checks, seen, lines
 
 
+def complete(mode: RotationMode, pair: str) -> Complete:
+    """Every run of a pair of callers to its end: what it came to, and the line of a violation."""
+    began = time.process_time()
+    try:
+        found = exhaust_all(mode, kinds=pair.split(","))
+    except Violation as violation:
+        choices = ".".join(str(choice) for choice in violation.args[1])
+        line = f"mode={mode} callers={pair} choices={choices} finely=1"
+        return None, f'{violation.args[0]}: {COMMAND} --replay "{line}"'
+    text = (
+        f"{mode} {pair}: {found.schedules:,} schedules, {len(found.states):,} states, {found.steps:,} steps, "
+        f"{found.checks:,} questions asked, frontier {'empty' if not found.frontier else found.frontier}, "
+        f"{time.process_time() - began:.0f} s"
+    )
+    return replace(found, states=frozenset()), text
+
+
+def complete_all(modes: Sequence[RotationMode], pairs: Sequence[str], processes: int) -> int:
+    """Print what each pair in each mode comes to; the exit status."""
+    schedules = wrong = 0
+    for found, text in _shared(processes, "complete", [(mode, pair) for pair in pairs for mode in modes]):
+        _say(text)
+        schedules, wrong = schedules + (found.schedules if found else 0), wrong + (found is None)
+    _say(f"{schedules:,} schedules, {wrong} violations")
+    return 1 if wrong else 0
+
+
 def replay(text: str) -> str | None:
     """Tell the run of a violation's line; the sentence that it broke, or None where it broke none."""
     fields = dict(part.partition("=")[::2] for part in text.split())
     mode: RotationMode = next(known for known in ROTATIONS if known == fields["mode"])
     try:
         if "choices" in fields:
-            exploration = Exploration(mode, fields["callers"].split(","))
+            finely = fields.get("finely") == "1"
+            freezes = CLASSES if finely else FREEZES
+            exploration = Exploration(mode, fields["callers"].split(","), freezes=freezes, finely=finely)
             exploration.simulation.log = _say
             choices = [int(choice) for choice in fields["choices"].split(".") if choice]
-            _ = exploration.run(choices, int(fields["depth"]))
+            _ = exploration.run(choices, inf if finely else int(fields["depth"]))
         else:
             storm = Storm(mode, int(fields["seed"]), stale=fields.get("stale") == "1")
             storm.simulation.log = _say
@@ -112,7 +149,7 @@ def replay(text: str) -> str | None:
     return None
 
 
-def _shared(workers: int, function: str, parts: Sequence[tuple[object, ...]]) -> Iterator[Found]:
+def _shared(workers: int, function: str, parts: Sequence[tuple[object, ...]]) -> Iterator[Any]:
     """Each part's findings, from so many processes."""
     from multiprocessing import get_context
 
@@ -157,6 +194,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _ = parser.add_argument(
         "--exhaustive", type=int, default=0, metavar="DEPTH", help="every run of two callers instead"
     )
+    _ = parser.add_argument("--complete", action="store_true", help="every run of two callers, to its end")
+    _ = parser.add_argument("--pair", choices=PAIRS, action="append", help="with --complete: these (two refreshers)")
     _ = parser.add_argument("--replay", default="", metavar="LINE", help="tell one run step by step")
     _ = parser.add_argument("--mode", choices=list(ROTATIONS), action="append", help="only these modes of the provider")
     _ = parser.add_argument("--processes", type=int, default=cpu_count() or 1)
@@ -166,6 +205,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(sentence or "every invariant held")
         return 1 if sentence else 0
     began, modes = time.monotonic(), list(given.mode or ROTATIONS)
+    if given.complete:
+        return complete_all(modes, given.pair or PAIRS[:1], given.processes)
     if given.exhaustive:
         tasks = [(mode, pair, given.exhaustive) for pair in PAIRS for mode in modes]
         return report(_shared(given.processes, "exhaust", [([task],) for task in tasks]), began=began)

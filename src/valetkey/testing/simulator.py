@@ -13,37 +13,48 @@ from __future__ import annotations
 
 from valetkey.connections.codec import read_clear
 from valetkey.connections.rescue_line import read_rescue_line
-from valetkey.effects import UNKNOWN, Emit, Load, Now, Open, Remaining, Seal, Send, Sleep, Swap
-from valetkey.errors import StoreError, TransportError
+from valetkey.drivers.drive import drive
+from valetkey.effects import UNKNOWN, Emit, Load, Now, Open, Random, Remaining, Seal, Send, Sleep, Swap
+from valetkey.errors import KeyUnavailable, StoreError, TransportError
 from valetkey.http import read_form
 from valetkey.sandbox.state import fingerprint
 from valetkey.testing import invariants
 from valetkey.testing.interleave import UNSEEN
-from valetkey.testing.ledger import Ledger
+from valetkey.testing.ledger import ON_END, ON_SEND, Ledger
+from valetkey.testing.telling import told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Any
 
-    from valetkey.effects import AnyEffect, Row
+    from valetkey.effects import AnyEffect, Row, WireOp
     from valetkey.http import Response
     from valetkey.testing.ledger import Worker
+    from valetkey.testing.processes import KeyServiceOfTheWorld
 
-STATES = ("active", "refreshing", "in_doubt", "needs_reauthorization", "revoking")
-KINDS = ("token", "forced", "revoke", "forget", "reconnect", "keepalive", "reseal", "import")
+ANSWERED = 2  # the phase of a request whose answer is on its way
 
 
 class Simulation(Ledger):
     """Workers in a world, stepped one by one; each step goes into the ledger, and is judged."""
+
+    slow_keys = 0.0
+    key_service: KeyServiceOfTheWorld | None = None
 
     # --- what a driver does
 
     def add(self, worker: Worker) -> Worker:
         """Let it take part."""
         self.workers.append(worker)
-        self._skip_unseen(worker)
+        if worker.process is None or worker.wakes_at <= self.world.clock.time:  # a cache is looked into when it begins
+            self._begin(worker)
         return worker
+
+    def _begin(self, worker: Worker) -> None:
+        worker.began = self.steps + 1
+        self._skip_unseen(worker)
+        if worker.effect is None:
+            self._ended(worker)
 
     def living(self) -> list[Worker]:
         """Who has not ended or died."""
@@ -72,24 +83,27 @@ class Simulation(Ledger):
         self.steps += 1
         effect = worker.effect
         if self.log is not None:
-            self.log(self._told(worker, in_hand))
+            self.log(told(self, worker, in_hand))
+        if not worker.began:
+            self._begin(worker)
+            return
         if worker.frozen:
             worker.thaw()
             self._skip_unseen(worker)
         elif isinstance(effect, Sleep):
             worker.wakes_at = self.world.clock.time + effect.seconds
             worker.hold(None, None)
-        elif isinstance(effect, Send) and self._sending(worker, effect, at_once=at_once):
-            pass
+        elif isinstance(effect, Send):
+            self._sending(worker, effect, at_once=at_once, in_hand=in_hand)
         else:
-            worker.hold(*worker.perform(lambda asked: self._answer(worker, asked)))
-            if in_hand:
-                self.freeze(worker, in_hand)
-            else:
-                worker.thaw()
-                self._skip_unseen(worker)
+            self._go_on(worker, *worker.perform(lambda asked: self._answer(worker, asked)), in_hand)
         if worker.effect is None:
-            self._ask(invariants.ON_END, worker)
+            self._ended(worker)
+
+    def _ended(self, worker: Worker) -> None:
+        if worker.process is not None and worker.kind in ("forget", "revoke") and worker.error is None:
+            worker.process.ended |= dict.fromkeys(worker.took, self.steps)
+        self._ask(ON_END, worker)
 
     def run_out(self, worker: Worker) -> None:
         """Let one worker run to its end, alone."""
@@ -110,6 +124,9 @@ class Simulation(Ledger):
         self.stale = None
         self.apply_delayed()
         self.world.sandbox.faults.clear()
+        self.slow_keys = 0.0
+        if self.key_service is not None:
+            self.key_service.failure = None
 
     # --- effects
 
@@ -120,10 +137,14 @@ class Simulation(Ledger):
             return worker.last_now
         if isinstance(effect, Remaining):
             return 900.0 if effect.whole else worker.ends_at - self.world.clock.time
+        if isinstance(effect, Random) and effect.octets == 1 and self.chance is not None:
+            return self.chance
         if isinstance(effect, Open):
-            return self._open(effect)
+            return self._with_keys(worker, effect)
         if isinstance(effect, Seal):
-            return self.world.keys.seal(effect.place, effect.plaintext)
+            sealed = self._with_keys(worker, effect)
+            self.sealed[sealed] = (effect.place.purpose, effect.place.fields, effect.plaintext)
+            return sealed
         if isinstance(effect, Emit):
             self._heard(worker, effect)
             return None
@@ -131,9 +152,31 @@ class Simulation(Ledger):
             try:
                 return self._load(worker, effect) if isinstance(effect, Load) else self._swap(worker, effect)
             except StoreError:
+                worker.load_failed = worker.load_failed or isinstance(effect, Load)
                 self._store_failed(worker)
                 raise
         return self.world.ports.answer(effect)
+
+    def _with_keys(self, worker: Worker, effect: Open | Seal) -> bytes:
+        """What the worker's process makes of it: its own keys may have to be unwrapped first."""
+        keys = None if worker.process is None else worker.process.keys
+        if keys is None:
+            if isinstance(effect, Open):
+                return self._open(effect)
+            return self.world.keys.seal(effect.place, effect.plaintext)
+        program: WireOp[bytes] = (
+            keys.open(effect.place, effect.sealed)
+            if isinstance(effect, Open)
+            else keys.seal(effect.place, effect.plaintext)
+        )
+        try:
+            return drive(program, lambda asked: self._answer(worker, asked))
+        except StoreError as error:
+            worker.hindered = self.troubled = True
+            if self._holds_an_answer(worker):
+                worker.key_refused = isinstance(error, KeyUnavailable)
+                self.misfortunes.add("key_refused" if worker.key_refused else "key_failed")
+            raise
 
     def _heard(self, worker: Worker, effect: Emit) -> None:
         fields = dict(effect.event.fields)
@@ -152,6 +195,11 @@ class Simulation(Ledger):
             row = self.stale[effect.key] if self.stale_reads % 2 else row
         if effect.key == self.key:
             worker.seen = None if row is None else (read_clear(row.clear, row.key), worker.last_now)
+            worker.loads, worker.seen_at = worker.loads + 1, self.steps
+            if worker.process is not None and self.credentials is not None and worker.seen is not None:
+                token = self.credentials.current.access_token.reveal()
+                _ = worker.process.ended.pop(token, None)  # a backup brought it back
+                worker.process.loaded[token] = self.local_time(worker), worker.seen[0].access_expires_at
         return row
 
     def _swap(self, worker: Worker, effect: Swap) -> object:
@@ -193,39 +241,46 @@ class Simulation(Ledger):
             _ = self.rescued_at.setdefault(effect.key.name.rpartition("/")[2], self.steps)
         return outcome
 
-    def _sending(self, worker: Worker, effect: Send, *, at_once: bool) -> bool:
-        """One phase of a request; False where it is over and the answer is there to be had."""
+    def _go_on(self, worker: Worker, reply: object, failure: Exception | None, in_hand: float) -> None:
+        """Let it have its answer: now, or after it has stood still with it for so long."""
+        worker.hold(reply, failure)
+        if in_hand:
+            self.freeze(worker, in_hand)
+        else:
+            worker.thaw()
+            self._skip_unseen(worker)
+
+    def _sending(self, worker: Worker, effect: Send, *, at_once: bool, in_hand: float) -> None:
+        """One phase of a request."""
         refresh = b"grant_type=refresh_token" in effect.request.body
         if worker.phase == 0:
             if self.local_time(worker) > effect.not_after:
                 message = "the deadline has passed: nothing was sent"
-                return self._arrived(worker, None, TransportError(message, maybe_received=False))
+                self._arrived(worker, None, TransportError(message, maybe_received=False), in_hand)
+                return
             if refresh:
-                self._ask(invariants.ON_SEND, worker)
+                self._ask(ON_SEND, worker)
                 self.claims[worker.attempt].not_after = effect.not_after
                 worker.may_send = True
             worker.phase = 1
-            return True
+            return
         if worker.phase == 1:
             worker.answer = self._deliver(worker, effect, refresh=refresh)
-            worker.phase = 2
+            worker.phase = ANSWERED
             if not at_once:
-                return True
+                return
         response, failure = worker.answer
         if failure is None and self.local_time(worker) > effect.not_after:
             message = "the answer came after the deadline"
             response, failure = None, TransportError(message, maybe_received=True)
         if refresh:
             self._received(worker, response)
-        return self._arrived(worker, response, failure)
+        self._arrived(worker, response, failure, in_hand)
 
-    def _arrived(self, worker: Worker, response: Response | None, failure: Exception | None) -> bool:
+    def _arrived(self, worker: Worker, response: Response | None, failure: Exception | None, in_hand: float) -> None:
         worker.phase, worker.may_send = 0, False
         worker.hindered = worker.hindered or failure is not None
-        worker.hold(response, failure)
-        worker.thaw()
-        self._skip_unseen(worker)
-        return True
+        self._go_on(worker, response, failure, in_hand)
 
     def _deliver(self, worker: Worker, effect: Send, *, refresh: bool) -> tuple[Response | None, Exception | None]:
         """The provider acts; what it did goes into the ledger."""
@@ -260,7 +315,9 @@ class Simulation(Ledger):
 
         worker.asked = True
         if response is not None and response.status == 200 and b"access_token" in response.body:
-            worker.received = json.loads(response.body).get("refresh_token", "")
+            answer = json.loads(response.body)
+            worker.received = answer.get("refresh_token", "")
+            worker.received_access.add(answer["access_token"])
         elif worker.attempt in self.processed:
             self.misfortunes.add("answer_lost")
         if not worker.received and not worker.refused_at:
@@ -268,67 +325,13 @@ class Simulation(Ledger):
 
     def _skip_unseen(self, worker: Worker) -> None:
         while isinstance(worker.effect, UNSEEN):
+            if self.slow_keys and isinstance(worker.effect, Open | Seal):
+                seconds, self.slow_keys = self.slow_keys, 0.0
+                self.freeze(worker, seconds)
+                return
             worker.step(lambda asked: self._answer(worker, asked))
 
     def _store_failed(self, worker: Worker) -> None:
         worker.hindered = self.troubled = True
         if self._holds_an_answer(worker):
             self.misfortunes.add("store_failed")
-
-    def fingerprint(self) -> int:
-        """A number for where everything stands: the row, the provider's tokens, and each caller's place in its program.
-
-        Times count only as what has lapsed; callers of one kind are interchangeable.
-        """
-        at, now = self.connection, self.world.clock.time
-        row: tuple[int, ...] = ()
-        if at is not None:
-            state = STATES.index(at.state)
-            live, cool = int(bool(at.attempt) and now < at.lease_until), int(now < at.cool_until)
-            row = (
-                state,
-                at.generation,
-                len(at.doubts),
-                live,
-                cool,
-                int(now >= at.access_expires_at),
-                len(self.rescues),
-            )
-        state_of = self.world.sandbox.state
-        tokens = tuple(
-            4 * (each.used_at is not None) + 2 * each.successor_used + state_of.families[each.family].revoked
-            for each in state_of.refresh_tokens.values()
-        )
-        places = sorted(
-            hash((KINDS.index(worker.kind), worker.phase, worker.dead, _place(worker))) for worker in self.workers
-        )
-        return hash((row, tokens, tuple(places)))
-
-    def _told(self, worker: Worker, in_hand: float) -> str:
-        """One line about a step, without a secret: rows are told by their clear columns."""
-        at, effect = self.connection, worker.effect
-        row = "no row" if at is None else f"{at.state} g{at.generation} {len(at.doubts)} doubts"
-        what = type(effect).__name__
-        if isinstance(effect, Send):
-            what = f"Send {effect.request.url.rpartition('/')[2]}, {('check', 'deliver', 'receive')[worker.phase]}"
-        elif isinstance(effect, Load | Swap):
-            state = "" if isinstance(effect, Load) or effect.new is None else f" -> {effect.new.clear.get('state')}"
-            what = f"{what} {effect.key.name.partition('/')[0]}{state}"
-        when = self.world.clock.time - self.began
-        who = f"caller {self.workers.index(worker)} ({worker.kind})"
-        return f"{when:8.2f} {who:22} {'thaws' if worker.frozen else what:34} [{row}]" + (
-            f" and stands still for {in_hand} s" if in_hand else ""
-        )
-
-
-def _place(worker: Worker) -> int:
-    """Where in its program a worker stands: the instruction in each of the generators that wait for one another."""
-    if worker.effect is None:
-        return 1 + (worker.error is not None)
-    place = 3 + worker.frozen
-    program: Any = worker.program
-    while program is not None and hasattr(program, "gi_frame"):
-        frame = program.gi_frame
-        place = hash((place, -1 if frame is None else frame.f_lasti))
-        program = program.gi_yieldfrom
-    return place
