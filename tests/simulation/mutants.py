@@ -256,13 +256,6 @@ MUTANTS = (
         "window",
     ),
     Mutant(
-        "what a process remembers is put over a new authorization",
-        "connections.connection:was_set_back",
-        "return one == other and older and",
-        "return older and",
-        "stable",
-    ),
-    Mutant(
         "what a process remembers goes over whatever stands there now",
         "connections.connection:was_set_back",
         "older = found.generation < known.generation and found.refreshed_at <= known.refreshed_at",

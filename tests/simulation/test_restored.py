@@ -268,9 +268,13 @@ def test_a_process_puts_nothing_over_a_connection_that_was_made_anew() -> None:
     world = expired("strict")
     process = remembering(world)
     backup = backup_of(world)
+    for _ in range(2):
+        _ = [process.run(token(process)) for _ in range(2)]
+        world.clock.time += world.client.access_token_seconds + 1
     _ = [process.run(token(process)) for _ in range(2)]
     restore(world, backup)
     again = world.connect()
+    assert again.generation < 4, "a number that the process has seen before"
     world.clock.time += 31
 
     found = process.run(token(process))

@@ -68,12 +68,12 @@ class KeyServiceOfTheWorld:
 class Surroundings:
     """What stands around the callers of one storm; nothing, in half of them."""
 
-    def __init__(self, simulation: Simulation, seed: str) -> None:
+    def __init__(self, simulation: Simulation, seed: str, *, none: bool = False) -> None:
         self.simulation = simulation
         self.chance = chance = random.Random(f"{seed} around")  # noqa: S311 - a schedule is no secret
         self.processes: list[Process] = []
         self.left = self.aims = 0
-        if chance.random() < 0.5:
+        if none or chance.random() < 0.5:
             return
         self.left, self.aims = chance.choice((0, 1, 2, 3)), 1
         self._unaskable = chance.random() < 0.5
@@ -138,12 +138,21 @@ class Surroundings:
             self._take_keys(OUTAGES[2])
         elif not isinstance(effect, Load | Swap) or effect.key != simulation.key:
             self.aims += 1
+        elif isinstance(effect, Load) and self._is_being_ended(worker):
+            simulation.slow_keys = SLOW[0]
         elif isinstance(effect, Load) and self._remembers_the_dead(worker):
             simulation.world.store.outages = 1
         elif isinstance(effect, Swap) and simulation.rescues and _brings_tokens(effect):
             simulation.world.store.lost_writes = SETTLE_ROUNDS
         else:
             self.aims += 1
+
+    def _is_being_ended(self, worker: Worker) -> bool:
+        """Whether another caller of the same process is about to delete the connection."""
+        return any(
+            other.process is worker.process is not None and other.kind in ("forget", "revoke") and other.began
+            for other in self.simulation.living()
+        )
 
     def _remembers_the_dead(self, worker: Worker) -> bool:
         """Whether the caller's process has a token in its cache that has expired."""

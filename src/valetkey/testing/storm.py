@@ -161,7 +161,7 @@ class Storm:
         self.planned = self.trouble_left
         if stale:
             self.simulation.stale = {}
-        self.around = Surroundings(self.simulation, f"{mode} {seed}")
+        self.around = Surroundings(self.simulation, f"{mode} {seed}", none=stale)
         self.late = self.chance.random() < 0.3
         low, high, _ = self.chance.choices(CROWDS, [share for _, _, share in CROWDS])[0]
         for _ in range(self.chance.randint(low, high)):
