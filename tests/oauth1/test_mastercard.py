@@ -72,3 +72,33 @@ def test_it_is_for_rsa_and_for_the_client_alone() -> None:
     for server, token in ((replace(SERVER, signature_method="HMAC-SHA256"), None), (SERVER, TOKEN)):
         with pytest.raises(ConfigurationError, match="by the client alone"):
             drive(sign_for(server, Request("GET", "https://e.example/"), CLIENT, token=token), World().answer)
+
+
+@pytest.mark.parametrize("offset", [0, 90])
+def test_the_request_is_sent_as_it_was_with_every_parameter_that_was_signed(offset: int) -> None:
+    platform = {"from": "elsewhere"}
+    request = Request("PATCH", "https://example.com/x?a=1", Headers((("Accept", "*/*"),)), b"{}", platform)
+
+    signed = drive(sign_for(SERVER, request, CLIENT, token=None, clock_offset=offset), World().answer)
+
+    fields = fields_of(signed.headers.get("Authorization") or "")
+    assert (signed.method, signed.url, signed.body, signed.platform) == ("PATCH", request.url, b"{}", platform)
+    assert signed.headers.get("Accept") == "*/*"
+    assert list(fields) == [
+        "oauth_consumer_key",
+        "oauth_nonce",
+        "oauth_timestamp",
+        "oauth_signature_method",
+        "oauth_version",
+        "oauth_body_hash",
+        "oauth_signature",
+    ]
+    assert (fields["oauth_consumer_key"], fields["oauth_version"]) == (CLIENT.identifier, "1.0")
+    assert (fields["oauth_timestamp"], fields["oauth_signature_method"]) == (str(NOW + offset), "RSA-SHA256")
+    assert len(bytes.fromhex(fields["oauth_nonce"])) >= 12
+
+
+def test_an_identifier_with_an_x_is_an_identifier() -> None:
+    client = replace(CLIENT, identifier="Xx")
+
+    assert drive(sign_for(SERVER, Request("GET", URLS[0]), client, token=None), World().answer)

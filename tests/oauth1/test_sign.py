@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 import pytest
@@ -7,10 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.oauth1.cast import CLIENT, KEYS, NOW, TOKEN, URL, World, form_request, key_pair, rsa_client
 
+from valetkey.digest import sha256
 from valetkey.drivers.drive import drive
 from valetkey.errors import ConfigurationError, RequestRefused
 from valetkey.http import FORM, Headers, Request, read_form, write_form
-from valetkey.oauth1.sign import sign, sign_request
+from valetkey.oauth1.credentials import Server
+from valetkey.oauth1.sign import sign, sign_for, sign_request
 from valetkey.oauth1.signature import SIGNATURE_METHODS
 from valetkey.oauth1.verify import Keys, check_signature, check_timestamp, read_signed_request
 from valetkey.secret import Secret
@@ -225,3 +228,28 @@ def test_no_secret_is_in_a_refusal_or_in_what_is_printed() -> None:
 
     assert "canary" not in printed
     assert "PRIVATE" not in printed
+
+
+@pytest.mark.parametrize("method", ["HMAC-SHA1", "RSA-SHA256"])
+@pytest.mark.parametrize("hashed", [True, False])
+def test_a_request_is_signed_with_everything_that_its_server_wants(method: SignatureMethod, hashed: bool) -> None:
+    server = Server(
+        "https://a.example/i",
+        "https://a.example/a",
+        "https://a.example/t",
+        signature_method=method,
+        realm="Photos",
+        body_hash=hashed,
+        body_hash_algorithm="SHA256",
+    )
+    request = Request("POST", "https://api.example/x", Headers((("Content-Type", "application/json"),)), b"{}")
+    extra = (("oauth_callback", "oob"),)
+
+    op = sign_for(server, request, rsa_client(), token=TOKEN, extra_parameters=extra, clock_offset=60)
+    signed = read_signed_request(drive(op, World().answer))
+
+    check_signature(signed, Keys(KEYS.client_secret, KEYS.token_secret, key_pair()[1]))
+    assert (signed.token_identifier, signed.realm, signed.timestamp) == (TOKEN.identifier, "Photos", NOW + 60)
+    expected = b2a_base64(sha256(b"{}").digest(), newline=False).decode()
+    assert signed.parameter("oauth_callback") == "oob"
+    assert signed.parameter("oauth_body_hash") == (expected if hashed else None)
