@@ -142,6 +142,7 @@ def test_parameters_are_read_as_they_were_quoted(parameters: dict[str, str]) -> 
         ("Bearer a=b,, ,Basic c=d", [("bearer", (("a", "b"),)), ("basic", (("c", "d"),))]),
         ("Xa Xb=XcX, Xd=X, Xe Xf=X", [("xa", (("xb", "XcX"), ("xd", "X"))), ("xe", (("xf", "X"),))]),
         ("Bearer, Xb", [("bearer", ()), ("xb", ())]),
+        ("Basic YWJj, Xa b=c", [("basic", ()), ("xa", (("b", "c"),))]),
         ("Bearer a=b, c=, d=e", []),
         ('Bearer a="b', []),
         ('Bearer a="b" c=d', []),

@@ -586,3 +586,37 @@ def test_the_first_and_last_second_of_every_month_are_those_of_the_calendar(year
 @pytest.mark.parametrize("text", ["Sun, 06 Nov 1994 08:49:37  GMT", "Sun, 6 Nov 1994 08:49:37 GMT", "x" * 25 + " GMT"])
 def test_another_form_of_date_is_not_guessed(text: str) -> None:
     assert read_retry_after(text, now=0) is None
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "id_token", "scope", "token_type"])
+def test_a_member_that_cannot_be_used_is_malformed_with_the_status_that_it_came_with(name: str) -> None:
+    body = {"access_token": "a", "token_type": "bearer", name: 7}
+
+    with pytest.raises(MalformedResponse) as caught:
+        _ = read(answer(json.dumps(body), status=201))
+
+    assert caught.value.status == 201
+
+
+def test_an_error_with_status_200_says_when_to_try_again() -> None:
+    with pytest.raises(ProviderError) as caught:
+        _ = read(answer('{"error":"slow_down"}', Retry_After="Sun, 15 Jun 2025 15:06:45 GMT"))
+
+    assert caught.value.retry_after == 4.25
+
+
+def test_the_answers_own_code_goes_before_those_of_a_list() -> None:
+    body = '{"error":"invalid_grant","errors":[{"errorType":"expired_token"}]}'
+
+    with pytest.raises(ProviderError) as caught:
+        _ = read(answer(body, status=400))
+
+    assert caught.value.error == "invalid_grant"
+
+
+def test_a_form_is_an_answer_only_with_a_token_or_an_error_and_its_mark_is_skipped() -> None:
+    kind = "application/x-www-form-urlencoded"
+
+    assert read(answer(b"\xef\xbb\xbfaccess_token=a&token_type=bearer", content_type=kind)).token_type == "bearer"
+    with pytest.raises(MalformedResponse):
+        _ = read(answer("a=b&c=d", status=400, content_type=kind))
