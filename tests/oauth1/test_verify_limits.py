@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 from hashlib import sha1, sha256, sha512
+from typing import Any
 
 import pytest
+from tests.oauth1.cast import key_pair, rsa_client, rsa_sign
 
+from valetkey.effects import Sign
 from valetkey.errors import RequestRefused
 from valetkey.http import FORM, Headers, Request, percent_encode
-from valetkey.oauth1.verify import SignedRequest, read_signed_request
+from valetkey.oauth1.verify import SignedRequest, read_signed_request, rsa_signature_is_valid
 
 FIELDS = {
     "oauth_consumer_key": "k",
@@ -26,7 +29,7 @@ def read(*, body: bytes = b"", kind: str = "application/json", **changes: str) -
     return read_signed_request(Request("POST", "https://api.example/", headers, body))
 
 
-def refused(**changes: str) -> tuple[str, int]:
+def refused(**changes: Any) -> tuple[str, int]:
     with pytest.raises(RequestRefused) as caught:
         _ = read(**changes)
     return caught.value.reason, caught.value.status
@@ -100,3 +103,24 @@ def test_what_every_request_says_may_be_neither_empty_nor_missing(name: str) -> 
 )
 def test_another_version_or_method_is_refused(changes: dict[str, str], expected: tuple[str, int]) -> None:
     assert refused(**changes) == expected
+
+
+@pytest.mark.parametrize("method", ["RSA-SHA1", "RSA-SHA256", "RSA-SHA512", "RSA-PSS"])
+def test_a_signature_of_a_private_key_has_one_spelling(method: str) -> None:
+    key = rsa_client().private_key
+    assert key
+    algorithm: Any = {"RSA-SHA1": "RS1", "RSA-SHA256": "RS256", "RSA-SHA512": "RS512", "RSA-PSS": "PS256"}[method]
+    good = b2a_base64(rsa_sign(Sign(key, algorithm, b"base")), newline=False).decode()
+    assert rsa_signature_is_valid(key_pair()[1], method, "base", good)
+
+    for other in (
+        f"{good[:9]}\n{good[9:]}",
+        f"{good}\n",
+        f" {good}",
+        f"{good[:9]}!{good[9:]}",
+        f"{good}=",
+        good[:-1],
+        "",
+    ):
+        assert not rsa_signature_is_valid(key_pair()[1], method, "base", other)
+    assert not rsa_signature_is_valid(key_pair()[1], method, "other base", good)

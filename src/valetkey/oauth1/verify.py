@@ -170,7 +170,8 @@ def rsa_signature_is_valid(public_key: str, method: str, base_string: str, given
         return False
     except UnsupportedAlgorithm:  # a FIPS or RHEL policy that forbids SHA-1 in signatures
         refuse("signature_method_rejected", f"this server's crypto policy refuses {method}", status=401)
-    return True
+    else:
+        return True  # here and nowhere else, so that no other way out of the check means yes
 
 
 def _collect(request: Request) -> tuple[Placement, str | None, Pairs, Pairs]:
