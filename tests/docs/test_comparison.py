@@ -1,0 +1,42 @@
+"""The comparison's tables are whole, and what they say of valetkey names a test that exists."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "comparison.md").read_text()
+LIBRARIES = ["Authlib", "requests-oauthlib", "requests_oauth2client", "grant", "Nango", "openid-client"]
+
+
+def rows() -> list[list[str]]:
+    """Every row of every table, its cells stripped."""
+    lines = [line for line in PAGE.splitlines() if line.startswith("|") and not line.startswith("|---")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+CAPABILITIES = [row for row in rows() if row[0] != "capability"]
+
+
+def test_each_table_compares_with_the_same_libraries() -> None:
+    headings = [row for row in rows() if row[0] == "capability"]
+
+    assert headings
+    assert all(heading == ["capability", "valetkey", *LIBRARIES] for heading in headings)
+
+
+@pytest.mark.parametrize("row", CAPABILITIES, ids=lambda row: row[0])
+def test_what_valetkey_does_is_shown_by_a_test_that_exists(row: list[str]) -> None:
+    named = re.findall(r"`(tests/[^`]+)`", row[1])
+
+    assert row[1] == "no" or (named and all((ROOT / name).exists() for name in named))
+
+
+@pytest.mark.parametrize("row", CAPABILITIES, ids=lambda row: row[0])
+def test_what_others_do_says_where_it_was_read(row: list[str]) -> None:
+    assert len(row) == len(LIBRARIES) + 2
+    for cell in row[2:]:
+        assert "`" in cell or cell.startswith(("no", "passes")) or row[0] == "sync and async", cell
