@@ -264,7 +264,8 @@ def test_the_operators_own_client_is_not_used_with_another_issuer() -> None:
     )
     world.settings = replace(world.settings, registrations={"notes": ours})
 
-    assert "resource_refused" in str(vars(refused(world))) or "other issuers" in str(refused(world))
+    error = refused(world)
+    assert (vars(error)["reason"], "other issuers" in str(error)) == ("resource_refused", True)
 
 
 def test_a_server_that_registers_nobody_is_refused_with_what_to_do() -> None:
