@@ -98,13 +98,13 @@ class Request:
 class Response:
     """An HTTP response, either way.
 
-    refusal: of a page of ours that refuses something, why; for traces (`valetkey.trace`), never sent.
+    concluded: of a page of ours, what came of it, or why it refuses; for traces (`valetkey.trace`), never sent.
     """
 
     status: int
     headers: Headers = Headers()
     body: bytes = b""
-    refusal: str = ""
+    concluded: str = ""
 
     def __repr__(self) -> str:
         return f"Response({self.status}, {len(self.body)} octets)"

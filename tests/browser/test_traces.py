@@ -11,7 +11,7 @@ from tests.browser.deployment import APIS, GATEWAYS, NAMES, OAUTH2, Deployment
 from tests.browser.person import Person
 
 from valetkey.http import read_form
-from valetkey.trace.har import traces, write_har
+from valetkey.trace.har import conclusion, traces, write_har
 from valetkey.trace.lines import read_lines
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def test_a_flow_is_one_file_and_nothing_secret_of_the_browser_is_in_it(
     found = traces_in(folder)
     text = json.dumps([write_har(one, version="test") for one in found])
     assert [(one.kind, one.registration, len(one.runs)) for one in found] == [("flow", name, 3) for name in NAMES]
+    for one in found:
+        assert [conclusion(run) for run in one.runs][:2] == ["sent the browser to the provider", "connected"]
     names = ("code", "state", "oauth_token", "oauth_verifier", "code_challenge", "client_id")
     secrets = {value for name, value in visited if name in names} | {value for value in cookies if len(value) > 8}
     assert len(secrets) >= 8

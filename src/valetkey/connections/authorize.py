@@ -58,6 +58,11 @@ class Redirect:
     set_cookies: tuple[str, ...]
     provider_page: str = ""
 
+    @property
+    def concluded(self) -> str:
+        """What came of it, for traces."""
+        return "sent the browser to the provider"
+
 
 @value
 class Finished:
@@ -71,6 +76,13 @@ class Finished:
     return_to: str
     set_cookies: tuple[str, ...]
     repeated: bool = False
+
+    @property
+    def concluded(self) -> str:
+        """What came of it, for traces."""
+        if self.connection is None:
+            return "waits for the application to say who"
+        return "connected, finished before" if self.repeated else "connected"
 
 
 def begin_authorization(

@@ -257,12 +257,9 @@ def _outcome(result: Any) -> Ended:
     if isinstance(result, Exception):
         return Ended(describe_error(result), worth=True)
     if isinstance(result, Response):
-        return Ended(result.refusal or f"answered {result.status}", worth=bool(result.refusal))
-    if isinstance(result, Redirect):
-        return Ended("sent the browser to the provider", worth=True)
-    if isinstance(result, Finished):
-        again = ", finished before" if result.repeated else ""
-        return Ended(f"connected{again}" if result.connection else "waits for the application to say who", worth=True)
+        return Ended(result.concluded or f"answered {result.status}", worth=bool(result.concluded))
+    if isinstance(result, (Redirect, Finished)):
+        return Ended(result.concluded, worth=True)
     return Ended("done", worth=False)
 
 

@@ -76,7 +76,7 @@ def connect(visit: Visit) -> Op[Response]:
         account=account,
         scope=scope,
     )
-    return redirect(going.location, going.set_cookies)
+    return redirect(going.location, going.set_cookies, concluded=going.concluded)
 
 
 def callback(visit: Visit) -> Op[Response]:
@@ -94,7 +94,8 @@ def callback(visit: Visit) -> Op[Response]:
 
 def _finish(visit: Visit, name: str) -> Op[Response]:
     finished = yield from finish_authorization(visit.settings, visit.request, resource_owner=visit.owner)
-    return redirect(after_callback(visit.settings, finished.return_to, name), finished.set_cookies)
+    location = after_callback(visit.settings, finished.return_to, name)
+    return redirect(location, finished.set_cookies, concluded=finished.concluded)
 
 
 def callback_by_form(visit: Visit) -> Op[Response]:
@@ -152,7 +153,7 @@ def follow_link(visit: Visit) -> Op[Response]:
         yield from forms.require_token(settings, owner, "link", token=forms.field(fields, forms.TOKEN_FIELD))
     cookies = read_cookies(request.headers)
     going = yield from begin_from_link(settings, visit.name, resource_owner=owner, cookies=cookies)
-    return redirect(going.location, going.set_cookies)
+    return redirect(going.location, going.set_cookies, concluded=going.concluded)
 
 
 def after_callback(settings: Settings, return_to: str, name: str) -> str:
