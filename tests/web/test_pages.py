@@ -39,7 +39,7 @@ from valetkey.web.pages import (
 from valetkey.web.reasons import reason_for
 from valetkey.web.refusals import Refusal, describe, shown_code
 
-OUTAGES = {"provider_unavailable", "busy", "store_unavailable"}
+OUTAGES = {"provider_unavailable", "server_unavailable", "busy", "store_unavailable"}
 
 
 @pytest.mark.parametrize("word", sorted(REASONS))

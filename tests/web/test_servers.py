@@ -10,6 +10,7 @@ from tests.connections.internet import ISSUER, URL, Internet, Server
 from tests.web.world import BASE, SAME_ORIGIN, World, location, query_of, text_of
 
 from valetkey.connections.settings import McpSettings
+from valetkey.http import Response
 from valetkey.web.pages import PROTECTIVE
 
 OPEN = McpSettings(page=True)
@@ -122,6 +123,35 @@ def test_a_url_that_cannot_be_connected_gets_a_page_without_it(url: str, status:
 
     assert response.status == status
     assert not url or url not in text_of(response)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status", "title"),
+    [
+        ("nobody there", 502, "This server does not answer"),
+        ("another path", 400, "This address cannot be connected"),
+        ("about another", 400, "This address cannot be connected"),
+        ("no issuer", 400, "This server cannot be connected"),
+    ],
+)
+def test_a_wrong_address_is_said_to_be_wrong_with_the_way_back_to_the_field(
+    wrong: str, status: int, title: str
+) -> None:
+    world, internet, server = there()
+    if wrong == "about another":
+        internet.documents[URL]["resource"] = "https://mcp.notes.example/other"
+    elif wrong == "no issuer":
+        server.said["token_endpoint"] = 7
+    url = {"nobody there": "https://mcp.nowhere.example/mcp", "another path": "https://mcp.notes.example/mpc"}
+    internet.pages["https://mcp.notes.example/mpc"] = lambda _: Response(404)
+
+    response = world.browser().send("POST", "/oauth/mcp", headers=SAME_ORIGIN, form={"url": url.get(wrong, URL)})
+
+    text = text_of(response)
+    assert (response.status, f"<h1>{title}</h1>" in text) == (status, True), text
+    assert f'href="{BASE}/mcp">Enter the address again<' in text
+    assert "The service said" not in text
+    assert "nowhere" not in text
 
 
 def test_an_unsafe_server_gets_a_page_and_no_traceback() -> None:

@@ -27,6 +27,7 @@ MAX_RESOURCE = 500
 MAX_SERVERS = 10
 MAX_SCOPES = 100
 MAX_SCOPE = 4000  # characters of all together: they stand in an address that a browser is sent to
+UNUSABLE = "resource_metadata_unusable"
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 # JSON-RPC's smallest question. An open server answers it at once; a GET could be the beginning of an endless stream.
 PROBE = b'{"jsonrpc":"2.0","id":1,"method":"ping"}'
@@ -129,12 +130,12 @@ def read_resource_metadata(response: Response, *, resource: str, reach: Reach = 
     """
     if response.status != 200:
         message = f"the resource's metadata answered {response.status}, not 200"
-        raise MalformedResponse(message, status=response.status)
+        raise MalformedResponse(message, status=response.status, error=UNUSABLE)
     try:
         return _read_members(read_json_object(response.body, limit=MAX_METADATA_OCTETS), resource, reach)
     except ValueError as why:
         message = f"the resource's metadata is not usable: {why}"
-        raise MalformedResponse(message, status=response.status) from None
+        raise MalformedResponse(message, status=response.status, error=UNUSABLE) from None
 
 
 def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> ResourceMetadata:
@@ -190,7 +191,7 @@ def _checked(url: str, reach: Reach) -> str:
         scheme, host = "", ""
     if scheme != "https" and not (scheme == "http" and reach == CONFIGURED and is_loopback(host)):
         message = "the resource's challenge names a resource_metadata that is not an https URL"
-        raise MalformedResponse(message, status=401)
+        raise MalformedResponse(message, status=401, error=UNUSABLE)
     return url
 
 

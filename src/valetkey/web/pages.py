@@ -79,10 +79,12 @@ def render(
     return Response(status, headers, text.encode())
 
 
-def render_refusal(settings: Settings, refusal: Refusal, *, registration: str = "", script: str = "") -> Response:
+def render_refusal(
+    settings: Settings, refusal: Refusal, *, registration: str = "", script: str = "", server: bool = False
+) -> Response:
     """The page for a reason, with a way to start again where that helps.
 
-    script: see `render`; what it posts comes to our own origin.
+    script: see `render`; what it posts comes to our own origin. server: whether a person was naming one by its URL.
     """
     reason = reason_for(refusal.word)
     known = settings.registrations.get(registration)
@@ -95,7 +97,10 @@ def render_refusal(settings: Settings, refusal: Refusal, *, registration: str = 
         reason=reason,
         code=refusal.code,
         means=refusal.means,
-        restart=(settings.connect_page(registration) if known else f"{settings.base_url}/connections"),
+        restart=settings.connect_page(registration)
+        if known
+        else f"{settings.base_url}/{'mcp' if server else 'connections'}",
+        server=server,
         provider=title(settings, registration) if known else "",
     )
     headers = response.headers
@@ -104,11 +109,15 @@ def render_refusal(settings: Settings, refusal: Refusal, *, registration: str = 
     return Response(response.status, headers, response.body)
 
 
-def redirect(location: str, set_cookies: Iterable[str] = ()) -> Response:
-    """303 See Other: the browser goes on with GET and without the body (RFC 9700 section 4.12)."""
+def redirect(location: str, set_cookies: Iterable[str] = (), *, concluded: str = "") -> Response:
+    """303 See Other: the browser goes on with GET and without the body (RFC 9700 section 4.12).
+
+    concluded: see `Response`.
+    """
     cookies = tuple(("Set-Cookie", cookie) for cookie in set_cookies)
     policy = ("Content-Security-Policy", NO_CONTENT_POLICY)
-    return Response(303, Headers((("Location", location), ("Content-Type", HTML), policy, *PROTECTIVE, *cookies)))
+    headers = Headers((("Location", location), ("Content-Type", HTML), policy, *PROTECTIVE, *cookies))
+    return Response(303, headers, concluded=concluded)
 
 
 def form_actions(settings: Settings, authorization_endpoints: Iterable[str]) -> str:

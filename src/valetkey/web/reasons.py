@@ -65,6 +65,24 @@ REASONS: dict[str, Reason] = {
         f"How it wants people to sign in is not safe enough, or not something we can do. {NOTHING}",
         "Tell the server's operator, or the operator of this application.",
     ),
+    "resource_metadata_missing": Reason(
+        400,
+        "This address cannot be connected",
+        f"What is there does not say where people sign in. {NOTHING}",
+        "Check the address, to the last letter: it is the one that the server's documentation gives.",
+    ),
+    "resource_metadata_unusable": Reason(
+        400,
+        "This address cannot be connected",
+        f"What is there says that it is known by another address, or cannot be understood. {NOTHING}",
+        "Check the address, to the last letter: it is the one that the server's documentation gives.",
+    ),
+    "server_unavailable": Reason(
+        502,
+        "This server does not answer",
+        f"Nothing answers there, or it is not on the public internet. {NOTHING}",
+        "Check the address. If it is right, wait a little, then start again.",
+    ),
     "cross_site": Reason(
         403,
         "This came from another site",

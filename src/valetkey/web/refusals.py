@@ -14,7 +14,7 @@ from valetkey.errors import (
     StoreError,
     TransportError,
 )
-from valetkey.value import value
+from valetkey.value import replace, value
 from valetkey.web.reasons import REASONS, reason_for
 
 TYPE_CHECKING = False
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 MAX_RETRY_AFTER = 3600
 CODE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 OURS = frozenset({"malformed_response"})
+OWN_PAGES = frozenset({"invalid_grant", "resource_metadata_missing", "resource_metadata_unusable"})
+NAMED_SERVER = {"provider_unavailable": "server_unavailable", "provider_refused": "resource_refused"}
 
 EXPECTED = (RequestRefused, ReauthorizationRequired, ProviderError, TransportError, StoreError, RefreshInProgress)
 
@@ -58,6 +60,11 @@ def describe(error: ValetkeyError) -> Refusal:
     return Refusal(word, reason_for(word).status)
 
 
+def of_named_server(refusal: Refusal) -> Refusal:
+    """The same where a person named the server by its URL: then the address may be what is wrong."""
+    return replace(refusal, word=NAMED_SERVER.get(refusal.word, refusal.word))
+
+
 def shown_code(code: object) -> str:
     """The provider's error code if it is made of a to z and `_` and has at most 64 of them, else nothing."""
     plain = isinstance(code, str) and len(code) <= 64 and CODE_CHARACTERS.issuperset(code) and code not in OURS
@@ -78,8 +85,8 @@ def _describe_provider(error: ProviderError) -> Refusal:
     if error.status == 429 or error.status >= 500:
         status = 503 if error.retry_after else 502
         return Refusal("provider_unavailable", status, retry_after=_seconds(error.retry_after or 0))
-    if error.error == "invalid_grant":
-        return Refusal("invalid_grant", 400, means=_meaning(error))
+    if error.error in OWN_PAGES:
+        return Refusal(error.error, 400, means=_meaning(error))
     return Refusal("provider_refused", 400, code=shown_code(error.error), means=_meaning(error))
 
 

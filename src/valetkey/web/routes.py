@@ -27,7 +27,7 @@ from valetkey.http import Headers
 from valetkey.value import replace
 from valetkey.web import connecting, forms, listing, servers, verifying
 from valetkey.web.pages import render_refusal
-from valetkey.web.refusals import EXPECTED, describe
+from valetkey.web.refusals import EXPECTED, describe, of_named_server
 from valetkey.web.visit import Visit, is_link, is_name, method_not_allowed, without_body
 
 TYPE_CHECKING = False
@@ -72,12 +72,13 @@ def respond(settings: Settings, request: Request, resource_owner: str | None) ->
             return method_not_allowed(visit, tuple(methods))
         return (yield from handler(visit))
     except EXPECTED as error:
-        response = render_refusal(settings, describe(error), registration=visit.name)
+        refusal = of_named_server(describe(error)) if visit.names_server else describe(error)
+        response = render_refusal(settings, refusal, registration=visit.name, server=visit.names_server)
         cookies = tuple(("Set-Cookie", cookie) for cookie in getattr(error, "set_cookies", ()))
         if response.status == 401:  # 9110 s15.5.2: a challenge is due; no browser knows this scheme, so none asks
             cookies = (("WWW-Authenticate", "Session"), *cookies)
         headers = Headers((*response.headers.pairs, *cookies))
-        return without_body(request, replace(response, headers=headers, refusal=describe_error(error)))
+        return without_body(request, replace(response, headers=headers, concluded=describe_error(error)))
 
 
 def match(settings: Settings, target: str) -> tuple[Mapping[str, Handler], str]:

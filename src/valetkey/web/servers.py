@@ -60,7 +60,7 @@ def connect_server(visit: Visit) -> Op[Response]:
         return_to=forms.field(fields, "return_to") or None,
         account=read_account(fields),
     )
-    return redirect(going.location, going.set_cookies)
+    return redirect(going.location, going.set_cookies, concluded=going.concluded)
 
 
 def show_document(visit: Visit) -> Op[Response]:

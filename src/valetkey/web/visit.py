@@ -43,6 +43,11 @@ class Visit:
         return self.owner
 
     @property
+    def names_server(self) -> bool:
+        """Whether it is at the page where a person names a server by its URL."""
+        return self.settings.mcp.page and self.request.url.partition("?")[0] == f"{self.settings.path}/mcp"
+
+    @property
     def query(self) -> Pairs:
         """The pairs of the query."""
         return forms.decode_pairs(self.request.url.partition("?")[2].encode("utf-8", "replace"))
