@@ -547,6 +547,13 @@ def test_traces_go_to_the_log_or_into_a_folder() -> None:
     assert read_configuration({**SOUND, "VALETKEY_TRACE": "/var/tmp/traces"}).trace == "/var/tmp/traces"
 
 
+@pytest.mark.parametrize("word", ["LOG", "true", "1", "stderr", "On", "-"])
+def test_a_word_that_is_meant_as_a_switch_makes_no_folder_for_traces(word: str) -> None:
+    (problem,) = problems_of({**SOUND, "VALETKEY_TRACE": word})
+
+    assert problem == "VALETKEY_TRACE: write log, or a folder such as ./traces"
+
+
 def test_a_folder_for_traces_is_refused_where_it_would_be_lost() -> None:
     (problem,) = problems_of(
         {

@@ -51,6 +51,12 @@ json_values = st.recursive(
 )
 
 
+def test_an_application_without_a_name_is_called_by_its_host() -> None:
+    said = client_metadata(redirect_uri=REDIRECT_URI, application="", home="", method="none")
+
+    assert said["client_name"] == "client.example.org"
+
+
 def read(**changed: Any) -> RegisteredClient:
     body = json.dumps({**ANSWER, **changed})
     return read_registration(answer(body, status=201), metadata=METADATA, reach=PUBLIC, received_at=NOW)

@@ -9,7 +9,7 @@
 | `VALETKEY_KEY`, `VALETKEY_KEY_FILE` | `key_file` | the key ring; `valetkey keys generate` makes one |
 | `VALETKEY_AWS_CREDENTIALS` | | `boto3`: ask boto3 for AWS credentials, and nobody else |
 | `VALETKEY_BASE_URL` | `base_url` | where valetkey's pages are mounted, `https://app.example/oauth` |
-| `VALETKEY_APPLICATION` | `application` | the name that pages show to people |
+| `VALETKEY_APPLICATION` | `application` | the name that pages, and servers that register us, show to people |
 | `VALETKEY_ENVIRONMENT` | `environment` | `staging`, `production`: bound into every seal |
 | `VALETKEY_RETURN_TO`, `VALETKEY_RETURN_HOSTS` | `return_to`, `return_hosts` | where browsers may be sent afterwards |
 | `VALETKEY_COMPLETION_URL` | `completion_url` | the application's page that finishes connect links |
@@ -57,6 +57,7 @@ __all__ = ["Configuration", "read_configuration", "read_store", "settings"]
 
 
 NO_HOOKS: Mapping[str, str] = {}
+NO_FOLDERS = frozenset({"log", "logs", "true", "false", "on", "off", "yes", "no", "1", "0", "stderr", "stdout", "-"})
 
 
 @value
@@ -75,7 +76,7 @@ class Configuration:
     key: Secret
     base_url: str
     registrations: Mapping[str, Registration]
-    application: str = "This application"
+    application: str = ""
     environment: str = "default"
     return_to: str = ""
     return_hosts: tuple[str, ...] = ()
@@ -102,7 +103,7 @@ def read_configuration(environ: Mapping[str, str], file: str | None = None) -> C
         key=_key(sources),
         base_url=base_url,
         registrations=registrations,
-        application=sources.text("application") or "This application",
+        application=sources.text("application"),
         environment=_environment(sources),
         return_to=sources.text("return_to"),
         return_hosts=_return_hosts(sources),
@@ -203,7 +204,9 @@ def _environment(sources: Sources) -> str:
 
 def _trace(sources: Sources, found_platform: str) -> str:
     destination = sources.text("trace")
-    if destination and destination != "log" and found_platform:
+    if destination.lower() in NO_FOLDERS and destination != "log":
+        sources.problem("trace", "write log, or a folder such as ./traces")
+    elif destination and destination != "log" and found_platform:
         sources.problem("trace", f"a folder is lost on {found_platform}: write log, and keep the function's log")
     return destination
 

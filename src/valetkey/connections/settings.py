@@ -47,7 +47,7 @@ class Settings:
     environment: bound into every seal, so that a row of staging never opens in production.
     return_to: the path to go to after a callback that named none; empty means our connections page.
     return_hosts: other hosts that return_to may name, https only.
-    application: the name that pages show to people.
+    application: the name that pages show to people; may be empty.
     completion_url: the application's page that finishes what a connect link began (`links`); empty where unused.
     cache: access tokens of this process, at most 30 s old.
     store_unfit: why the store may not be refreshed from; empty where it may.
@@ -61,7 +61,7 @@ class Settings:
     environment: str = "default"
     return_to: str = ""
     return_hosts: tuple[str, ...] = ()
-    application: str = "This application"
+    application: str = ""
     completion_url: str = ""
     cache: TokenCache | None = None
     store_unfit: str = ""

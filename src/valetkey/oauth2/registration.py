@@ -69,11 +69,11 @@ def client_metadata(
 ) -> dict[str, Any]:
     """What the client says of itself (RFC 7591 section 2; application_type: OpenID Connect Registration section 2).
 
-    home: a URL of the application; left out where it is not https. scope: empty leaves the choice to the server.
+    application: its name; empty: the host of the redirect URI. home: a URL of it; left out where it is not https. scope: empty leaves the choice to the server.
     """
     metadata: dict[str, Any] = {
         "redirect_uris": [redirect_uri],
-        "client_name": application,
+        "client_name": application or read_url(redirect_uri).host,
         "token_endpoint_auth_method": method,
         "grant_types": list(GRANT_TYPES),
         "response_types": ["code"],
