@@ -94,7 +94,8 @@ class ReauthorizationRequired(ValetkeyError):
         self.reason = reason
         self.connect_url = connect_url
         where = f" at {connect_url}" if connect_url else ""
-        super().__init__(f"{registration}: the resource owner must connect again{where} ({reason})")
+        again = "" if reason == "not_connected" else " again"
+        super().__init__(f"{registration}: the resource owner must connect{again}{where} ({reason})")
 
 
 class ProviderError(ValetkeyError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -13,6 +15,7 @@ from valetkey.cli.demo.deployment import OAUTH1, OAUTH2, Deployment
 from valetkey.cli.demo.narration import Narrator
 from valetkey.cli.demo.steps import connect_oauth1, connect_oauth2
 from valetkey.drivers.clock import SystemClock
+from valetkey.keys.local import generate_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,7 +64,19 @@ def test_one_connection_is_shown_without_its_tokens(deployment: Deployment) -> N
     shown = json.loads(run(deployment, "show", OAUTH2, "alice", "--json").output)
 
     assert (shown["state"], shown["scope"]) == ("active", ["read"])
-    assert "UTC" in run(deployment, "show", OAUTH2, "alice").output
+    lines = [line.split() for line in run(deployment, "show", OAUTH2, "alice").output.splitlines()]
+    moments = {line[0] for line in lines if line[-1] == "UTC"}
+    assert moments == {"access_expires_at", "refresh_due_at", "created_at", "authorized_at", "refreshed_at"}
+    assert ["previous_until", "0"] not in lines
+
+
+def test_a_list_that_the_key_ring_cannot_read_says_so(deployment: Deployment) -> None:
+    Path(deployment.environ["VALETKEY_KEY_FILE"]).write_text(generate_key(os.urandom))
+
+    result = run(deployment, "list")
+
+    assert result.output.count("active (key_unavailable)") == 2
+    assert "2 of them cannot be read: the key that sealed them is not in VALETKEY_KEY" in result.output
 
 
 def test_refreshing_does_nothing_that_is_not_due_unless_forced(

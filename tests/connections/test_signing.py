@@ -135,6 +135,7 @@ def test_nobody_is_served_with_anothers_tokens() -> None:
     error = failure(world, access_token(world.settings, "two", resource_owner="bob"))
     assert isinstance(error, ReauthorizationRequired)
     assert error.reason == "not_connected"
+    assert "must connect at https" in str(error)
     assert error.connect_url == "https://app.example/oauth/connect/two"
     error = failure(world, access_token(world.settings, "two", resource_owner="alice", account="work"))
     assert isinstance(error, ReauthorizationRequired)

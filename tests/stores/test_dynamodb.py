@@ -400,7 +400,7 @@ def test_both_colours_ask_for_the_same_things(moto_table: tuple[str, str]) -> No
     [
         ({"table": "no spaces"}, "table's name"),
         ({"table": "ab"}, "table's name"),
-        ({"region": ""}, "name the region"),
+        ({"region": ""}, "^dynamodb:valetkey: name the region"),
         ({"region": "eu/central"}, "name the region"),
         ({"endpoint": "http://dynamodb.example.com"}, "https"),
         ({"endpoint": "https://dynamodb.example.com/path"}, "without a path"),

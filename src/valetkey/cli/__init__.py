@@ -4,6 +4,7 @@
     valetkey sandbox                                     the provider of the demo alone
     valetkey connections list|show|refresh|revoke|forget what the vault holds, without tokens
     valetkey keepalive                                   refresh what is about to lapse because nobody uses it
+    valetkey registrations list|forget                   clients that were registered at run time
     valetkey rescue import|list                          fresh tokens that the store did not take when they came
     valetkey events deliver|list|secret                  what is told, and what still waits to be told
     valetkey store create|check|restored                 the place where they are kept; that a backup was put back

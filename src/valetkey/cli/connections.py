@@ -29,7 +29,16 @@ AT_PROVIDER = {
     "unsupported": "Deleted here. The provider has no revocation: the resource owner can end it in its settings.",
     "failed": "The provider could not be told: the connection is not used any more. Run this again later.",
 }
-TIMES = ("created_at", "refreshed_at", "access_expires_at", "refresh_due_at", "cool_until", "lease_until")
+TIMES = (
+    *("created_at", "authorized_at", "refreshed_at", "access_expires_at", "refresh_due_at", "previous_until"),
+    *("cool_until", "lease_until", "verify_first"),
+)
+UNREAD = "{} of them cannot be read: {}."
+WHY_UNREAD = {
+    "key_unavailable": "the key that sealed them is not in VALETKEY_KEY, or its key service refuses it",
+    "seal_broken": "their seal is broken: they were altered, or belong to another VALETKEY_ENVIRONMENT",
+    "unreadable": "the key service is out of reach, or a newer valetkey wrote them",
+}
 
 
 @click.group()
@@ -88,13 +97,16 @@ def list_connections(resource_owner: str | None, registration: str, limit: int, 
                 item.registration,
                 item.resource_owner,
                 item.account,
-                item.state,
+                f"{item.state} ({item.problem})" if item.problem else item.state,
                 item.scope,
                 moment(item.access_expires_at),
             )
             for item in found
         ),
     )
+    for problem, why in WHY_UNREAD.items():
+        if count := sum(item.problem == problem for item in found):
+            say(UNREAD.format(count, why))
     if more:
         say(f"There are more than {limit}; raise --limit to see them.")
 

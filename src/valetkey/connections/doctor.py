@@ -185,7 +185,11 @@ def _store(settings: Settings, description: str, *, local: bool) -> Op[list[Find
         what = f"{description or 'the store'} is lost with this machine, and no other machine sees it"
         found.append(
             Finding(
-                "warning", "store", "ephemeral", what, "for functions use a store of the platform: docs/tutorial.md"
+                "warning",
+                "store",
+                "ephemeral",
+                what,
+                "for functions use one that they share: dynamodb, firestore, aztables, postgresql or redis",
             )
         )
     try:

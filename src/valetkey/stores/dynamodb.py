@@ -43,7 +43,7 @@ class DynamoDBStore:
             message = "a DynamoDB table's name is 3 to 255 of letters, digits, underscore, full stop and hyphen"
             raise ConfigurationError(message)
         self.table = table
-        self.description = f"dynamodb:{table} in {region}"
+        self.description = f"dynamodb:{table} in {region}" if region else f"dynamodb:{table}"
         self._wire = DynamoDBWire(self.description, region=region, credentials=credentials, endpoint=endpoint)
 
     def load(self, key: Key) -> WireOp[Row | None]:
