@@ -8,10 +8,12 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
 import urllib.request
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,11 +26,24 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "README.md").read_text()
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        return int(listening.getsockname()[1])
+
+
+# The page is typed with its ports changed to free ones: somebody may be trying it out on this machine right now.
+PORTS = {"8300": str(free_port()), "8301": str(free_port()), "8400": str(free_port())}
+STARTED_AT = {"valetkey sandbox": PORTS["8400"], "valetkey serve": PORTS["8300"]}
+TYPED = re.sub(r"\b(8300|8400)\b", lambda port: PORTS[port[0]], PAGE)
+for command, port in STARTED_AT.items():
+    TYPED = re.sub(rf"^{command} ", f"{command} --port {port} ", TYPED, flags=re.MULTILINE)
+BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", TYPED, re.MULTILINE | re.DOTALL)
 BASH = [text for language, text in BLOCKS if language == "bash"]
 PYTHON = [text for language, text in BLOCKS if language == "python"]
 FILES = {text.split(".py", 1)[0].removeprefix("# ") + ".py": text for text in PYTHON if text.startswith("# ")}
-APPLICATION, PROVIDER = "localhost:8300", "http://127.0.0.1:8400"
+APPLICATION, PROVIDER = f"localhost:{PORTS['8300']}", f"http://127.0.0.1:{PORTS['8400']}"
 
 
 class Shell:
@@ -39,7 +54,7 @@ class Shell:
         self.process = subprocess.Popen(
             ["bash"],
             cwd=folder,
-            env=environ | {"PYTHONUNBUFFERED": "1"},
+            env=environ | {"PYTHONUNBUFFERED": "1", "VALETKEY_SANDBOX_BASE_URL": PROVIDER},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -90,6 +105,14 @@ def test_the_two_commands_are_targets_of_make() -> None:
     for command in commands:
         done = subprocess.run([*command.split(), "-n"], cwd=ROOT, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+
+
+def test_the_ports_of_the_page_are_those_that_the_commands_take_by_themselves() -> None:
+    assert all(TYPED.count(f"{command} --port {port} ") == 1 for command, port in STARTED_AT.items())
+    for name, port in (("sandbox", "8400"), ("serve", "8300")):
+        command = getattr(import_module(f"valetkey.cli.{name}"), name)
+        (option,) = [one for one in command.params if one.name == "port"]
+        assert str(option.default) == port
 
 
 def test_the_page_starts_with_what_it_is_for() -> None:
@@ -163,9 +186,9 @@ def test_the_first_block_is_the_handler_of_the_quick_start(shell: Shell) -> None
 def test_the_other_gateways_serve_the_same_pages(shell: Shell) -> None:
     shell.type("pip install --quiet --disable-pip-version-check uvicorn")
 
-    shell.type("uvicorn asgi:app --port 8301 --log-level warning &")
-    wait_for("localhost:8301")
-    with urllib.request.urlopen("http://localhost:8301/oauth/connections", timeout=10) as page:
+    shell.type(f"uvicorn asgi:app --port {PORTS['8301']} --log-level warning &")
+    wait_for(f"localhost:{PORTS['8301']}")
+    with urllib.request.urlopen(f"http://localhost:{PORTS['8301']}/oauth/connections", timeout=10) as page:
         assert b"sandbox-oauth1" in page.read()
     printed = shell.type(
         'python -c "\nfrom wsgiref.util import setup_testing_defaults\nimport wsgi\n'
