@@ -69,7 +69,8 @@ def client_metadata(
 ) -> dict[str, Any]:
     """What the client says of itself (RFC 7591 section 2; application_type: OpenID Connect Registration section 2).
 
-    application: its name; empty: the host of the redirect URI. home: a URL of it; left out where it is not https. scope: empty leaves the choice to the server.
+    application: its name; empty: the host of the redirect URI. home: a URL of it; left out where it is not https.
+    scope: empty leaves the choice to the server.
     """
     metadata: dict[str, Any] = {
         "redirect_uris": [redirect_uri],
