@@ -33,7 +33,7 @@ _NAMES: Mapping[str, str] = {
         access_type include_granted_scopes client_assertion_type subject_token_type actor_token_type
         requested_token_type issued_token_type oauth_signature_method oauth_version oauth_callback_confirmed
         x_auth_mode alg typ cty use kty crv enc application_type token_endpoint_auth_method
-        token_endpoint_auth_signing_alg subject_type htm oauth_callback_accepted registration""",
+        token_endpoint_auth_signing_alg subject_type htm oauth_callback_accepted registration connected""",
     "words": """response_types_supported response_modes_supported grant_types_supported subject_types_supported
         token_endpoint_auth_methods_supported code_challenge_methods_supported dpop_signing_alg_values_supported
         id_token_signing_alg_values_supported token_endpoint_auth_signing_alg_values_supported
