@@ -206,6 +206,11 @@ def test_a_callback_that_is_wrong_is_refused_with_its_reason(query: str, reason:
     assert reason_of(query) == reason
 
 
+def test_a_resource_that_the_server_knows_nothing_of_is_named_as_the_reason() -> None:
+    with pytest.raises(CallbackError, match=r"invalid_target\): it gives no tokens for that resource"):
+        read_authorization_response((("error", "invalid_target"),), server=SERVER)
+
+
 def test_a_code_of_the_greatest_length_is_taken() -> None:
     response = read_authorization_response((("code", "a" * 2048),), server=SERVER)
 

@@ -22,6 +22,8 @@ MAX_ERROR_LENGTH = 64
 MAX_EXTRA_LENGTH = 512
 _CODE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _UNAVAILABLE = ("server_error", "temporarily_unavailable")
+_ADVICE = {"invalid_target": "it gives no tokens for that resource: check the URL, or RESOURCES (RFC 8707 section 2)"}
+_USUAL = "check the registration's scope and redirect URI"
 # Tokens have no business in a callback (9700 s2.1.2): they are dropped, so that nobody logs or uses them.
 _DROPPED = frozenset(("state", "iss", "access_token", "id_token", "refresh_token", "token_type", "expires_in"))
 
@@ -164,7 +166,7 @@ def _authorization_error(error: str, server: AuthorizationServer) -> CallbackErr
         refused = CallbackError("provider_unavailable", f"the provider has difficulties ({code}): start again later")
     else:
         shown = f" ({code})" if len(code) <= MAX_ERROR_LENGTH and _CODE_LETTERS.issuperset(code) else ""
-        advice = "check the registration's scope and redirect URI" if explained is None else in_words(explained)
+        advice = _ADVICE.get(code, _USUAL) if explained is None else in_words(explained)
         refused = CallbackError("provider_error", f"the provider refused the authorization{shown}: {advice}")
     refused.explanation = explained
     return refused
