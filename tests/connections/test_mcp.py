@@ -764,7 +764,8 @@ def test_loopback_is_for_those_who_opted_in() -> None:
     internet = Internet(world)
     server = internet.server("http://127.0.0.1:9000")
     _ = internet.resource("http://127.0.0.1:9000/mcp", server)
-    assert isinstance(refused(world, "http://127.0.0.1:9000/mcp"), RequestRefused)
+    assert "VALETKEY_MCP_ACCEPT_LOOPBACK" in str(refused(world, "http://127.0.0.1:9000/mcp"))
+    assert "VALETKEY_MCP_ACCEPT_LOOPBACK" not in str(refused(world, "http://mcp.notes.example/mcp"))
 
     world.settings = replace(world.settings, mcp=McpSettings(accept_loopback=True))
     _ = connect(world, server, "http://127.0.0.1:9000/mcp")

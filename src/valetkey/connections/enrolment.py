@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 CLAIM_SECONDS = EXCHANGE_SECONDS + 5
 POLL_SECONDS = 0.25
 WAIT_ROUNDS = 120
+LOOPBACK_ADVICE = "; for development, VALETKEY_MCP_ACCEPT_LOOPBACK=true accepts servers on this machine over http"
 OFFLINE = "offline_access"
 
 
@@ -70,6 +71,13 @@ class Offer:
         return (*wanted, OFFLINE) if offline else wanted
 
 
+def _is_here(url: str) -> bool:
+    try:
+        return is_loopback(read_url(url).host)
+    except ValueError:
+        return False
+
+
 def enrol(settings: Settings, url: str) -> Op[Registration]:
     """The registration for a resource, made where there is none; its present issuer's, whatever that was before.
 
@@ -80,7 +88,8 @@ def enrol(settings: Settings, url: str) -> Op[Registration]:
     try:
         resource = read_resource(url, reach=reach)
     except ValueError as why:
-        raise RequestRefused("resource_url_refused", f"this URL cannot be connected: {why}") from None
+        advice = "" if settings.mcp.accept_loopback or not _is_here(url) else LOOPBACK_ADVICE
+        raise RequestRefused("resource_url_refused", f"this URL cannot be connected: {why}{advice}") from None
     not_after = yield from exchange_deadline()
     found = yield from fetch_resource_metadata(resource, reach=reach, not_after=not_after)
     for registration in settings.registrations.values():

@@ -83,7 +83,8 @@ def requested(settings: Settings, name: str) -> Op[Registration]:
     """The same for a name that came from a browser: RequestRefused with status 404, the name unsaid."""
     found = yield from find_registration(settings, name)
     if found is None:
-        raise RequestRefused("unknown_registration", "no registration of that name is configured", status=404)
+        message = "no registration of that name is configured: `valetkey doctor` shows those that are"
+        raise RequestRefused("unknown_registration", message, status=404)
     return found
 
 
