@@ -213,6 +213,12 @@ def test_every_document_that_the_page_names_is_there() -> None:
             assert (ROOT / target).is_file(), target
 
 
+def test_every_document_is_found_from_the_page() -> None:
+    named = set(re.findall(r"\]\(docs/([^)#]+)", PAGE))
+
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} - named == set()
+
+
 def test_the_verbs_are_those_of_the_vault() -> None:
     from valetkey import Vault
 
