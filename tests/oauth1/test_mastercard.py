@@ -29,6 +29,7 @@ URLS = [
     "https://example.com?param=token1%3Atoken2&a=b%20c",
     "https://example.com/x?param=token1:token2&a=b+c&b=*&b=",
     "https://example.com/x?b=2&b-a=1&c=%C3%A9",
+    "https://example.com/x?a%3Ab=token1%3Atoken2",
 ]
 
 

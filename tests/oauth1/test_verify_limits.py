@@ -124,3 +124,13 @@ def test_a_signature_of_a_private_key_has_one_spelling(method: str) -> None:
     ):
         assert not rsa_signature_is_valid(key_pair()[1], method, "base", other)
     assert not rsa_signature_is_valid(key_pair()[1], method, "other base", good)
+
+
+def test_a_secret_in_the_clear_is_not_taken_over_http_unless_it_is_asked_for() -> None:
+    header = 'OAuth oauth_consumer_key="k", oauth_signature_method="PLAINTEXT", oauth_signature="s%26"'
+    request = Request("GET", "http://api.example/", Headers((("Authorization", header),)))
+
+    with pytest.raises(RequestRefused) as caught:
+        _ = read_signed_request(request)
+    assert (caught.value.reason, caught.value.status) == ("signature_method_rejected", 400)
+    assert read_signed_request(request, plaintext_over_http=True).signature_method == "PLAINTEXT"
