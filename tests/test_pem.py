@@ -24,9 +24,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.certificates import issued, self_signed
+from valetkey.dates import write_time
 from valetkey.effects import ClientCertificate, PrivateKey
 from valetkey.errors import ConfigurationError
-from valetkey.oauth1.dates import write_date
 from valetkey.pem import certificate_thumbprint, read_certificate, validity_problem
 from valetkey.secret import Secret
 from valetkey.value import replace
@@ -85,7 +85,7 @@ def test_the_rfcs_certificate_is_read_and_long_over() -> None:
 
     assert "does not belong" in problem(ClientCertificate(Secret(VECTOR["certificate"]), stranger))
     own = x509.load_pem_x509_certificate(VECTOR["certificate"].encode())
-    assert [write_date(int(at.timestamp())) for at in (own.not_valid_before_utc, own.not_valid_after_utc)] == VECTOR[
+    assert [write_time(int(at.timestamp())) for at in (own.not_valid_before_utc, own.not_valid_after_utc)] == VECTOR[
         "valid"
     ]
 

@@ -99,13 +99,13 @@ def read_certificate(given: ClientCertificate) -> ClientCertificate:
 
 def validity_problem(certificate: ClientCertificate, now: float) -> str:
     """Why no server should take the certificate at this time (Unix seconds); empty where it is valid."""
-    from valetkey.oauth1.dates import write_date
+    from valetkey.dates import write_time
 
     if now < certificate.begins_at:
-        begins = write_date(certificate.begins_at)
+        begins = write_time(certificate.begins_at)
         return f"it is valid from {begins}: until then configure the one before it, or set this machine's clock"
     if now >= certificate.ends_at:
-        return f"it ended at {write_date(certificate.ends_at)}: configure the one that replaces it"
+        return f"it ended at {write_time(certificate.ends_at)}: configure the one that replaces it"
     return ""
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from valetkey.clouds.aws_credentials import MAX_ATTEMPTS, AwsCredentialSource
-from valetkey.clouds.times import read_time
+from valetkey.dates import read_time
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.effects import CONFIGURED, PLATFORM, Now, Random, Send, Sleep

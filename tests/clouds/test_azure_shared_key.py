@@ -19,7 +19,7 @@ from valetkey.clouds.azure_shared_key import (
     sign_with_shared_key,
     sign_with_shared_key_lite,
 )
-from valetkey.clouds.times import http_date, read_time, write_time
+from valetkey.dates import http_date, read_time, write_time
 from valetkey.http import Headers, Request, percent_encode
 from valetkey.secret import Secret
 

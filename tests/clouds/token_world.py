@@ -6,7 +6,7 @@ import json
 import os
 from typing import TYPE_CHECKING
 
-from valetkey.clouds.times import read_time
+from valetkey.dates import read_time
 from valetkey.drivers.drive import drive
 from valetkey.effects import Now, Random, Remaining, Send, Sign, Sleep
 from valetkey.errors import TransportError

@@ -15,10 +15,10 @@ from tests.properties.test_errors_bring_nothing_along import held
 
 from valetkey.clouds import aws_credentials, aws_web_identity
 from valetkey.clouds.google_credentials import GoogleTokenSource
-from valetkey.clouds.times import read_time, write_time
 from valetkey.clouds.tokens import read_token
 from valetkey.config import read_configuration
 from valetkey.connections.webhook import secret_problem
+from valetkey.dates import read_time, write_time
 from valetkey.drivers.transports import wire
 from valetkey.effects import Key, PrivateKey, Row
 from valetkey.errors import ConfigurationError, StoreError

@@ -16,7 +16,7 @@ failed. Not here: EC2's instance metadata, roles and single sign-on of profiles,
 from __future__ import annotations
 
 from valetkey.clouds.aws_sigv4 import AwsCredentials
-from valetkey.clouds.times import read_time
+from valetkey.dates import read_time
 from valetkey.effects import CONFIGURED, PLATFORM, Now, Random, Send, Sleep
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.http import Headers, Request, is_loopback, read_url

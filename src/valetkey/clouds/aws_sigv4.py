@@ -11,7 +11,7 @@ services but S3 want it: do not use this for S3.
 
 from __future__ import annotations
 
-from valetkey.clouds.times import basic_time
+from valetkey.dates import basic_time
 from valetkey.digest import sha256
 from valetkey.http import Request, percent_decode, percent_encode, read_url
 from valetkey.value import replace, value

@@ -10,7 +10,7 @@ over the network. The request is not signed: the token in it is the proof.
 from __future__ import annotations
 
 from valetkey.clouds.aws_sigv4 import AwsCredentials
-from valetkey.clouds.times import read_time
+from valetkey.dates import read_time
 from valetkey.effects import CONFIGURED, Now, Random, Remaining, Send, Sleep
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.http import FORM, Headers, Request, is_loopback, read_url, write_form

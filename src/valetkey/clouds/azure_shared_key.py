@@ -11,7 +11,7 @@ is signed as it is sent, escapes and all.
 
 from __future__ import annotations
 
-from valetkey.clouds.times import http_date
+from valetkey.dates import http_date
 from valetkey.http import percent_decode, read_url
 from valetkey.value import replace
 

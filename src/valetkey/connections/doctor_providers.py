@@ -8,10 +8,10 @@ from __future__ import annotations
 from valetkey.connections.discovery import described
 from valetkey.connections.doctor import Finding
 from valetkey.connections.grant import exchange_deadline
+from valetkey.dates import read_http_date, write_time
 from valetkey.effects import Now, Send
 from valetkey.errors import ConfigurationError, MalformedResponse, TransportError, ValetkeyError
 from valetkey.http import Headers, Request, read_url
-from valetkey.oauth1.dates import read_http_date, write_date
 from valetkey.oauth2.mutual_tls import alias_of
 from valetkey.oauth2.server import AuthorizationServer
 
@@ -227,9 +227,9 @@ def _lifetimes(registration: Registration) -> list[Finding]:
 def _secret_age(registration: Registration, now: float) -> list[Finding]:
     """How long the client secret still lives, where the configuration says."""
     last = registration.client_secret_expires
-    if not last or write_date(int(now) + SOON_SECONDS)[:10] < last:
+    if not last or write_time(int(now) + SOON_SECONDS)[:10] < last:
         return []
-    over = last < write_date(int(now))[:10]
+    over = last < write_time(int(now))[:10]
     what = f"its client secret {'ended' if over else 'ends'} on {last}"
     advice = "make a new secret at the provider, configure it with its day, then delete the old one"
     return [Finding("problem" if over else "warning", registration.name, "secret_age", what, advice)]
@@ -242,7 +242,7 @@ def _certificate_age(registration: Registration, now: float) -> list[Finding]:
     certificate = getattr(registration.client, "certificate", None)
     if certificate is None:
         return []
-    thumbprint, last = certificate_thumbprint(certificate), write_date(certificate.ends_at)[:10]
+    thumbprint, last = certificate_thumbprint(certificate), write_time(certificate.ends_at)[:10]
     what = f"its client certificate has the SHA-256 thumbprint {thumbprint} and ends on {last}"
     found = [
         Finding("note", registration.name, "certificate", what, "the provider must know this one, or its authority")

@@ -11,7 +11,7 @@ Not here: when it is sent and what is kept where it cannot be (`outbox`).
 
 from __future__ import annotations
 
-from valetkey.clouds.times import write_time
+from valetkey.dates import write_time
 from valetkey.digest import hmac_sha256
 from valetkey.effects import CONFIGURED, PUBLIC
 from valetkey.http import Headers, Request, is_loopback, read_url

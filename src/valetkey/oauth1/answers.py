@@ -6,10 +6,10 @@ RFC 5849 names no error codes; `oauth_problem` (OAuth Problem Reporting) is what
 
 from __future__ import annotations
 
+from valetkey.dates import read_http_date, write_time
 from valetkey.errors import MalformedResponse, ProviderError, in_words
 from valetkey.http import read_form
 from valetkey.oauth1.credentials import TemporaryCredentials, TokenCredentials
-from valetkey.oauth1.dates import read_http_date, write_date
 from valetkey.oauth1.transmission import read_quoted_list
 from valetkey.secret import Secret
 
@@ -111,8 +111,8 @@ def clock_offset(response: Response, *, now: int) -> int | None:
 def clock_skew(*, now: int, offset: int, status: int) -> ProviderError:
     """The error that says that two clocks disagree, and by how much."""
     message = (
-        f"the provider refused our timestamp: our clock says {write_date(now)}, "
-        f"the provider's {write_date(now + offset)}; set this machine's clock"
+        f"the provider refused our timestamp: our clock says {write_time(now)}, "
+        f"the provider's {write_time(now + offset)}; set this machine's clock"
     )
     return ProviderError(message, error="clock_skew", status=status)
 

@@ -23,7 +23,6 @@ MAX_ERRORS = 8
 MAX_RETRY_AFTER = 3600.0
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _CODE_FIELDS = ("error", "errorType", "error_type", "type", "errorCode", "error_code", "errcode", "code")
-_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # What to do next, by registered code: 6749 s5.2, 7009 s2.2.1.
 _ADVICE = {
     "invalid_client": "check the registration's client identifier, secret and token_endpoint_auth_method",
@@ -132,21 +131,7 @@ def read_retry_after(text: str | None, *, now: float) -> float | None:
     text = text.strip()
     if text.isascii() and text.isdigit():
         return min(float(text), MAX_RETRY_AFTER)  # a float has no limit of digits, an int has
-    moment = _read_http_date(text)
+    from valetkey.dates import read_http_date
+
+    moment = read_http_date(text)
     return None if moment is None else min(max(moment - now, 0.0), MAX_RETRY_AFTER)
-
-
-def _read_http_date(text: str) -> float | None:
-    """Unix seconds of an IMF-fixdate, `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110 section 5.6.7)."""
-    if len(text) != 29 or not text.isascii() or not text.endswith(" GMT") or text[8:11] not in _MONTHS:
-        return None
-    parts = (text[5:7], text[12:16], text[17:19], text[20:22], text[23:25])
-    if not all(part.isdigit() for part in parts):
-        return None
-    day, year, hour, minute, second = (int(part) for part in parts)
-    month = _MONTHS.index(text[8:11]) + 1
-    # Days since 1970 by the civil calendar, years counted from March so that the leap day is the last one.
-    shifted = year - (month < 3)
-    month_days = (153 * ((month + 9) % 12) + 2) // 5 + day - 1
-    days = 365 * shifted + shifted // 4 - shifted // 100 + shifted // 400 + month_days - 719468
-    return float(days * 86400 + hour * 3600 + minute * 60 + second)

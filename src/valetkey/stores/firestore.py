@@ -13,7 +13,7 @@ in `firestore_wire`, repetitions in `http_wire`, the TTL policy and backups in `
 
 from __future__ import annotations
 
-from valetkey.clouds.times import read_time, write_time
+from valetkey.dates import read_time, write_time
 from valetkey.effects import LOST, Key, Page, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores import rows

@@ -165,7 +165,7 @@ def _entry(record: Record, page: str) -> dict[str, Any]:
 
 
 def _moment(seconds: float) -> str:
-    from valetkey.clouds.times import write_time
+    from valetkey.dates import write_time
 
     milliseconds = int(min(max(seconds, 0.0), MAX_MOMENT) * 1000)
     return f"{write_time(milliseconds // 1000)[:-1]}.{milliseconds % 1000:03}Z"

@@ -64,73 +64,71 @@ const aliases = tls && {
   userinfo_endpoint: `${mtls}/me`,
 };
 
-{
-  const provider = new Provider(issuer, {
-    clients: [
-      client('basic', 'client_secret_basic', 'basic-secret'),
-      client('post', 'client_secret_post', 'post-secret'),
-      client('web:colon%20', 'client_secret_basic', 'p+w %/~*:&='),
-      client('public', 'none'),
+const provider = new Provider(issuer, {
+  clients: [
+    client('basic', 'client_secret_basic', 'basic-secret'),
+    client('post', 'client_secret_post', 'post-secret'),
+    client('web:colon%20', 'client_secret_basic', 'p+w %/~*:&='),
+    client('public', 'none'),
+  ],
+  jwks,
+  scopes: ['openid', 'offline_access', 'api'],
+  responseTypes: ['code', 'id_token token'], // the second only for clients that register it, with https redirect URIs
+  cookies: { keys: ['a key for a provider that lives for one test run'] },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  features: {
+    devInteractions: { enabled: false },
+    revocation: { enabled: true },
+    introspection: { enabled: true },
+    clientCredentials: { enabled: true },
+    deviceFlow: { enabled: true },
+    registration: { enabled: true },
+    ...(tls && { mTLS }),
+    pushedAuthorizationRequests: { enabled: true },
+    requestObjects: { enabled: true },
+    jwtResponseModes: { enabled: true },
+    dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
+    resourceIndicators: {
+      enabled: true,
+      getResourceServerInfo: () => ({ scope: 'api', accessTokenFormat: 'opaque' }),
+    },
+  },
+  ...(tls && {
+    discovery: { mtls_endpoint_aliases: aliases },
+    clientAuthMethods: [
+      'none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
     ],
-    jwks,
-    scopes: ['openid', 'offline_access', 'api'],
-    responseTypes: ['code', 'id_token token'], // the second only for clients that register it, with https redirect URIs
-    cookies: { keys: ['a key for a provider that lives for one test run'] },
-    findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
-    features: {
-      devInteractions: { enabled: false },
-      revocation: { enabled: true },
-      introspection: { enabled: true },
-      clientCredentials: { enabled: true },
-      deviceFlow: { enabled: true },
-      registration: { enabled: true },
-      ...(tls && { mTLS }),
-      pushedAuthorizationRequests: { enabled: true },
-      requestObjects: { enabled: true },
-      jwtResponseModes: { enabled: true },
-      dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
-      resourceIndicators: {
-        enabled: true,
-        getResourceServerInfo: () => ({ scope: 'api', accessTokenFormat: 'opaque' }),
-      },
-    },
-    ...(tls && {
-      discovery: { mtls_endpoint_aliases: aliases },
-      clientAuthMethods: [
-        'none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
-      ],
-    }),
-    interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
-    issueRefreshToken: (_, who) => who.grantTypeAllowed('refresh_token'),
-    pkce: { required: (ctx) => ctx.oidc.params.response_type === 'code' },
-    renderError: (ctx, out) => {
-      ctx.type = 'json';
-      ctx.body = out;
-    },
-    clockTolerance: 15_000, // tests set our clock forward, and what we sign says its time
-    rotateRefreshToken: true,
-    ttl: { AccessToken: 3600, AuthorizationCode: 60, Grant: 86400, IdToken: 3600, Interaction: 600, RefreshToken: 86400, Session: 86400 },
-  });
+  }),
+  interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
+  issueRefreshToken: (_, who) => who.grantTypeAllowed('refresh_token'),
+  pkce: { required: (ctx) => ctx.oidc.params.response_type === 'code' },
+  renderError: (ctx, out) => {
+    ctx.type = 'json';
+    ctx.body = out;
+  },
+  clockTolerance: 15_000, // tests set our clock forward, and what we sign says its time
+  rotateRefreshToken: true,
+  ttl: { AccessToken: 3600, AuthorizationCode: 60, Grant: 86400, IdToken: 3600, Interaction: 600, RefreshToken: 86400, Session: 86400 },
+});
 
-  provider.use(async (ctx, next) => {
-    if (!ctx.path.startsWith('/interaction/')) return next();
-    const { params } = await provider.interactionDetails(ctx.req, ctx.res);
-    const accountId = params.login_hint ?? 'alice';
-    if (accountId === 'deny') {
-      const refusal = { error: 'access_denied', error_description: 'The resource owner <b>said no</b>' };
-      return provider.interactionFinished(ctx.req, ctx.res, refusal);
-    }
-    const grant = new provider.Grant({ accountId, clientId: params.client_id });
-    grant.addOIDCScope(params.scope ?? '');
-    for (const resource of [params.resource ?? []].flat()) grant.addResourceScope(resource, 'api');
-    const answer = { login: { accountId }, consent: { grantId: await grant.save() } };
-    return provider.interactionFinished(ctx.req, ctx.res, answer);
-  });
+provider.use(async (ctx, next) => {
+  if (!ctx.path.startsWith('/interaction/')) return next();
+  const { params } = await provider.interactionDetails(ctx.req, ctx.res);
+  const accountId = params.login_hint ?? 'alice';
+  if (accountId === 'deny') {
+    const refusal = { error: 'access_denied', error_description: 'The resource owner <b>said no</b>' };
+    return provider.interactionFinished(ctx.req, ctx.res, refusal);
+  }
+  const grant = new provider.Grant({ accountId, clientId: params.client_id });
+  grant.addOIDCScope(params.scope ?? '');
+  for (const resource of [params.resource ?? []].flat()) grant.addResourceScope(resource, 'api');
+  const answer = { login: { accountId }, consent: { grantId: await grant.save() } };
+  return provider.interactionFinished(ctx.req, ctx.res, answer);
+});
 
-  server.on('request', provider.callback());
-  asking?.on('request', provider.callback());
-  console.log(JSON.stringify({ issuer, mtls }));
-}
+server.on('request', provider.callback());
+asking?.on('request', provider.callback());
+console.log(JSON.stringify({ issuer, mtls }));
 
 process.stdin.resume();
 process.stdin.on('end', () => process.exit(0));

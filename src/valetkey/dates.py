@@ -1,4 +1,7 @@
-"""Unix seconds as the calendar texts of cloud APIs, and back, in UTC. Only arithmetic: no clock, no time zones."""
+"""Unix seconds as the dates and times of protocols and cloud APIs, and back, in UTC, without `datetime`.
+
+The one rule: only arithmetic, no clock and no time zones; one form of each is read, and nothing else is guessed.
+"""
 
 from __future__ import annotations
 
@@ -32,6 +35,23 @@ def http_date(unix_seconds: int) -> str:
     hour, minute = divmod(minutes, 60)
     weekday, name = WEEKDAYS[days % 7], MONTHS[month - 1]
     return f"{weekday}, {day:02} {name} {year:04} {hour:02}:{minute:02}:{second:02} GMT"
+
+
+def read_http_date(text: str) -> int | None:
+    """Unix seconds of `Sun, 06 Nov 1994 08:49:37 GMT`, the one form that a server may send, or None."""
+    parts = text.strip().split(" ")
+    if not text.isascii() or len(parts) != 6 or len(parts[0]) != 4 or parts[2] not in MONTHS or parts[5] != "GMT":
+        return None
+    clock = parts[4].split(":")
+    numbers = (parts[1], parts[3], *clock)
+    if len(clock) != 3 or not all(number.isdigit() for number in numbers):
+        return None
+    if [len(number) for number in numbers] != [2, 4, 2, 2, 2]:
+        return None
+    day, year, hour, minute, second = (int(number) for number in numbers)
+    if not 1 <= day <= 31 or hour > 23 or minute > 59 or second > 60:
+        return None
+    return _days(year, MONTHS.index(parts[2]) + 1, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second
 
 
 def read_time(text: str) -> int:
