@@ -6,7 +6,14 @@ import pytest
 from tests.oauth2.tokens import signed
 
 from valetkey.errors import CallbackError
-from valetkey.oauth2.id_token import check_bindings, check_header, check_identity, check_moment, left_half
+from valetkey.oauth2.id_token import (
+    check_bindings,
+    check_header,
+    check_identity,
+    check_moment,
+    left_half,
+    require_at_hash,
+)
 from valetkey.oauth2.jws import ALGORITHMS, read_jws
 from valetkey.secret import Secret
 
@@ -133,3 +140,13 @@ def test_the_identity_is_the_issuers_word_for_the_subject() -> None:
     found = check_identity(read_jws(signed(GOOD)), issuer=ISSUER, client_id="me")
 
     assert (found.issuer, found.subject) == (ISSUER, "alice")
+
+
+def test_beside_a_token_that_came_through_the_browser_at_hash_must_be_there() -> None:
+    """Core sections 3.2.2.9 and 3.2.2.10: else an access token of another flow could stand beside it."""
+    require_at_hash(read_jws(signed({**GOOD, "at_hash": left_half("access-token")})))
+
+    with pytest.raises(CallbackError) as caught:
+        require_at_hash(read_jws(signed(GOOD)))
+    assert caught.value.reason == "id_token_at_hash"
+    assert reason({"at_hash": None}) == "at_hash"

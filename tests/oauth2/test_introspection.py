@@ -179,3 +179,19 @@ def test_what_is_no_answer_is_malformed_and_says_which_status_it_had(wrong: Any)
         _ = read(wrong, 203)
 
     assert caught.value.status == 203
+
+
+def test_what_a_token_is_bound_to_is_told_by_the_names_of_cnf() -> None:
+    """RFC 8705 section 3.2, RFC 9449 section 6.2; a key itself (RFC 7800 section 3.2) is an object, and passed over."""
+    bound = {"x5t#S256": "thumbprint", "jkt": "another", "jwk": {"kty": "EC"}}
+
+    found = read({"active": True, "cnf": bound})
+
+    assert found.confirmation == (("x5t#S256", "thumbprint"), ("jkt", "another"))
+    assert read({"active": True}).confirmation == read({"active": True, "cnf": None}).confirmation == ()
+
+
+@pytest.mark.parametrize("cnf", ["thumbprint", ["x5t#S256"], 1, True, ""])
+def test_a_cnf_that_is_no_object_is_malformed(cnf: object) -> None:
+    with pytest.raises(MalformedResponse, match="cnf"):
+        read({"active": True, "cnf": cnf})

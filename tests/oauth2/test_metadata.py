@@ -322,6 +322,8 @@ WHOLE = replace(
         response_modes_supported=("query", "jwt"),
         authorization_signing_alg_values_supported=("ES256",),
         client_id_metadata_document_supported=True,
+        tls_client_certificate_bound_access_tokens=True,
+        protected_resources=("https://as.example/mcp",),
     ),
     **{name: f"https://as.example/{name}" for name in ENDPOINTS},
 )
@@ -418,3 +420,17 @@ def test_only_slashes_are_cut_off_an_issuers_path(issuer: str) -> None:
 
 def test_what_is_not_known_is_not_written() -> None:
     assert b"null" not in write_metadata(read())
+
+
+@pytest.mark.parametrize("said", ["true", 1, None, []])
+def test_a_server_binds_tokens_to_certificates_only_where_it_says_true(said: object) -> None:
+    assert not read(tls_client_certificate_bound_access_tokens=said).tls_client_certificate_bound_access_tokens
+
+
+def test_a_url_has_at_most_2000_characters() -> None:
+    """A browser is sent to one of them."""
+    longest = "https://as.example/" + "x" * (2000 - len("https://as.example/"))
+
+    assert read(authorization_endpoint=longest).authorization_endpoint == longest
+    with pytest.raises(MalformedResponse, match="more than 2000 characters"):
+        read(authorization_endpoint=f"{longest}x")

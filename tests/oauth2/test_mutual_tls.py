@@ -160,9 +160,10 @@ def claims_of(sent: Send) -> str:
 def test_a_client_without_a_certificate_sends_nothing(habit: str) -> None:
     plain = replace(WHOLE, token_endpoint_auth_method="client_secret_post")
     server = WHOLE if habit == "token_endpoint_auth_method" else replace(plain, **{habit: True})
+    named = "tls_client_auth" if server is WHOLE else habit
     peer = Peer()
 
-    with pytest.raises(ConfigurationError, match="needs the client's certificate"):
+    with pytest.raises(ConfigurationError, match=f"^{named} needs the client's certificate"):
         peer.run(refresh_grant(server, CLIENT, refresh_token=Secret("t"), not_after=9e9))
 
     assert peer.sent == []
@@ -231,3 +232,11 @@ def test_aliases_on_loopback_without_tls_are_not_used() -> None:
 def test_aliases_of_an_entry_are_checked(name: str, alias: str, expected: str) -> None:
     with pytest.raises(ConfigurationError, match=expected):
         replace(WHOLE, mtls_endpoint_aliases=((name, alias),))
+
+
+def test_every_alias_of_an_entry_is_checked() -> None:
+    wrong = (("jwks_uri", "https://x"), ("token_endpoint", "mtls"), ("revocation_endpoint", "http://127.0.0.1/r"))
+
+    with pytest.raises(ConfigurationError) as caught:
+        replace(WHOLE, mtls_endpoint_aliases=wrong)
+    assert all(name in str(caught.value) for name, _ in wrong)

@@ -14,8 +14,11 @@ from valetkey.effects import CONFIGURED, PUBLIC
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Response, read_url
 from valetkey.oauth2.protected_resource import (
+    UNUSABLE,
+    ResourceMetadata,
     fetch_resource_metadata,
     is_plain_path,
+    is_same_resource,
     metadata_urls,
     read_resource,
     read_resource_challenge,
@@ -144,3 +147,223 @@ def test_loopback_is_a_resource_only_where_it_was_configured() -> None:
     assert read_resource("http://127.0.0.1:8000/mcp", reach=CONFIGURED) == "http://127.0.0.1:8000/mcp"
     with pytest.raises(ValueError, match="https"):
         read_resource("http://127.0.0.1:8000/mcp")
+
+
+def refused(**changed: Any) -> MalformedResponse:
+    with pytest.raises(MalformedResponse) as caught:
+        read(**changed)
+    assert (caught.value.error, caught.value.status) == (UNUSABLE, 200)
+    return caught.value
+
+
+def read(**changed: Any) -> ResourceMetadata:
+    return read_resource_metadata(answer(json.dumps({**DOCUMENT, **changed})), resource=URL)
+
+
+def challenged(*challenges: str) -> Response:
+    return Response(401, Headers(tuple(("WWW-Authenticate", challenge) for challenge in challenges)))
+
+
+def test_the_question_is_a_ping_and_the_documents_are_got() -> None:
+    peer = Peer(Response(401), Response(404), answer(json.dumps(DOCUMENT)))
+
+    assert peer.run(fetch_resource_metadata(URL, not_after=NOW + 10)) == read()
+
+    asked, *got = [send.request for send in peer.sent]
+    assert (asked.method, asked.url) == ("POST", URL)
+    assert json.loads(asked.body)["method"] == "ping"
+    assert asked.headers.get("Content-Type") == "application/json"
+    assert asked.headers.get("Accept") == "application/json, text/event-stream"
+    assert [(request.method, request.url) for request in got] == [("GET", url) for url in metadata_urls(URL)]
+    assert [request.headers.get("Accept") for request in got] == ["application/json"] * 2
+
+
+@pytest.mark.parametrize("status", [400, 404, 410, 499])
+def test_the_root_is_asked_where_the_path_has_nothing(status: int) -> None:
+    peer = Peer(Response(401), Response(status), Response(status))
+
+    with pytest.raises(ProviderError) as caught:
+        peer.run(fetch_resource_metadata(URL, not_after=NOW + 10))
+    assert (caught.value.error, caught.value.status) == ("resource_metadata_missing", status)
+    assert len(peer.sent) == 3
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_server_in_difficulties_is_not_asked_for_more(status: int) -> None:
+    peer = Peer(Response(401), Response(status))
+
+    with pytest.raises(ProviderError) as caught:
+        peer.run(fetch_resource_metadata(URL, not_after=NOW + 10))
+    assert (caught.value.error, caught.value.status) == ("server_error", status)
+
+
+@pytest.mark.parametrize("status", [201, 206, 304])
+def test_metadata_comes_with_status_200_only(status: int) -> None:
+    with pytest.raises(MalformedResponse) as caught:
+        read_resource_metadata(answer(json.dumps(DOCUMENT), status=status), resource=URL)
+    assert (caught.value.error, caught.value.status) == (UNUSABLE, status)
+
+
+def test_only_a_401_has_a_challenge() -> None:
+    """What a resource says to somebody it let in, or to nobody in particular, is no challenge."""
+    elsewhere = 'Bearer resource_metadata="https://resource.example.com/there", scope="all"'
+    peer = Peer(
+        Response(403, Headers((("WWW-Authenticate", elsewhere),))),
+        answer(json.dumps(DOCUMENT)),
+    )
+
+    assert peer.run(fetch_resource_metadata(URL, not_after=NOW + 10)).scope == ("profile", "email", "phone")
+    assert peer.request.url == metadata_urls(URL)[0]
+
+
+def test_the_scope_of_the_challenge_counts_and_the_rest_is_the_documents() -> None:
+    document = {**DOCUMENT, "dpop_bound_access_tokens_required": True}
+    peer = Peer(challenged('DPoP scope="files:read files:write"'), answer(json.dumps(document)))
+
+    found = peer.run(fetch_resource_metadata(URL, not_after=NOW + 10))
+
+    assert found == ResourceMetadata(URL, tuple(DOCUMENT["authorization_servers"]), ("files:read", "files:write"), True)
+
+
+def test_only_challenges_for_tokens_are_read() -> None:
+    evil = 'Digest resource_metadata="https://evil.example/", scope="all"'
+
+    assert read_resource_challenge(challenged(evil)) == ("", ())
+    assert read_resource_challenge(challenged(evil, 'DPoP scope="a"', 'Bearer scope="b"')) == ("", ("a",))
+
+
+@pytest.mark.parametrize(
+    ("scope", "sound"),
+    [
+        (" ".join(["a"] * 100), True),
+        (" ".join(["a"] * 101), False),
+        ("a" * 4000, True),
+        ("a" * 4001, False),
+        ("a b\u00e9", False),
+        ('a b\\"c', False),
+        ("a\\\\b c", False),
+        ("a b\x7f", False),
+    ],
+)
+def test_a_scope_of_a_challenge_is_taken_whole_or_not_at_all(scope: str, sound: bool) -> None:
+    """It ends in an address that a browser is sent to."""
+    assert read_resource_challenge(challenged(f'Bearer scope="{scope}"'))[1] == (tuple(scope.split()) if sound else ())
+
+
+@pytest.mark.parametrize("reach", [PUBLIC, CONFIGURED])
+@pytest.mark.parametrize(
+    "named",
+    [
+        "http://resource.example.com/there", "http://10.0.0.1/", "file:///etc/passwd", "/there", "x", "https://",
+        "https://user@resource.example.com/there",
+    ],
+)  # fmt: skip
+def test_a_challenge_names_https_or_nothing_is_fetched(named: str, reach: Any) -> None:
+    peer = Peer(challenged(f'Bearer resource_metadata="{named}"'))
+
+    with pytest.raises(MalformedResponse) as caught:
+        peer.run(fetch_resource_metadata(URL, reach=reach, not_after=NOW + 10))
+    assert (caught.value.error, caught.value.status) == (UNUSABLE, 401)
+    assert [send.request.url for send in peer.sent] == [URL]
+
+
+def test_a_challenge_names_loopback_only_where_it_was_configured() -> None:
+    resource, there = "http://127.0.0.1:8000/mcp", "http://127.0.0.1:8000/there"
+    document = json.dumps({**DOCUMENT, "resource": resource})
+    responses = (challenged(f'Bearer resource_metadata="{there}"'), answer(document))
+    peer = Peer(*responses)
+
+    assert peer.run(fetch_resource_metadata(resource, reach=CONFIGURED, not_after=NOW + 10)).resource == resource
+    assert [(send.request.url, send.reach) for send in peer.sent] == [(resource, CONFIGURED), (there, CONFIGURED)]
+    with pytest.raises(MalformedResponse):
+        Peer(*responses).run(fetch_resource_metadata(URL, not_after=NOW + 10))
+    with pytest.raises(MalformedResponse):
+        read_resource_metadata(answer(document), resource=resource)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None, 7, "", "https://evil.example/resource1", f"{URL}/", f"{URL}x", "http://resource.example.com/resource1",
+        f"{URL}?x", "https://resource.example.com:8443/resource1", [URL],
+    ],
+)  # fmt: skip
+def test_a_document_of_another_resource_is_not_believed(said: object) -> None:
+    """Section 3.3: or a token for somebody else's resource could be asked for in this one's name."""
+    assert "connect" not in str(refused(resource=said))
+
+
+@pytest.mark.parametrize("said", ["https://resource.example.com", "https://resource.example.com/"])
+def test_a_document_of_what_lies_above_says_what_to_connect(said: str) -> None:
+    assert f": connect {said} if that is meant" in str(refused(resource=said))
+
+
+@pytest.mark.parametrize("said", ["https:", "https://", "https://resource.example.com/res", "/", "https://\u00e9"])
+def test_nothing_else_is_proposed(said: str) -> None:
+    assert "connect" not in str(refused(resource=said))
+
+
+def test_host_and_default_port_are_spelled_as_one_likes() -> None:
+    assert read(resource="https://Resource.EXAMPLE.com:443/resource1").resource.endswith("/resource1")
+    assert is_same_resource("https://a.example/", "https://a.example", reach=PUBLIC)
+    assert not is_same_resource("https://a.example:8443/", "https://a.example:8443", reach=PUBLIC)
+    assert is_same_resource("https://a.example:8443/", "https://a.example:8443", reach=CONFIGURED)
+
+
+@pytest.mark.parametrize(
+    ("name", "members", "sound"),
+    [
+        ("authorization_servers", [], False),
+        ("authorization_servers", None, False),
+        ("authorization_servers", "https://as.example", False),
+        ("authorization_servers", {"https://as.example": 1}, False),
+        ("authorization_servers", ["https://as.example", 7], False),
+        ("authorization_servers", ["https://as.example"] * 10, True),
+        ("authorization_servers", ["https://as.example"] * 11, False),
+        ("authorization_servers", ["x" * 500, "y"], True),
+        ("authorization_servers", ["x" * 501, "y"], False),
+        ("bearer_methods_supported", ["header"], True),
+        ("bearer_methods_supported", ["body", "query"], False),
+        ("bearer_methods_supported", [], False),
+        ("bearer_methods_supported", None, True),
+        ("scopes_supported", None, True),
+        ("scopes_supported", [], True),
+        ("scopes_supported", ["a"] * 100, True),
+        ("scopes_supported", ["a"] * 101, False),
+        ("scopes_supported", ["a" * 4000], True),
+        ("scopes_supported", ["a" * 4001], False),
+        ("scopes_supported", ["a", "b c"], False),
+        ("scopes_supported", ["a", ""], False),
+        ("scopes_supported", ["a", 'b"'], False),
+        ("scopes_supported", ["a", "b\\"], False),
+        ("scopes_supported", ["a", "\u00e9"], False),
+        ("scopes_supported", ["a", "b\n"], False),
+    ],
+)
+def test_members_are_taken_as_they_should_be_or_refused(name: str, members: object, sound: bool) -> None:
+    if sound:
+        assert isinstance(read(**{name: members}), ResourceMetadata)
+    else:
+        refused(**{name: members})
+
+
+@pytest.mark.parametrize(("said", "required"), [(True, True), (False, False), ("true", False), (None, False)])
+def test_bound_tokens_are_wanted_where_the_document_says_so(said: object, required: bool) -> None:
+    assert read(dpop_bound_access_tokens_required=said).dpop_bound_access_tokens_required is required
+
+
+@pytest.mark.parametrize(
+    "text",
+    [f"{URL}?", f"{URL}?a=b", f"{URL}/../x", "http://a.example/x", "https://a.example:8443/x", "https://a.example/;x"],
+)
+def test_what_no_token_could_be_bound_to_is_no_resource(text: str) -> None:
+    with pytest.raises(ValueError, match=r"query|two ways|https|port"):
+        read_resource(text)
+
+
+def test_a_resource_has_at_most_500_characters() -> None:
+    longest = "https://a.example/" + "x" * 482
+
+    assert read_resource(longest) == longest
+    with pytest.raises(ValueError, match="500"):
+        read_resource(f"{longest}x")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.oauth2.peer import NOW, Peer, answer
 
-from valetkey.effects import PUBLIC
+from valetkey.effects import CONFIGURED, PUBLIC
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Response
 from valetkey.oauth2.registration import (
@@ -172,3 +172,190 @@ def test_a_server_in_difficulties_says_when_to_come_back() -> None:
     with pytest.raises(ProviderError) as caught:
         read_registration(busy, metadata=METADATA, reach=PUBLIC, received_at=NOW)
     assert (caught.value.error, caught.value.retry_after) == ("temporarily_unavailable", 7)
+
+
+def refused(**changed: Any) -> str:
+    with pytest.raises(MalformedResponse) as caught:
+        read(**changed)
+    assert caught.value.status == 201
+    return str(caught.value)
+
+
+def test_the_client_says_of_itself_what_the_grant_needs() -> None:
+    """Section 2; application_type is OpenID Connect Registration's, section 2."""
+    assert METADATA == {
+        "redirect_uris": [REDIRECT_URI],
+        "client_name": "My Example Client",
+        "token_endpoint_auth_method": "client_secret_basic",
+        "grant_types": ["authorization_code", "refresh_token"],
+        "response_types": ["code"],
+        "application_type": "web",
+        "software_id": "valetkey",
+        "client_uri": "https://client.example.org",
+        "scope": "read write",
+    }
+
+
+def test_the_document_calls_the_application_by_its_name() -> None:
+    document = client_document("https://a.example/x", redirect_uri=REDIRECT_URI, application="Shop", home="")
+
+    assert document["client_name"] == "Shop"
+
+
+def test_a_registration_without_an_initial_token_has_no_credentials() -> None:
+    peer = Peer(answer(json.dumps(ANSWER), status=201))
+
+    peer.run(register_client("https://as.example/register", METADATA, reach=PUBLIC, not_after=NOW + 10))
+
+    assert (peer.request.method, peer.request.url) == ("POST", "https://as.example/register")
+    assert peer.request.headers.get("Authorization") is None
+    assert peer.request.headers.get("Content-Type") == "application/json"
+    assert peer.request.headers.get("Accept") == "application/json"
+
+
+def test_a_client_is_deleted_at_its_own_address_with_its_own_token() -> None:
+    peer = Peer(Response(200))
+
+    assert peer.run(delete_client("https://as.example/1", Secret("canary"), reach=PUBLIC, not_after=NOW))
+    assert peer.request.url == "https://as.example/1"
+    assert peer.request.headers.get("Authorization") == "Bearer canary"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"redirect_uris": ["https://evil.example/"]},
+        {"redirect_uris": [REDIRECT_URI, "https://evil.example/"]},
+        {"redirect_uris": []},
+        {"redirect_uris": None},
+        {"grant_types": ["refresh_token"]},
+        {"grant_types": []},
+        {"grant_types": "authorization_code"},
+        {"response_types": ["token"]},
+        {"response_types": {"code": 1}},
+        {"token_endpoint_auth_method": "private_key_jwt"},
+        {"token_endpoint_auth_method": None},
+        {"client_secret": None},
+        {"client_secret": ""},
+        {"client_id": None},
+        {"client_id": ""},
+    ],
+)
+def test_another_client_than_was_asked_for_is_refused(changed: dict[str, Any]) -> None:
+    assert "cannot be used: with" in refused(**changed)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"grant_types": None}, {"response_types": None}, {"response_types": ["x", "code"]}]
+)
+def test_what_the_server_says_nothing_of_is_as_it_was_asked_for(changed: dict[str, Any]) -> None:
+    assert read(**changed) == read()
+
+
+@pytest.mark.parametrize("secret", [{}, {"client_secret": "s"}, {"client_secret": ""}])
+def test_a_public_client_keeps_no_secret(secret: dict[str, str]) -> None:
+    """And nothing that it does not keep can expire."""
+    members = {"client_id": "a", "token_endpoint_auth_method": "none", "client_secret_expires_at": 1, **secret}
+
+    found = read_registration(answer(json.dumps(members)), metadata=METADATA, reach=PUBLIC, received_at=NOW)
+
+    assert found == RegisteredClient("a", None, "none")
+
+
+@pytest.mark.parametrize(
+    "expires_at", [True, "60", 1.5, -1, 2**53, None, int(NOW), int(NOW) - 60, int(NOW) + 30, int(NOW) + 60]
+)
+def test_a_secret_that_does_not_last_is_refused(expires_at: object) -> None:
+    assert "client_secret" in refused(client_secret_expires_at=expires_at)
+
+
+@pytest.mark.parametrize("expires_at", [0, int(NOW) + 61, 2**53 - 1])
+def test_a_secret_that_lasts_is_kept_with_its_end(expires_at: int) -> None:
+    assert read(client_secret_expires_at=expires_at).secret_expires_at == expires_at
+
+
+@pytest.mark.parametrize(
+    ("name", "longest"),
+    [
+        ("client_id", 1024),
+        ("client_secret", 2048),
+        ("registration_client_uri", 2048),
+        ("registration_access_token", 2048),
+        ("scope", 2048),
+    ],
+)
+def test_texts_are_short_and_printable_or_refused(name: str, longest: int) -> None:
+    assert read(**{name: "x" * longest})
+    for text in ("x" * (longest + 1), "x\n", "\u00e9", 7, ["x"], {}):
+        assert (name if name != "scope" else "scope that is none") in refused(**{name: text})
+
+
+@pytest.mark.parametrize(
+    ("said", "scope"), [(None, None), ("", ()), ("read", ("read",)), ("read  write", ("read", "write"))]
+)
+def test_the_scope_is_what_the_server_says(said: str | None, scope: tuple[str, ...] | None) -> None:
+    assert read(scope=said).scope == scope
+
+
+def managed(uri: str | None, token: str | None, reach: Any = PUBLIC) -> tuple[str, Secret | None]:
+    body = json.dumps({**ANSWER, "registration_client_uri": uri, "registration_access_token": token})
+    found = read_registration(answer(body, status=201), metadata=METADATA, reach=reach, received_at=NOW)
+    return found.configuration_uri, found.registration_token
+
+
+def test_where_and_with_what_a_client_can_be_deleted_is_kept_together() -> None:
+    assert managed("https://as.example/1", "t") == ("https://as.example/1", Secret("t"))
+    for uri, token in (("https://as.example/1", None), ("https://as.example/1", ""), (None, "t"), ("", "t")):
+        assert managed(uri, token) == ("", None)
+
+
+def test_a_client_is_managed_on_loopback_only_where_it_was_configured() -> None:
+    loopback = "http://127.0.0.1:8000/1"
+
+    assert managed(loopback, "t", CONFIGURED) == (loopback, Secret("t"))
+    assert managed(loopback, "t") == ("", None)
+    assert managed("http://as.example/1", "t", CONFIGURED) == ("", None)
+
+
+def test_the_reach_of_the_endpoint_is_that_of_its_answer() -> None:
+    loopback = "http://127.0.0.1:8000/1"
+    body = json.dumps({**ANSWER, "registration_client_uri": loopback, "registration_access_token": "t"})
+
+    for reach, expected in ((PUBLIC, ""), (CONFIGURED, loopback)):
+        peer = Peer(answer(body, status=201))
+        found = peer.run(register_client("http://127.0.0.1:8000/r", METADATA, reach=reach, not_after=NOW + 10))
+        assert (found.configuration_uri, peer.sent[0].reach) == (expected, reach)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "advice"),
+    [
+        (400, '{"error":"invalid_redirect_uri"}', "invalid_redirect_uri", "application_type"),
+        (400, '{"error":"invalid_client_metadata"}', "invalid_client_metadata", "does not take the client's metadata"),
+        (401, '{"error":"invalid_token"}', "invalid_token", "initial access token"),
+        (401, "", "invalid_token", "initial access token"),
+        (403, "<p>no</p>", "invalid_token", "initial access token"),
+        (400, "[]", "registration_refused", "documentation"),
+        (402, '{"error":7}', "registration_refused", "documentation"),
+        (404, '{"error":"a\\nb"}', "registration_refused", "documentation"),
+        (404, '{"error":"their_own"}', "their_own", "documentation"),
+        (302, "", "registration_refused", "documentation"),
+        (429, '{"error":"invalid_token"}', "temporarily_unavailable", "documentation"),
+        (500, '{"error":"invalid_token"}', "server_error", "documentation"),
+        (503, "", "server_error", "documentation"),
+    ],
+)
+def test_a_refusal_has_the_servers_word_or_a_word_of_ours(status: int, body: str, error: str, advice: str) -> None:
+    """Sections 3.2.2 and 3 (an initial access token is asked for with 401)."""
+    with pytest.raises(ProviderError, match=advice) as caught:
+        read_registration(answer(body, status=status), metadata=METADATA, reach=PUBLIC, received_at=NOW)
+    assert (caught.value.error, caught.value.status) == (error, status)
+
+
+def test_a_date_to_come_back_is_counted_from_the_answer() -> None:
+    busy = Response(503, Headers((("Retry-After", "Sun, 15 Jun 2025 15:07:10 GMT"),)), b"")
+
+    with pytest.raises(ProviderError) as caught:
+        read_registration(busy, metadata=METADATA, reach=PUBLIC, received_at=NOW)
+    assert caught.value.retry_after is not None
+    assert 0 < caught.value.retry_after < 600

@@ -180,8 +180,8 @@ def is_same_resource(said: str, resource: str, *, reach: Reach) -> bool:
 
 def _is_above(said: str, resource: str) -> bool:
     """Whether it is a plain URL above the resource's, at the same origin: then its owner may mean all of that."""
-    plain = said.isascii() and said.isprintable() and len(said) <= MAX_RESOURCE
-    return plain and resource.startswith(said.rstrip("/") + "/") and said.count("/") >= 2
+    plain, above = said.isascii() and said.isprintable() and len(said) <= MAX_RESOURCE, said.rstrip("/")
+    return plain and resource.startswith(f"{above}/") and above.count("/") >= 2
 
 
 def _checked(url: str, reach: Reach) -> str:
