@@ -285,8 +285,10 @@ def test_a_secret_that_lasts_is_kept_with_its_end(expires_at: int) -> None:
     ],
 )
 def test_texts_are_short_and_printable_or_refused(name: str, longest: int) -> None:
+    wrong: tuple[Any, ...] = ("x" * (longest + 1), "x\n", "\u00e9", 7, ["x"], {})
+
     assert read(**{name: "x" * longest})
-    for text in ("x" * (longest + 1), "x\n", "\u00e9", 7, ["x"], {}):
+    for text in wrong:
         assert (name if name != "scope" else "scope that is none") in refused(**{name: text})
 
 
