@@ -235,8 +235,8 @@ def test_aliases_of_an_entry_are_checked(name: str, alias: str, expected: str) -
 
 
 def test_every_alias_of_an_entry_is_checked() -> None:
-    wrong = (("jwks_uri", "https://x"), ("token_endpoint", "mtls"), ("revocation_endpoint", "http://127.0.0.1/r"))
+    wrong = (("jwks_uri", "https://x/"), ("token_endpoint", "mtls"), ("revocation_endpoint", "http://127.0.0.1/r"))
 
     with pytest.raises(ConfigurationError) as caught:
         replace(WHOLE, mtls_endpoint_aliases=wrong)
-    assert all(name in str(caught.value) for name, _ in wrong)
+    assert all(f"mtls_endpoint_aliases: {name}" in str(caught.value) for name, _ in wrong)

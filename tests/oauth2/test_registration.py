@@ -183,7 +183,12 @@ def refused(**changed: Any) -> str:
 
 def test_the_client_says_of_itself_what_the_grant_needs() -> None:
     """Section 2; application_type is OpenID Connect Registration's, section 2."""
-    assert METADATA == {
+    said = client_metadata(
+        redirect_uri=REDIRECT_URI, application="My Example Client", home="https://client.example.org",
+        method="client_secret_basic", scope=("read", "write"),
+    )  # fmt: skip
+
+    assert said == {
         "redirect_uris": [REDIRECT_URI],
         "client_name": "My Example Client",
         "token_endpoint_auth_method": "client_secret_basic",
@@ -272,6 +277,14 @@ def test_a_secret_that_does_not_last_is_refused(expires_at: object) -> None:
 @pytest.mark.parametrize("expires_at", [0, int(NOW) + 61, 2**53 - 1])
 def test_a_secret_that_lasts_is_kept_with_its_end(expires_at: int) -> None:
     assert read(client_secret_expires_at=expires_at).secret_expires_at == expires_at
+
+
+def test_a_secret_lasts_for_more_than_a_minute() -> None:
+    body = json.dumps({**ANSWER, "client_secret_expires_at": 1060})
+
+    assert read_registration(answer(body), metadata=METADATA, reach=PUBLIC, received_at=999.5).secret_expires_at == 1060
+    with pytest.raises(MalformedResponse):
+        read_registration(answer(body), metadata=METADATA, reach=PUBLIC, received_at=1000)
 
 
 @pytest.mark.parametrize(

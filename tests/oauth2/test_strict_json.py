@@ -61,3 +61,13 @@ def test_a_pair_of_escaped_surrogates_is_a_character_and_half_of_one_is_refused(
     for half in (rb'{"a":"\ud83d"}', rb'{"\ude00":1}', rb'{"a":[{"b":"\ud83dx"}]}', rb'{"a":"\ude00\ud83d"}'):
         with pytest.raises(ValueError, match="not JSON"):
             read_json_object(half, limit=99)
+
+
+def test_a_byte_order_mark_before_the_document_is_passed_over_once() -> None:
+    """RFC 8259 section 8.1: nobody may add one, and a reader may ignore it."""
+    mark = b"\xef\xbb\xbf"
+
+    assert read_json_object(mark + b'{"a":1}', limit=99) == {"a": 1}
+    for broken in (mark * 2 + b'{"a":1}', b'{"a":1}' + mark):
+        with pytest.raises(ValueError, match="not JSON"):
+            read_json_object(broken, limit=99)
