@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.oauth2.peer import CLIENT, SERVER
 from tests.oauth2.vectors import load
 
-from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError
+from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, Explanation
 from valetkey.http import read_form
 from valetkey.oauth2.authorization import authorization_url, read_authorization_response
 from valetkey.oauth2.client import Client
@@ -226,6 +226,22 @@ def test_a_providers_own_word_for_a_denial_is_one_too() -> None:
     server = replace(SERVER, error_aliases=(("user_cancelled_login", "access_denied"),))
 
     assert reason_of("error=user_cancelled_login", server) == "access_denied"
+
+
+@pytest.mark.parametrize("code", ["access_denied", "app_not_verified", "E_17"])
+def test_a_providers_own_explanation_of_its_code_is_told(code: str) -> None:
+    explained = Explanation(code, "the app waits for its review", "ask for it", "https://docs.example", "2026-01-01")
+    other = replace(explained, code="other", means="something else")
+    server = replace(SERVER, errors=(other, explained))
+
+    with pytest.raises(CallbackError, match="the app waits for its review; ask for it") as caught:
+        read_authorization_response((("error", code),), server=server)
+    assert caught.value.explanation == explained
+
+    with pytest.raises(CallbackError) as caught:
+        read_authorization_response((("error", code),), server=replace(server, errors=(other,)))
+    assert caught.value.explanation is None
+    assert "None" not in str(caught.value)
 
 
 @pytest.mark.parametrize("error", ["<script>", "Invalid_Scope", "a" * 65, "invalid scope", "x\n", "\u202einvalid"])
