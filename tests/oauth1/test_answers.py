@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.errors import Explanation, MalformedResponse, ProviderError
 from valetkey.http import Headers, Response
 from valetkey.oauth1.answers import (
     MAX_ANSWER_OCTETS,
@@ -250,3 +250,24 @@ def test_an_unconfirmed_callback_says_which_status_it_had() -> None:
         read_temporary_credentials(answer("oauth_token=a&oauth_token_secret=b", status=201))
 
     assert caught.value.status == 201
+
+
+EXPLAINED = Explanation("user_refused", "the owner said no", "ask again", "https://docs.example", "2026-01-01")
+OTHER = Explanation("other", "something else", "do nothing", "https://docs.example", "2026-01-01")
+
+
+@pytest.mark.parametrize("read", [check_success, read_token_credentials, read_temporary_credentials])
+@pytest.mark.parametrize("status", [200, 403])
+def test_a_providers_own_explanation_of_its_code_is_told(read: Any, status: int) -> None:
+    if read is check_success and status == 200:
+        return
+    response = answer("oauth_problem=user_refused", status=status, Retry_After="7")
+
+    with pytest.raises(ProviderError, match=r": the owner said no; ask again \(https://docs.example\)$") as caught:
+        read(response, errors=(OTHER, EXPLAINED))
+    assert caught.value.explanation == EXPLAINED
+    assert (caught.value.error, caught.value.status, caught.value.retry_after) == ("user_refused", status, 7)
+
+    with pytest.raises(ProviderError, match=rf"user_refused \(status {status}\)$") as caught:
+        read(response, errors=(OTHER,))
+    assert caught.value.explanation is None

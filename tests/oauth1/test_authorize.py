@@ -8,7 +8,14 @@ from tests.oauth1.cast import CLIENT, CLIENT_SECRET, NOW, TOKEN, World
 
 from valetkey.drivers.drive import drive
 from valetkey.effects import CONFIGURED
-from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, RequestRefused, TransportError
+from valetkey.errors import (
+    ConfigurationError,
+    Explanation,
+    MalformedResponse,
+    ProviderError,
+    RequestRefused,
+    TransportError,
+)
 from valetkey.http import FORM, Headers, Request, Response
 from valetkey.oauth1.authorize import (
     authorization_url,
@@ -419,3 +426,18 @@ def test_a_callback_that_is_not_confirmed_is_accepted_only_where_the_entry_says_
     assert caught.value.error == "callback_not_confirmed"
     lax = replace(SERVER, callback_confirmed_required=False)
     assert drive(legs(lax, None)[0], world.answer).identifier == "nnch734d00sl2jdk"
+
+
+def test_the_entrys_explanations_of_errors_are_told_at_every_endpoint() -> None:
+    explained = Explanation("user_refused", "the owner said no", "ask again", "https://docs.example", "2026-01-01")
+    server = replace(SERVER, errors=(explained,), revocation_endpoint="https://photos.example.net/revoke")
+    programs: list[WireOp[Any]] = [
+        request_temporary_credentials(server, CLIENT, callback=CALLBACK, not_after=LATER),
+        request_token_credentials(server, CLIENT, temporary=TEMPORARY, verifier="v", not_after=LATER),
+        revoke_token_credentials(server, CLIENT, token=TOKEN, not_after=LATER),
+    ]
+
+    for program in programs:
+        with pytest.raises(ProviderError, match="the owner said no") as caught:
+            drive(program, World(lambda _: Response(401, body=b"oauth_problem=user_refused")).answer)
+        assert caught.value.explanation == explained

@@ -9,7 +9,7 @@ from tests.oauth1.cast import CLIENT, CLIENT_SECRET, NOW, TOKEN, TOKEN_SECRET, W
 from tests.oauth1.test_authorize import SERVER, granting, http_date, strict
 
 from valetkey.drivers.drive import drive
-from valetkey.errors import MalformedResponse, ProviderError
+from valetkey.errors import Explanation, MalformedResponse, ProviderError
 from valetkey.http import FORM, Headers, Request, Response, read_form
 from valetkey.oauth1.clocks import ClockOffsets
 from valetkey.oauth1.renewal import renew_token_credentials, request_token_by_password
@@ -114,3 +114,19 @@ def test_a_password_travels_in_the_signed_form_of_a_post() -> None:
         ("x_auth_username", "al&ice"),
         ("x_auth_password", "p=w canary"),
     )
+
+
+@pytest.mark.parametrize("how", ["new token", "same token", "password"])
+def test_the_entrys_explanations_of_errors_are_told_at_a_renewal_and_for_a_password(how: str) -> None:
+    explained = Explanation("token_expired", "it waits for nobody", "start anew", "https://docs.example", "2026-01-01")
+    server = replace(SERVER, errors=(explained,), renewal_keeps_token=how == "same token")
+    world = World(lambda _: Response(401, body=b"oauth_problem=token_expired"))
+
+    with pytest.raises(ProviderError, match="it waits for nobody") as caught:
+        if how == "password":
+            password = Secret("pw")
+            op = request_token_by_password(server, CLIENT, username="u", password=password, not_after=NOW)
+            drive(op, world.answer)
+        else:
+            renew(world, server=server)
+    assert caught.value.explanation == explained

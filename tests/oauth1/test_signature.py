@@ -163,6 +163,15 @@ def test_a_key_longer_than_a_block_is_hashed_first() -> None:
         assert hmac_signature(method, "message", client, token) == expected
 
 
+@pytest.mark.parametrize(("method", "block"), [("HMAC-SHA1", 64), ("HMAC-SHA256", 64), ("HMAC-SHA512", 128)])
+def test_a_key_of_exactly_a_block_is_not_hashed(method: str, block: int) -> None:
+    """RFC 2104 section 2."""
+    for length in (block - 1, block, block + 1):
+        key = b"k" * (length - 1) + b"&"
+        expected = b64encode(hmac.digest(key, b"message", method[5:].lower())).decode()
+        assert hmac_signature(method, "message", Secret("k" * (length - 1)), None) == expected
+
+
 def test_plaintext_is_both_secrets_encoded() -> None:
     assert (
         plaintext_signature(Secret("djr9rjt0jd78jf88"), Secret("jjd999tj88uiths3"))

@@ -67,6 +67,15 @@ def test_the_scheme_and_the_name_of_the_realm_have_no_case() -> None:
         'OAuth a= "1"',
         'OAuth a, b="1"',
         'OAuth a="1\\"2"',
+        'OAuth a="1\\2"',
+        'OAuth a\\="1"',
+        'OAuth a="1"\f',
+        'OAuth a="1",\x0bb="2"',
+        'OAuth a="1",\nb="2"',
+        'OAuth a="1"\u2028, b="2"',
+        'OAuth a="1"\n, b="2"',
+        'OAuth a="1"X',
+        'OAuth a="1" X, b="2"',
         'OAuth a="%zz"',
         'OAuth a="%ff"',
         'OAuth é="1"',
@@ -227,3 +236,14 @@ def test_limits_and_separators_of_a_header_are_what_they_are_said_to_be(header: 
     else:
         with pytest.raises(ValueError):
             _ = read_authorization_header(header)
+
+
+def test_only_a_realm_is_no_parameter() -> None:
+    """Whatever else has five letters is signed, and so are names that begin or end as anything does."""
+    header = 'OAuth realm="r", token="1",Xx="2", x="3", longer_name="4"'
+
+    assert read_authorization_header(header) == (
+        "r",
+        (("token", "1"), ("Xx", "2"), ("x", "3"), ("longer_name", "4")),
+    )
+    assert read_authorization_header('OAuth token="1"') == (None, (("token", "1"),))
