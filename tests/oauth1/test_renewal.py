@@ -122,11 +122,12 @@ def test_the_entrys_explanations_of_errors_are_told_at_a_renewal_and_for_a_passw
     server = replace(SERVER, errors=(explained,), renewal_keeps_token=how == "same token")
     world = World(lambda _: Response(401, body=b"oauth_problem=token_expired"))
 
+    ops = {
+        "new token": renew_token_credentials(server, CLIENT, token=TOKEN, session_handle=HANDLE, not_after=NOW),
+        "same token": renew_token_credentials(server, CLIENT, token=TOKEN, session_handle=None, not_after=NOW),
+        "password": request_token_by_password(server, CLIENT, username="u", password=Secret("p"), not_after=NOW),
+    }
+
     with pytest.raises(ProviderError, match="it waits for nobody") as caught:
-        if how == "password":
-            password = Secret("pw")
-            op = request_token_by_password(server, CLIENT, username="u", password=password, not_after=NOW)
-            drive(op, world.answer)
-        else:
-            renew(world, server=server)
+        drive(ops[how], world.answer)
     assert caught.value.explanation == explained
