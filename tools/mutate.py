@@ -127,12 +127,14 @@ class WarmRunner(harness.PytestRunner):  # type: ignore[misc] # not installed wh
         """Remember the tests, but for those that need the directories which end with the session."""
         self._items |= {item.nodeid: item for item in session.items if "tmp_path" not in item.fixturenames}
 
-    def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:  # noqa: ARG002 - mutmut's interface
+    def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         """1 as soon as a test fails, 0 when none did; without a mutant, where mutmut looks whether they pass at all."""
         from _pytest.runner import runtestprotocol
         from mutmut.utils.file_utils import change_cwd
 
-        items = [self._items[name] for name in tests if name in self._items] or list(self._items.values())
+        own = f"/test_{(mutant_name or '.').split('.')[-2]}.py"  # a file's own tests notice most, so they come first
+        named = sorted((name for name in tests if name in self._items), key=lambda name: own not in name)
+        items = [self._items[name] for name in named] or list(self._items.values())
         for capture in {item.config.pluginmanager.getplugin("capturemanager") for item in items}:
             if not capture.is_globally_capturing() and capture not in self._capturing:
                 capture.start_global_capturing()

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +10,8 @@ from tests.oauth1.cast import CLIENT, KEYS, NOW, TOKEN, URL, World, form_request
 
 from valetkey.digest import sha256
 from valetkey.drivers.drive import drive
-from valetkey.errors import ConfigurationError, RequestRefused
+from valetkey.effects import Sign
+from valetkey.errors import ConfigurationError, RequestRefused, StoreError
 from valetkey.http import FORM, Headers, Request, read_form, write_form
 from valetkey.oauth1.credentials import Server
 from valetkey.oauth1.sign import sign, sign_for, sign_request
@@ -253,3 +254,42 @@ def test_a_request_is_signed_with_everything_that_its_server_wants(method: Signa
     expected = b2a_base64(sha256(b"{}").digest(), newline=False).decode()
     assert signed.parameter("oauth_callback") == "oob"
     assert signed.parameter("oauth_body_hash") == (expected if hashed else None)
+
+
+@pytest.mark.parametrize(
+    ("failure", "expected"),
+    [
+        (RuntimeError("canary"), StoreError),
+        (ConfigurationError("ours"), ConfigurationError),
+        ("canary", ConfigurationError),
+    ],
+)
+def test_a_signer_that_fails_or_answers_something_else_signs_nothing(
+    failure: object, expected: type[Exception]
+) -> None:
+    """Its errors are code of the application's and may hold anything."""
+
+    def answer(effect: Any) -> object:
+        if not isinstance(effect, Sign):
+            return World().answer(effect)
+        if isinstance(failure, Exception):
+            raise failure
+        return failure
+
+    request = Request("GET", "https://api.example/x")
+    with pytest.raises(expected) as caught:
+        drive(sign(request, rsa_client(), token=None, signature_method="RSA-SHA256"), answer)
+    assert "canary" not in f"{caught.value!r} {caught.value}"
+    assert expected is not StoreError or "RuntimeError" in str(caught.value)
+
+
+def test_a_timestamp_is_positive_and_a_secret_in_the_clear_has_no_body_hash() -> None:
+    request = Request("POST", "https://api.example/x", Headers((("Content-Type", "application/json"),)), b"{}")
+
+    signed = sign_request(request, CLIENT, token=None, timestamp=1, nonce="n", signature_method="PLAINTEXT")
+    header = signed.headers.get("Authorization") or ""
+    assert 'oauth_timestamp="1"' in header
+    assert 'oauth_version="1.0"' in header
+    assert "oauth_body_hash" not in header
+    with pytest.raises(ConfigurationError, match="timestamp"):
+        sign_request(request, CLIENT, token=None, timestamp=0, nonce="n")
