@@ -107,7 +107,8 @@ class Ledger:
         self.stale: dict[Key, Row | None] | None = None
         self.stale_reads = 0
         self.history: list[Row] = []  # every row that the connection had
-        self.known: dict[tuple[str, int, str], Credentials] = {}  # and what was in it, by grant and generation
+        # and what was in it, by grant and generation: after a backup one generation may be made twice
+        self.known: dict[tuple[str, int, str], tuple[Credentials, ...]] = {}
         self.key = connection_key("two", "alice")
         self.sealed: dict[bytes, tuple[object, ...]] = {}
         self.chance: bytes | None = None  # what the callers draw for their jitter; None lets them draw
@@ -153,7 +154,9 @@ class Ledger:
         for invariant in ON_WRITE:
             self._judge(invariant(self, change))
         if at is not None and self.credentials is not None:
-            self.known[at.incarnation, at.generation, at.authorized_by] = self.credentials
+            grant = (at.incarnation, at.generation, at.authorized_by)
+            if self.credentials not in (before_it := self.known.get(grant, ())):
+                self.known[grant] = (*before_it, self.credentials)
 
     def restore(self, row: Row) -> None:
         """Put a row of the past in the place of the one that is there, as an operator does with a backup."""
@@ -211,9 +214,16 @@ class Ledger:
             return False
         grown = (one.incarnation, one.authorized_by) == (two.incarnation, two.authorized_by)
         grown = grown and two.generation > one.generation
-        was_there = self.known.get((two.incarnation, two.generation, two.authorized_by))
+        were_there = self.known.get((two.incarnation, two.generation, two.authorized_by), ())
         received = holds.current.access_token.reveal() in change.worker.received_access
-        return grown and (received or (was_there is not None and was_there.current == holds.current))
+        return grown and (received or any(each.current == holds.current for each in were_there))
+
+    def taken_back(self, refresh_token: str) -> bool:
+        """Whether a backup was put over the row that this token had been written to."""
+        if "set_back" not in self.misfortunes:
+            return False
+        were_there = [each.current.refresh_token for every in self.known.values() for each in every]
+        return refresh_token in {each.reveal() for each in were_there if each is not None}
 
     def written_down(self) -> set[str]:
         """Every refresh token that survives all processes."""
