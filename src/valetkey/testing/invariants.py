@@ -195,8 +195,8 @@ def what_was_received_is_kept(ledger: Ledger, worker: Worker) -> str | None:
         return None  # somebody's newer tokens stand there, or the key was taken away meanwhile
     if worker.received in ledger.written_down() or worker.received in worker.revoked:
         return None
-    if ledger.taken_back(worker.received):  # what was written down, no step of ours has lost
-        return None
+    if worker.seen_at < ledger.set_back_at and ledger.taken_back(worker.received):
+        return None  # it was written down, and who wrote it has had no reason to look again
     return "I4: a caller ended and the tokens that it had received are nowhere"
 
 
