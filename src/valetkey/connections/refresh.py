@@ -141,8 +141,13 @@ def _usable(settings: Settings, registration: Registration, record: Record | Non
     if connection.state == NEEDS_REAUTHORIZATION and connection.doubts:
         from valetkey.connections.rescue import adopt_rescue
 
-        record = (yield from adopt_rescue(settings, registration, record)) or record
-        connection = record.connection
+        adopted = yield from adopt_rescue(settings, registration, record)
+        if adopted is None:  # there was nothing, or another caller was faster: what stands there now counts
+            owner, account = connection.resource_owner, connection.account
+            adopted = yield from load_record(connection.registration, resource_owner=owner, account=account)
+        if adopted is None:
+            raise ReauthorizationRequired(registration.name, "not_connected", connect_url=connect_url)
+        record, connection = adopted, adopted.connection
     if connection.state not in USABLE:
         reason = connection.last_error or connection.state
         raise ReauthorizationRequired(registration.name, reason, connect_url=connect_url)
