@@ -773,13 +773,18 @@ def test_the_way_back_is_kept() -> None:
     assert world.run(finish(world, returning(world, redirect))).return_to == "/reports?week=3"
 
 
+def test_the_longest_account_label_and_the_longest_way_back_fit_a_cookie_together() -> None:
+    world = world_of()
+    redirect = begun(world, account="é" * 100, return_to="/" + "x" * 190)
+    assert world.run(finish(world, returning(world, redirect))).return_to == "/" + "x" * 190
+    assert row(world, account="é" * 100) is not None
+
+
 def test_a_flow_that_does_not_fit_a_cookie_says_what_to_shorten() -> None:
     world = world_of()
     error = failure(
         world,
-        begin_authorization(
-            world.settings, "two", resource_owner="alice", cookies=(), account="é" * 100, return_to="/" + "x" * 190
-        ),
+        begin_authorization(world.settings, "two", resource_owner="alice", cookies=(), scope=("read", "x" * 2_400)),
     )
     assert isinstance(error, RequestRefused)
     assert error.reason == "flow_too_large"

@@ -236,11 +236,29 @@ def test_catalog_words_name_the_scope_and_the_parameters_that_bring_one() -> Non
 
 def test_a_flow_that_does_not_fit_into_its_cookie_is_a_problem() -> None:
     world = world_of()
+    world.settings = replace(world.settings, return_to="/" + "x" * 2_400)
+
+    assert findings(world)["cookie_size"].level == "problem"
+
+
+def test_a_flow_that_does_not_fit_eight_times_is_a_warning() -> None:
+    world = world_of()
+    world.settings = replace(world.settings, return_to="/" + "x" * 250)
+
+    found = findings(world)["cookie_size"]
+
+    assert found.level == "warning"
+    assert "728" in found.what
+    assert "VALETKEY_RETURN_TO" in found.advice
+
+
+def test_a_long_redirect_uri_is_nothing_to_tell() -> None:
+    world = world_of()
     two = world.settings.registrations["two"]
     long = replace(two, redirect_uri="https://app.example/" + "x" * 600)
     world.settings = replace(world.settings, registrations={"two": long})
 
-    assert findings(world)["cookie_size"].level == "problem"
+    assert "cookie_size" not in findings(world)
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,15 @@ from valetkey.connections.connection import (
 )
 from valetkey.connections.cookies import read_cookies, write_cookie
 from valetkey.connections.lifetimes import cool_until, refresh_due_at, window_ends_at
-from valetkey.connections.pending import Pending, pack_pending, read_state, unpack_pending, write_state
+from valetkey.connections.pending import (
+    Pending,
+    completed,
+    lean,
+    pack_pending,
+    read_state,
+    unpack_pending,
+    write_state,
+)
 from valetkey.connections.refresh_plan import plan
 from valetkey.effects import Key, Place
 from valetkey.errors import CallbackError, SealBroken, StoreError, ValetkeyError
@@ -272,6 +280,21 @@ pendings = st.builds(
 @given(pendings)
 def test_a_pending_authorization_comes_back_as_it_was(pending: Pending) -> None:
     assert unpack_pending(pending.context, pending.flow, pack_pending(pending)) == pending
+
+
+@given(pendings, texts, texts)
+def test_what_a_large_one_leaves_out_comes_back_only_as_it_was(
+    pending: Pending, redirect_uri: str, issuer: str
+) -> None:
+    carried = unpack_pending(pending.context, pending.flow, pack_pending(lean(pending)))
+    assert (carried.redirect_uri, carried.issuer) == ("", "")
+
+    assert completed(carried, redirect_uri=pending.redirect_uri, issuer=pending.issuer) == pending
+    if (redirect_uri, issuer) != (pending.redirect_uri, pending.issuer):
+        with pytest.raises(CallbackError) as refused:
+            _ = completed(carried, redirect_uri=redirect_uri, issuer=issuer)
+        other = "issuer_mismatch" if issuer != pending.issuer else "redirect_uri_changed"
+        assert refused.value.reason == other
 
 
 @given(st.binary(min_size=32, max_size=32))

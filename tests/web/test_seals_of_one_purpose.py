@@ -11,7 +11,7 @@ from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.effects import Open, Place, Seal
 from valetkey.errors import RequestRefused, SealBroken
 
-PURPOSES = ("flow", "connection", "done", "form", "link", "claim", "registration")
+PURPOSES = ("flow", "lean-flow", "connection", "done", "form", "link", "claim", "registration")
 
 
 def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
@@ -34,7 +34,9 @@ def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
     _ = linked(world)
     internet = Internet(world)  # type: ignore[arg-type]
     _ = internet.resource(URL, internet.server())
-    _ = world.run(begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=()))
+    for label in ("", "x" * 200):
+        begun = begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=(), account=label)
+        _ = world.run(begun)
     return world, seals
 
 

@@ -17,6 +17,7 @@ from valetkey.connections.pending import (
     SKEW_SECONDS,
     STATE_OCTETS,
     Pending,
+    completed,
     cookie_name,
     done_cookie,
     evicted,
@@ -186,6 +187,7 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
     if pending is None:
         return (yield from _repeated(settings, at, flow, resource_owner))
     yield from _check_pending(pending, at, half=half, resource_owner=resource_owner)
+    pending = completed(pending, redirect_uri=at.redirect_uri, issuer=getattr(at.provider.server, "issuer", None) or "")
     if _signed(at):
         from valetkey.connections.signed_response import verify_response
         from valetkey.oauth2.signed_response import read_signed_response

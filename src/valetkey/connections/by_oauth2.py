@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
+from valetkey.connections.pending import ISSUER_CHANGED
 from valetkey.effects import MakeKey, PrivateKey, Random
 from valetkey.errors import CallbackError
 from valetkey.http import base64url, with_query
@@ -85,8 +86,7 @@ def read_callback(registration: Registration, pending: Pending, pairs: Pairs) ->
 def check_same_issuer(pending: Pending, server: AuthorizationServer) -> None:
     """Refuse where the configuration has another issuer than the one that was asked."""
     if pending.issuer != (server.issuer or ""):
-        message = "the provider's issuer changed while the authorization was under way: start again"
-        raise CallbackError("issuer_mismatch", message)
+        raise CallbackError("issuer_mismatch", ISSUER_CHANGED)
 
 
 def redeem(registration: Registration, pending: Pending, answer: Secret | None, *, not_after: float) -> WireOp[Grant]:

@@ -202,7 +202,7 @@ def _store(settings: Settings, description: str, *, local: bool) -> Op[list[Find
 
 def _cookie(settings: Settings, registration: Registration) -> Op[list[Finding]]:
     """Whether a flow fits into its cookie, made as long as this registration makes it."""
-    from valetkey.connections.pending import MAX_VALUE, Pending, seal_pending
+    from valetkey.connections.pending import MAX_WHOLE, Pending, seal_pending
 
     server = registration.provider.server
     longest = Pending(
@@ -222,12 +222,15 @@ def _cookie(settings: Settings, registration: Registration) -> Op[list[Finding]]
     try:
         size = len((yield from seal_pending(settings, longest)))
     except RequestRefused as refused:
-        advice = "shorten VALETKEY_BASE_URL, VALETKEY_RETURN_TO or the registration's name"
+        advice = "shorten VALETKEY_RETURN_TO"
         return [Finding("problem", registration.name, "cookie_size", str(refused), advice)]
     except ValetkeyError:
         return []  # the key ring's finding says it
     if size <= ROOMY_COOKIE:
         return []
-    what = f"its flow's cookie has {size} of {MAX_VALUE} characters before return_to, scope and account are added"
-    advice = "keep return_to short, or shorten VALETKEY_BASE_URL and the registration's name"
+    what = (
+        f"its flow's cookie has {size} characters before return_to, scope and account are added; over {MAX_WHOLE}, "
+        "fewer than eight tabs can be under way at once"
+    )
+    advice = "keep return_to and VALETKEY_RETURN_TO short"
     return [Finding("warning", registration.name, "cookie_size", what, advice)]

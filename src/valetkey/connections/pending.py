@@ -2,34 +2,40 @@
 
 The one rule: nothing secret travels through the provider. `state` carries the flow's id, by which its cookie is found,
 and a random half that is compared with the sealed one. A flow that never comes back has left nothing in the store.
+
+    up to 728 characters   carried whole; eight of them fit together
+    above                  without redirect URI and issuer, of which only fingerprints are carried
+    above 3200             refused: `flow_too_large`
 """
 
 from __future__ import annotations
 
 from valetkey.connections.cookies import write_cookie
-from valetkey.connections.seal import done_place, flow_place
-from valetkey.digest import sha256_hex
+from valetkey.connections.seal import done_place, flow_place, lean_flow_place
+from valetkey.digest import sha256, sha256_hex
 from valetkey.effects import Open, Seal
 from valetkey.errors import AuthorizationExpired, CallbackError, KeyUnavailable, RequestRefused, SealBroken, StoreError
 from valetkey.http import base64url, base64url_decode
-from valetkey.secret import Secret
-from valetkey.value import value
+from valetkey.secret import Secret, constant_time_equal
+from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Op, Place
     from valetkey.http import Pairs
 
 FLOW_SECONDS = 600
 SKEW_SECONDS = 60
 MAX_COMPLETION_SECONDS = 60  # how long an answer waits for the application to name the resource owner
-MAX_VALUE = 750
 MAX_FLOWS = 8
 MAX_TOGETHER = 6_000
+MAX_WHOLE = MAX_TOGETHER // MAX_FLOWS - 22  # a name has 22 characters; eight such cookies are kept together
+MAX_VALUE = 3_200  # with name and attributes under 4096 (RFC 6265 section 6.1); holds the longest `ask` there is
 MAX_EVICTED = 20  # in one answer, whose header fields may take no more than 8 to 10 KB at most fronts
 MAX_STATE = 512
 STATE_OCTETS = 32
+ISSUER_CHANGED = "the provider's issuer changed while the authorization was under way: start again"
 _FLOW_DIGITS = 12
 _HEX = frozenset("0123456789abcdef")
 
@@ -44,6 +50,7 @@ class Pending:
     verifier: the PKCE code verifier. nonce: what the id_token must repeat; empty where none is expected.
     temporary: the identifier of the temporary credentials, secret: their secret.
     scope: what was asked for where it differs from the registration's. issued_at: Unix seconds.
+    left_out: the fingerprints of redirect_uri and issuer where these are not carried; see `completed`.
     """
 
     context: str
@@ -61,6 +68,7 @@ class Pending:
     scope: str = ""
     link: bool = False
     nonce: str = ""
+    left_out: tuple[str, str] | None = None
 
 
 def write_state(octets: bytes) -> str:
@@ -114,6 +122,7 @@ def pack_pending(pending: Pending) -> bytes:
         pending.scope,
         int(pending.link),
         pending.nonce,
+        *(pending.left_out or ()),
     ]
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -153,18 +162,57 @@ def unpack_pending(context: str, flow: str, plaintext: bytes) -> Pending:
         scope=scope,
         link=bool(link),
         nonce=later[0] if later else "",  # an older valetkey sent none
+        left_out=(later[1], later[2]) if len(later) > 2 else None,
     )
 
 
+def lean(pending: Pending) -> Pending:
+    """The same without what the registration says again at the callback, and with what shows that it still does."""
+    fingerprints = fingerprint(pending.redirect_uri), fingerprint(pending.issuer)
+    return replace(pending, redirect_uri="", issuer="", left_out=fingerprints)
+
+
+def fingerprint(text: str) -> str:
+    """The first half of its SHA-256: 22 characters, and nobody finds another text for them."""
+    return base64url(sha256(text.encode("utf-8", "surrogatepass")).digest()[:16])
+
+
+def completed(pending: Pending, *, redirect_uri: str, issuer: str) -> Pending:
+    """The pending authorization with what was left out, which must be what was sent in the authorization request.
+
+    The redirect URI because the token request repeats it (RFC 6749 section 4.1.3), the issuer because nobody else gets
+    the code (RFC 9700 section 4.4). redirect_uri, issuer: the registration's, as they are now.
+    Raises CallbackError `redirect_uri_changed`, `issuer_mismatch`.
+    """
+    if pending.left_out is None:
+        return pending
+    redirect, asked = pending.left_out
+    if not constant_time_equal(asked, fingerprint(issuer)):
+        raise CallbackError("issuer_mismatch", ISSUER_CHANGED)
+    if not constant_time_equal(redirect, fingerprint(redirect_uri)):
+        message = "the registration's redirect URI changed while the authorization was under way: start again"
+        raise CallbackError("redirect_uri_changed", message)
+    return replace(pending, redirect_uri=redirect_uri, issuer=issuer, left_out=None)
+
+
 def seal_pending(settings: Settings, pending: Pending) -> Op[str]:
-    """The cookie's value. Raises RequestRefused where it is over 750 characters."""
-    place = flow_place(settings.environment, pending.context, pending.flow)
-    sealed = yield from Seal(place, pack_pending(pending))
-    text = f"{pending.context}~{pending.flow}~{sealed.decode()}"
+    """The cookie's value. Raises RequestRefused where it is over 3200 characters.
+
+    What fits stays as every valetkey reads it; one that does not know the lean form finds no seal that it can open.
+    """
+    at = settings.environment, pending.context, pending.flow
+    text = yield from _sealed(pending, flow_place(*at))
+    if len(text) > MAX_WHOLE:
+        text = yield from _sealed(lean(pending), lean_flow_place(*at))
     if len(text) > MAX_VALUE:
         message = f"the flow's cookie has {len(text)} characters, over {MAX_VALUE}: use a shorter return_to or scope"
         raise RequestRefused("flow_too_large", message)
     return text
+
+
+def _sealed(pending: Pending, place: Place) -> Op[str]:
+    sealed = yield from Seal(place, pack_pending(pending))
+    return f"{pending.context}~{pending.flow}~{sealed.decode()}"
 
 
 def open_pending(settings: Settings, text: str) -> Op[Pending | None]:
@@ -173,12 +221,14 @@ def open_pending(settings: Settings, text: str) -> Op[Pending | None]:
     Raises SealBroken, KeyUnavailable.
     """
     context, flow, octets = _split(text)
-    try:
-        plaintext = yield from Open(flow_place(settings.environment, context, flow), octets)
-    except SealBroken:
-        _ = yield from Open(done_place(settings.environment, context, flow), octets)
-        return None
-    return unpack_pending(context, flow, plaintext)
+    for place_of in (flow_place, lean_flow_place):
+        try:
+            plaintext = yield from Open(place_of(settings.environment, context, flow), octets)
+        except SealBroken:
+            continue
+        return unpack_pending(context, flow, plaintext)
+    _ = yield from Open(done_place(settings.environment, context, flow), octets)
+    return None
 
 
 def _split(text: str) -> tuple[str, str, bytes]:

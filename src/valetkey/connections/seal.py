@@ -32,6 +32,11 @@ def flow_place(environment: str, context: str, flow: str) -> Place:
     return Place("flow", (environment, context, flow))
 
 
+def lean_flow_place(environment: str, context: str, flow: str) -> Place:
+    """Of one that is carried without what the registration says again."""
+    return Place("lean-flow", (environment, context, flow))
+
+
 def done_place(environment: str, context: str, flow: str) -> Place:
     """Of the marker that a finished flow's cookie becomes."""
     return Place("done", (environment, context, flow))

@@ -33,7 +33,7 @@ T = TypeVar("T")
 KEY_OCTETS = 32
 RUN_OCTETS = 8
 ID_DIGITS = 16
-OF_FLOWS = ("flow", "done", "claim", "device")
+OF_FLOWS = ("flow", "lean-flow", "done", "claim", "device")
 OF_CONNECTIONS = ("connection", "rescue")
 
 

@@ -133,6 +133,9 @@ REASONS: dict[str, Reason] = {
     "issuer_mismatch": Reason(
         400, "Somebody else answered", f"The answer is not from the service that you were sent to. {NOTHING}", AGAIN
     ),
+    "redirect_uri_changed": Reason(
+        400, "Something changed on our side", f"The application was moved in the meantime. {NOTHING}", AGAIN
+    ),
     "malformed_callback": Reason(
         400, "The answer cannot be read", f"The service's answer is incomplete. {NOTHING}", AGAIN
     ),
