@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from binascii import b2a_base64
+from inspect import CORO_CLOSED, getcoroutinestate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.oauth1.cast import CLIENT, KEYS, NOW, TOKEN, URL, World, form_request, key_pair, rsa_client
 
-from valetkey.digest import sha256
+from valetkey.digest import sha256, sha512
 from valetkey.drivers.drive import drive
 from valetkey.effects import Sign
 from valetkey.errors import ConfigurationError, RequestRefused, StoreError
@@ -221,6 +222,11 @@ def test_an_rsa_request_that_has_no_one_reading_is_not_signed() -> None:
         drive(op, World().answer)
 
 
+def test_text_that_is_not_unicode_is_refused_without_a_word_of_it() -> None:
+    with pytest.raises(ConfigurationError, match=r"text that is not Unicode$"):
+        sign_request(Request("\ud800", URL), CLIENT, token=TOKEN, timestamp=NOW, nonce="n")
+
+
 def test_no_secret_is_in_a_refusal_or_in_what_is_printed() -> None:
     with pytest.raises(ConfigurationError) as caught:
         sign_request(Request("GET", "https://example.com/#canary"), CLIENT, token=TOKEN, timestamp=NOW, nonce="n")
@@ -231,7 +237,7 @@ def test_no_secret_is_in_a_refusal_or_in_what_is_printed() -> None:
     assert "PRIVATE" not in printed
 
 
-@pytest.mark.parametrize("method", ["HMAC-SHA1", "RSA-SHA256"])
+@pytest.mark.parametrize("method", ["HMAC-SHA512", "RSA-SHA512"])
 @pytest.mark.parametrize("hashed", [True, False])
 def test_a_request_is_signed_with_everything_that_its_server_wants(method: SignatureMethod, hashed: bool) -> None:
     server = Server(
@@ -252,8 +258,20 @@ def test_a_request_is_signed_with_everything_that_its_server_wants(method: Signa
     check_signature(signed, Keys(KEYS.client_secret, KEYS.token_secret, key_pair()[1]))
     assert (signed.token_identifier, signed.realm, signed.timestamp) == (TOKEN.identifier, "Photos", NOW + 60)
     expected = b2a_base64(sha256(b"{}").digest(), newline=False).decode()
-    assert signed.parameter("oauth_callback") == "oob"
+    assert (signed.signature_method, signed.parameter("oauth_callback")) == (method, "oob")
     assert signed.parameter("oauth_body_hash") == (expected if hashed else None)
+
+
+@pytest.mark.parametrize("method", ["HMAC-SHA512", "RSA-SHA512"])
+def test_a_body_that_is_no_form_is_hashed_by_the_methods_own_hash_unless_another_is_named(
+    method: SignatureMethod,
+) -> None:
+    request = Request("POST", "https://api.example/x", Headers((("Content-Type", "application/json"),)), b"{}")
+
+    op = sign(request, rsa_client(), token=TOKEN, signature_method=method)
+    signed = read_signed_request(drive(op, World().answer))
+
+    assert signed.parameter("oauth_body_hash") == b2a_base64(sha512(b"{}").digest(), newline=False).decode()
 
 
 @pytest.mark.parametrize(
@@ -281,6 +299,18 @@ def test_a_signer_that_fails_or_answers_something_else_signs_nothing(
         drive(sign(request, rsa_client(), token=None, signature_method="RSA-SHA256"), answer)
     assert "canary" not in f"{caught.value!r} {caught.value}"
     assert expected is not StoreError or "RuntimeError" in str(caught.value)
+
+
+def test_a_signer_whose_answer_is_to_be_awaited_is_told_so_and_nobody_waits_for_it() -> None:
+    async def answer_later() -> bytes:
+        return b""
+
+    answer = answer_later()
+    op = sign(Request("GET", URL), rsa_client(), token=None, signature_method="RSA-SHA256")
+
+    with pytest.raises(ConfigurationError, match="an async one needs an AsyncVault"):
+        drive(op, lambda effect: answer if isinstance(effect, Sign) else World().answer(effect))
+    assert getcoroutinestate(answer) == CORO_CLOSED
 
 
 def test_a_timestamp_is_positive_and_a_secret_in_the_clear_has_no_body_hash() -> None:

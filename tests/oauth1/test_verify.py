@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import pytest
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.oauth1.cast import CLIENT, CLIENT_SECRET, KEYS, NOW, TOKEN, URL, form_request, key_pair
@@ -10,7 +13,14 @@ from valetkey.http import FORM, Headers, Request
 from valetkey.oauth1.sign import sign_request
 from valetkey.oauth1.signature import body_hash, hmac_signature
 from valetkey.oauth1.transmission import authorization_header
-from valetkey.oauth1.verify import NOBODY, Keys, check_signature, check_timestamp, read_signed_request
+from valetkey.oauth1.verify import (
+    NOBODY,
+    Keys,
+    check_signature,
+    check_timestamp,
+    is_rsa_public_key,
+    read_signed_request,
+)
 from valetkey.secret import Secret
 from valetkey.value import replace
 
@@ -96,6 +106,19 @@ def test_a_parameter_that_is_wrong_or_missing_is_named(
     changes: dict[str, str | None], expected: tuple[str, int]
 ) -> None:
     assert refusal(with_header(changes)) == expected
+
+
+@pytest.mark.parametrize(
+    ("request_", "why"),
+    [
+        (with_header({"oauth_token": "%ff"}), "the octets are not UTF-8"),
+        (with_header({"oauth_token": "%zz"}), "a percent sign is followed by two hexadecimal digits"),
+        (replace(with_header({}), method="\ud800"), "it holds text that is not UTF-8"),
+    ],
+)
+def test_a_refusal_says_why_and_nothing_of_the_text(request_: Request, why: str) -> None:
+    with pytest.raises(RequestRefused, match=f"^{why}$"):
+        read_signed_request(request_)
 
 
 def test_a_method_that_this_server_does_not_take_is_refused() -> None:
@@ -207,16 +230,40 @@ def test_keys_of_one_kind_do_not_serve_the_other() -> None:
     assert signature_refusal(rsa, Keys(Secret(CLIENT_SECRET))) == ("signature_method_rejected", 401)
 
 
+def pem_of(key: ec.EllipticCurvePrivateKey) -> str:
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(encoding, form).decode()
+
+
 def test_an_elliptic_curve_key_makes_no_rsa_signature_valid() -> None:
-    from cryptography.hazmat.primitives import serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    public = ec.generate_private_key(ec.SECP256R1()).public_key()
-    pem = public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
-
+    pem = pem_of(ec.generate_private_key(ec.SECP256R1()))
     request = with_header({"oauth_signature_method": "RSA-SHA256", "oauth_signature": "AAAA"})
 
     assert signature_refusal(request, Keys(None, public_key=pem)) == ("signature_invalid", 401)
+
+
+class Forbidding:
+    """A key on a machine whose crypto policy forbids this hash in signatures."""
+
+    def verify(self, *_: object) -> None:
+        raise UnsupportedAlgorithm("SHA1 is forbidden by policy")
+
+
+def test_a_hash_that_the_machines_policy_forbids_is_refused_and_never_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    _ = rsa.RSAPublicKey.register(Forbidding)
+    monkeypatch.setattr(serialization, "load_pem_public_key", lambda _: Forbidding())
+
+    request = with_header({"oauth_signature_method": "RSA-SHA1", "oauth_signature": "AAAA"})
+
+    assert signature_refusal(request, Keys(None, public_key="PEM")) == ("signature_method_rejected", 401)
+
+
+def test_a_public_key_is_told_from_other_keys_and_other_text() -> None:
+    private, public = key_pair()
+
+    assert is_rsa_public_key(public)
+    for text in ("", "\ud800", private, public.replace("M", "!"), pem_of(ec.generate_private_key(ec.SECP256R1()))):
+        assert not is_rsa_public_key(text)
 
 
 def test_a_body_hash_that_is_wrong_or_on_a_form_is_refused() -> None:

@@ -174,6 +174,18 @@ def rsa_signature_is_valid(public_key: str, method: str, base_string: str, given
         return True  # here and nowhere else, so that no other way out of the check means yes
 
 
+def is_rsa_public_key(text: str) -> bool:
+    """Whether the text is the PEM form of an RSA public key, which is what the RSA methods are checked with."""
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+    try:
+        return isinstance(load_pem_public_key(text.encode()), RSAPublicKey)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
+
+
 def _collect(request: Request) -> tuple[Placement, str | None, Pairs, Pairs]:
     """The place of the protocol parameters, the realm, the parameters of that place, and the others."""
     headers = request.headers.all("Authorization")

@@ -110,6 +110,8 @@ class SandboxClient:
     userinfo_signed_response_alg: Algorithm | Literal[""] = ""
 
     def __post_init__(self) -> None:
+        from valetkey.oauth1.verify import is_rsa_public_key
+
         problems = []
         if not self.client_id or not self.client_id.isascii() or not self.client_id.isprintable():
             problems.append("a sandbox client needs a client_id of printable ASCII")
@@ -130,11 +132,11 @@ class SandboxClient:
             for uri in self.callbacks
             if uri != OUT_OF_BAND and ("?" in uri or not _can_be_redirected_to(uri))
         ]
-        if self.rsa_public_key and not _is_rsa_key(self.rsa_public_key):
+        if self.rsa_public_key and not is_rsa_public_key(self.rsa_public_key):
             problems.append(f"client {self.client_id!r}: rsa_public_key is the PEM text of an RSA public key")
         if self.public_key and not _is_usable_key(self.public_key):
             problems.append(f"client {self.client_id!r}: public_key is the PEM text of an RSA or P-256 public key")
-        if self.assertion_public_key and not _is_rsa_key(self.assertion_public_key):
+        if self.assertion_public_key and not is_rsa_public_key(self.assertion_public_key):
             problems.append(f"client {self.client_id!r}: assertion_public_key is the PEM text of an RSA public key")
         if problems:
             raise ConfigurationError(problems)
@@ -158,16 +160,6 @@ def _can_be_redirected_to(uri: str) -> bool:
         return "." in scheme and scheme.replace(".", "").replace("-", "").isalnum()  # RFC 8252 section 7.1
     try:
         return scheme.lower() == "https" or is_loopback(read_url(uri).host)
-    except ValueError:
-        return False
-
-
-def _is_rsa_key(pem: str) -> bool:
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-    from cryptography.hazmat.primitives.serialization import load_pem_public_key
-
-    try:
-        return isinstance(load_pem_public_key(pem.encode()), RSAPublicKey)
     except ValueError:
         return False
 

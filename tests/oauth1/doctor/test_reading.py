@@ -112,6 +112,7 @@ def test_data_makes_a_form_that_is_posted_and_several_are_joined() -> None:
 
     assert (request.method, request.headers.pairs) == ("POST", (("Content-Type", FORM),))
     assert request.body == b"a=1&@b&c=2+%263&a+b&x+y"
+    assert read_curl(f"curl {URL} --data-urlencode 'a=b=c'").body == b"a=b%3Dc"
     assert unquote_plus("2+%263") == "2 &3"
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from valetkey.errors import ConfigurationError
 from valetkey.oauth1.doctor.differences import differences
 from valetkey.oauth1.doctor.making import base_string, signature
 from valetkey.oauth1.doctor.mistake import Mistake
 from valetkey.oauth1.doctor.mistakes import mistakes_for
 from valetkey.oauth1.doctor.parts import Parts, decoded_once_more, take_apart
+from valetkey.oauth1.signature import RSA_ALGORITHMS
 from valetkey.secret import Secret, constant_time_equal
 from valetkey.value import replace, value
 
@@ -64,8 +66,12 @@ def diagnose(
     token_secret: Secret | None = None,
     question: Question | None = None,
 ) -> Diagnosis:
-    """What is wrong between this request and the other side. Raises ConfigurationError where it is not signed."""
+    """What is wrong between this request and the other side.
+
+    Raises ConfigurationError where the request is not signed, a secret is no text or the public key is none.
+    """
     question = question or Question()
+    _check_given(client_secret, token_secret, question.public_key)
     parts = take_apart(request, client_secret=client_secret, token_secret=token_secret)
     right = parts.making
     base = base_string(right)
@@ -73,12 +79,31 @@ def diagnose(
     own = _fits(question, right, parts.signature.reveal())
     whose: Whose = "other side" if question.signature or question.base_string else "request"
     found = Diagnosis("incomplete", whose, (), 0, parts, expected, own, remarks=parts.remarks)
-    problem = _missing(parts, question)
+    problem = _missing(found, question)
     if problem:
         return replace(found, remarks=(*found.remarks, problem))
     if question.base_string:
         found = replace(found, differences=differences(question.base_string, base, right))
     return _searched(found, question)
+
+
+def _check_given(client_secret: Secret | None, token_secret: Secret | None, public_key: str) -> None:
+    for whose, secret in (("client", client_secret), ("token", token_secret)):
+        try:
+            _ = (secret.reveal() if secret is not None else "").encode()
+        except UnicodeEncodeError:
+            message = f"the {whose} secret is not UTF-8 text: look at the variable or file that it comes from"
+            raise ConfigurationError(message) from None
+    if not public_key:
+        return
+    from valetkey.oauth1.verify import is_rsa_public_key
+
+    if not is_rsa_public_key(public_key):
+        message = (
+            "the client's public key is no RSA key in PEM form (-----BEGIN PUBLIC KEY-----);"
+            " openssl x509 -pubkey -noout takes it out of a certificate"
+        )
+        raise ConfigurationError(message)
 
 
 def _searched(found: Diagnosis, question: Question) -> Diagnosis:
@@ -99,30 +124,32 @@ def _searched(found: Diagnosis, question: Question) -> Diagnosis:
     return replace(found, verdict="explained" if found.findings else "unexplained", tried=tried)
 
 
-def _missing(parts: Parts, question: Question) -> str:
+def _missing(found: Diagnosis, question: Question) -> str:
     """What is needed to search and is not there."""
-    method = parts.making.signature_method
+    making = found.parts.making
+    method = making.signature_method
     if question.base_string and not question.signature:
         return ""
-    if not (question.signature or parts.signature):
+    if not (question.signature or found.parts.signature):
         return "there is no signature to compare with: neither in the request nor from the other side"
-    if method.startswith("RSA-"):
+    if method in RSA_ALGORITHMS:
         return "" if question.public_key else f"{method} needs the client's public key (PEM) to compare"
-    if not (method.startswith("HMAC-") or method == "PLAINTEXT"):
+    if not found.expected:
         return "oauth_signature_method is none that is known"
-    return "" if parts.making.client_secret is not None else f"{method} needs the client secret to compare"
+    return "" if making.client_secret is not None else f"{method} needs the client secret to compare"
 
 
 def _effective(parts: Parts, question: Question) -> list[Mistake]:
-    """The mistakes that change anything about this request."""
+    """The mistakes that change anything of what is compared."""
     right = parts.making
     base, text = base_string(right), signature(right, base_string(right))
-    only_base = bool(question.base_string) and not question.signature
+    by_base = question.base_string or right.signature_method in RSA_ALGORITHMS  # whose signatures are not made here
+    by_signature = question.signature or not question.base_string
     found = []
     for mistake in mistakes_for(right, parts.content_type):
         making = mistake.change(right)
         changed = base_string(making)
-        if changed != base or (not only_base and signature(making, changed) != text):
+        if (by_base and changed != base) or (by_signature and signature(making, changed) != text):
             found.append(mistake)
     return found
 
@@ -156,18 +183,14 @@ def _fits(question: Question, making: Making, text: str) -> bool | None:
     """Whether the signature is this making's; None where the keys to tell are missing."""
     if not text:
         return None
-    if making.signature_method.startswith("RSA-"):
+    if making.signature_method in RSA_ALGORITHMS:
         if not question.public_key:
             return None
         from valetkey.oauth1.verify import rsa_signature_is_valid
 
         return rsa_signature_is_valid(question.public_key, making.signature_method, base_string(making), text)
-    if making.client_secret is None or not making.signature_method.startswith(("HMAC-", "PLAINTEXT")):
-        return None
-    try:
-        return constant_time_equal(signature(making, base_string(making)), text)
-    except ValueError:  # a hash that nobody has
-        return None
+    made = signature(making, base_string(making)) if making.client_secret is not None else ""
+    return constant_time_equal(made, text) if made else None
 
 
 ENCODED_TWICE = Mistake(

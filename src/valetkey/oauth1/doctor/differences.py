@@ -15,19 +15,19 @@ MAX_SHOWN = 120
 
 def differences(theirs: str, ours: str, right: Making) -> tuple[str, ...]:
     """One sentence for each part in which the other side's base string differs from the right one."""
-    if theirs == ours:
-        return ()
-    parts = theirs.split("&")
+    parts, mine = theirs.split("&"), ours.split("&")
     if len(parts) != 3:
         return (f"a base string has three parts joined by &, this one has {len(parts)} (section 3.4.1.1)",)
     found = []
-    if parts[0] != right.method:
+    if parts[0] != mine[0]:
         found.append(f"method: they signed {parts[0][:16]}, the request is {right.method} (section 3.4.1.1)")
     address = unquote(parts[1])
     if address != base_string_uri(right):
         shown = address.partition("?")[0][:MAX_SHOWN] + ("?..." if "?" in address else "")
         found.append(f"address: they signed {shown}, right is {base_string_uri(right)} (section 3.4.1.2)")
-    return (*found, *_of_parameters(parts[2], ours.split("&")[2]))
+    elif parts[1] != mine[1]:
+        found.append("address: the same, but encoded differently (section 3.6)")
+    return (*found, *_of_parameters(parts[2], mine[2]))
 
 
 def _of_parameters(theirs: str, ours: str) -> list[str]:

@@ -12,15 +12,14 @@ if TYPE_CHECKING:
     from valetkey.http import Pairs
 
 
-def _raw(text: str, *, plus: bool = False) -> Pairs:
+def _raw(text: str) -> Pairs:
     """The pairs of a form without their escapes undone."""
     pairs = [field.partition("=") for field in text.split("&") if field]
-    return tuple((name.replace("+", " ") if plus else name, text) for name, _, text in pairs)
+    return tuple((name, text) for name, _, text in pairs)
 
 
 def _plus_kept(text: str) -> Pairs:
-    pairs = [field.partition("=") for field in text.split("&") if field]
-    return tuple((unquote(name), unquote(found)) for name, _, found in pairs)
+    return tuple((unquote(name), unquote(text)) for name, text in _raw(text))
 
 
 def encoding() -> tuple[Mistake, ...]:

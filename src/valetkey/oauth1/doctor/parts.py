@@ -5,7 +5,7 @@ The one rule: whatever had to be guessed is said in `remarks`.
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, unquote, unquote_plus
+from urllib.parse import parse_qsl, unquote
 
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM
@@ -156,4 +156,4 @@ def _protocol(header: Pairs, query: Pairs, form: Pairs, remarks: list[str]) -> t
 
 def decoded_once_more(text: str) -> str:
     """The signature where it was encoded twice on its way."""
-    return unquote_plus(text.replace("+", "%2B"))
+    return unquote(text)

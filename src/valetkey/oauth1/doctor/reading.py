@@ -51,13 +51,13 @@ def read_curl(command: str) -> Request:
             headers.append(_header(given or _next(rest)))
         elif option in DATA:
             data.append(_data(option, given or _next(rest), headers))
-        elif option == "--url" or not option:
-            urls.append((given or _next(rest)) if option else word)
+        elif option in ("--url", ""):
+            urls.append(given or (option and _next(rest)))
         elif option in WITH_VALUE:
             _ = given or _next(rest)
-        else:
-            switches.add(SWITCHES.get(option, ""))
-    url, body = "".join(urls[:1]), "&".join(data)
+        elif option in SWITCHES:
+            switches.add(SWITCHES[option])
+    url, body = urls[0] if urls else "", "&".join(data)
     if "get" in switches and body:
         url, body = f"{url}{'&' if '?' in url else '?'}{body}", ""
     if body and not any(name.lower() == "content-type" for name, _ in headers):
@@ -67,11 +67,11 @@ def read_curl(command: str) -> Request:
 
 
 def _option(word: str) -> tuple[str, str]:
-    """The option and what is glued to it."""
+    """The option and what is glued to it; a word that is no option stands alone."""
     if word.startswith("--"):
         name, _, given = word.partition("=")
         return name, given
-    return (word[:2], word[2:]) if word.startswith("-") and len(word) > 1 else ("", "")
+    return (word[:2], word[2:]) if word.startswith("-") else ("", word)
 
 
 def _next(rest: list[str]) -> str:

@@ -55,10 +55,10 @@ def explain(diagnosis: Diagnosis) -> tuple[Piece, ...]:
         Piece("3.4.2", "client secret", fingerprint(making.client_secret)),
         Piece("3.4.2", "token secret", fingerprint(making.token_secret)),
     ]
-    if making.signature_method.startswith("HMAC-") and making.client_secret is not None:
-        pieces.append(Piece("3.4.2", f"{making.signature_method} signature", diagnosis.expected.reveal()))
-    elif diagnosis.expected:
-        pieces.append(Piece("3.4.4", "PLAINTEXT signature", fingerprint(diagnosis.expected)))
+    if diagnosis.expected and making.client_secret is not None:
+        plain = making.signature_method == "PLAINTEXT"
+        text = fingerprint(diagnosis.expected) if plain else diagnosis.expected.reveal()
+        pieces.append(Piece("3.4.4" if plain else "3.4.2", f"{making.signature_method} signature", text))
     return tuple(pieces)
 
 
