@@ -95,8 +95,8 @@ class Page:
 class Place:
     """What a sealed value is bound to: it opens nowhere else (the associated data of the AEAD).
 
-    purpose: `connection`, `flow`, `lean-flow`, `done`, `claim`, `link`, `device`, `ask`, `rescue`, `event` or
-      `discovery`; of a place where nothing is sealed and only a key is derived for: `trace`.
+    purpose: `connection`, `flow`, `lean-flow`, `done`, `claim`, `link`, `server`, `device`, `ask`, `rescue`,
+      `event`, `discovery` or `registration`; of a place where nothing is sealed and only a key is derived for: `trace`.
     owner_key: the row's key, or a cookie's context and flow id, as separate fields.
     """
 

@@ -87,12 +87,20 @@ class AuthorizationExpired(CallbackError):
 
 
 class ReauthorizationRequired(ValetkeyError):
-    """The resource owner must connect again, at `connect_url` where the vault knows it."""
+    """The resource owner must connect again, at `connect_url` where the vault knows it.
+
+    registration: as the program named it, which may be a server's URL; the message leaves out what looks like a key
+    there, and `connect_url` holds it sealed.
+    """
 
     def __init__(self, registration: str, reason: str, *, connect_url: str = "") -> None:
         self.registration = registration
         self.reason = reason
         self.connect_url = connect_url
+        if "://" in registration:  # a server's URL, which may hold a key
+            from valetkey.http import shown_address
+
+            registration = shown_address(registration)
         where = f" at {connect_url}" if connect_url else ""
         again = "" if reason == "not_connected" else " again"
         super().__init__(f"{registration}: the resource owner must connect{again}{where} ({reason})")

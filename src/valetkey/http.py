@@ -22,6 +22,7 @@ UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 TOKEN = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
 MAX_FORM_FIELDS = 1000
 MAX_SHOWN_PATH = 64
+MIN_KEY_RUN, MIN_KEY, MIN_KEY_CHANGES = 16, 12, 3  # letters and digits in a row; characters of all; changes of kind
 FORM = "application/x-www-form-urlencoded"
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -170,6 +171,29 @@ def _read_authority(authority: str) -> tuple[str, int | None]:
         message = "the port of a URL is a number from 1 to 65535"
         raise ValueError(message)
     return host.lower(), int(digits)
+
+
+def shown_address(text: str) -> str:
+    """The URL as people and logs may see it: without user name and query, and with … for what looks like a key.
+
+    Some servers are reached by a path that whoever has it may use. What is no URL is shown as it is.
+    """
+    scheme, separator, rest = text.partition("://")
+    if not separator:
+        return text
+    authority, slash, path = rest.partition("#")[0].partition("?")[0].partition("/")
+    shown = "/".join("…" if _looks_like_key(segment) else segment for segment in path.split("/"))
+    return f"{scheme}://{authority.rpartition('@')[2]}{slash}{shown}"
+
+
+def _looks_like_key(segment: str) -> bool:
+    """Whether it is as long as no word, or changes between letters, capitals and digits as no name does."""
+    kinds = "".join(
+        "d" if one.isdigit() else "u" if one.isupper() else "l" if one.isalpha() else " " for one in segment
+    )
+    run = max(map(len, kinds.split(" ")))
+    changes = sum(kinds[at : at + 2] in ("lu", "ld", "ud", "dl", "du") for at in range(len(kinds)))
+    return run >= MIN_KEY_RUN or (len(kinds) >= MIN_KEY and changes >= MIN_KEY_CHANGES)
 
 
 def is_loopback(host: str) -> bool:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.browser.deployment import OAUTH1, OAUTH2
+from tests.browser.deployment import OAUTH1, OAUTH2, Deployment
 from tests.browser.person import Person
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
-    from tests.browser.deployment import Deployment
 
 pytestmark = pytest.mark.browser
 SCREENSHOTS = os.environ.get("VALETKEY_SCREENSHOTS", "")
@@ -73,6 +72,28 @@ def test_every_page_fits_and_is_legible(chromium: Browser, deployment: Deploymen
         look_at_the_way_there(person, viewer)
         look_at_connections(person, viewer)
         look_at_refusals(person, viewer)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_the_pages_for_servers_fit_and_are_legible(chromium: Browser, tmp_path: Path, width: int, scheme: str) -> None:
+    opened = {"VALETKEY_MCP_PAGE": "true", "VALETKEY_MCP_ACCEPT_LOOPBACK": "true"}
+    size: Any = {"width": width, "height": 760}
+    with (
+        Deployment(tmp_path, **opened) as deployment,
+        Person(chromium, deployment, viewport=size, color_scheme=scheme) as person,
+    ):
+        viewer = Viewer(person, f"{width}-{scheme}-servers")
+        page = person.open("mcp?account=work")
+        viewer.look("server")
+        for title, address in {
+            "refused": f"http://127.0.0.1:1/{'a' * 180}",
+            "not-public": "http://10.0.0.1/mcp",
+        }.items():
+            page.get_by_label("Address of the MCP server").fill(address)
+            page.get_by_role("button").click()
+            page.get_by_role("button", name="Try again").wait_for()
+            viewer.look(title)
 
 
 def look_at_the_way_there(person: Person, viewer: Viewer) -> None:

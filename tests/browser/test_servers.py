@@ -63,4 +63,10 @@ def test_an_address_that_cannot_be_connected_gets_a_page_that_says_so(
     page.get_by_role("heading", level=1).wait_for()
 
     assert person.heading() == heading
-    assert address not in page.content()
+    assert page.get_by_label("Address of the MCP server").input_value() == address
+    assert page.locator("main").inner_text().count(address) == 0
+    assert address not in page.url
+    page.get_by_label("Address of the MCP server").fill(f"{person.deployment.provider_url}/mcp")
+    page.get_by_role("button", name="Try again").click()
+    page.wait_for_url(f"{person.deployment.provider_url}/**")
+    assert [said for said in person.complaints if "status of" not in said] == []  # Chromium tells of each refusal

@@ -19,6 +19,7 @@ from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.registrations import registered
 from valetkey.connections.reseal import reseal_page
 from valetkey.connections.scope import read_ask
+from valetkey.connections.server_page import read_server_page
 from valetkey.connections.settings import McpSettings
 from valetkey.connections.sign import access_token, sign
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
@@ -122,7 +123,9 @@ def test_a_url_that_nobody_has_connected_asks_to_connect_it() -> None:
     caught = failure(world, access_token(world.settings, URL, resource_owner="alice"))
 
     assert isinstance(caught, ReauthorizationRequired)
-    assert caught.connect_url == f"{BASE_URL}/mcp?url=https%3A%2F%2Fmcp.notes.example%2Fmcp"
+    page, _, sealed = caught.connect_url.partition("?server=")
+    assert page == f"{BASE_URL}/mcp"
+    assert world.run(read_server_page(world.settings, sealed)) == URL
 
 
 @pytest.mark.parametrize("text", ["HTTPS://MCP.Notes.example:443/mcp", URL])

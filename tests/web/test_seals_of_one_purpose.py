@@ -8,15 +8,17 @@ from tests.web.world import BASE, SAME_ORIGIN, Browser, World, location, query_o
 
 from valetkey.connections.links import complete_authorization, connect_url
 from valetkey.connections.mcp import begin_mcp_authorization
+from valetkey.connections.server_page import server_page
+from valetkey.connections.settings import McpSettings
 from valetkey.effects import Open, Place, Seal
 from valetkey.errors import RequestRefused, SealBroken
 
-PURPOSES = ("flow", "lean-flow", "connection", "done", "form", "link", "claim", "registration")
+PURPOSES = ("flow", "lean-flow", "connection", "done", "form", "link", "claim", "registration", "server")
 
 
 def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
     """A world in which everything was done once, and the last value that was sealed for each purpose."""
-    world = World(completion_url="https://app.example/done")
+    world = World(completion_url="https://app.example/done", mcp=McpSettings(page=True))
     seals: dict[str, tuple[Place, str]] = {}
     answer = world.answer
 
@@ -37,6 +39,7 @@ def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
     for label in ("", "x" * 200):
         begun = begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=(), account=label)
         _ = world.run(begun)
+    _ = world.run(server_page(world.settings, URL))
     return world, seals
 
 
@@ -70,6 +73,7 @@ def test_every_door_takes_its_own_seals_only(purpose: str) -> None:
     )
     assert by_form.status == (303 if purpose == "form" else 403)
     assert browser.get(f"/oauth/link/{sealed}").status == (200 if purpose == "link" else 404)
+    assert browser.get(f"/oauth/mcp?server={sealed}").status == (200 if purpose == "server" else 404)
     assert browser.get(f"/oauth/connections?cursor={sealed}").status == 400
     state = browser.start()["state"]
     name, text = next(iter(browser.jar.items()))

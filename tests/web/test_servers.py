@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from html import escape
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.connections.internet import ISSUER, URL, Internet, Server
-from tests.web.world import BASE, SAME_ORIGIN, World, location, query_of, text_of
+from tests.web.world import BASE, SAME_ORIGIN, World, forms_of, location, query_of, text_of
 
+from valetkey.connections.password import connect_by_password
 from valetkey.connections.settings import McpSettings
-from valetkey.http import Response
+from valetkey.connections.sign import access_token
+from valetkey.connections.unenrol import forget_enrolled
+from valetkey.effects import Seal
+from valetkey.errors import ConfigurationError, KeyUnavailable, ReauthorizationRequired
+from valetkey.http import Response, percent_encode
+from valetkey.secret import Secret
 from valetkey.web.pages import PROTECTIVE
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 OPEN = McpSettings(page=True)
+KEYED = "https://mcp.notes.example/s/sk_live_canary4eC39HqLyjWDarj/mcp"
 
 
 def there(mcp: McpSettings = OPEN) -> tuple[World, Internet, Server]:
@@ -116,13 +127,18 @@ def test_nobody_connects_without_being_signed_in() -> None:
         ("https://mcp.nowhere.example", 502),
     ],
 )
-def test_a_url_that_cannot_be_connected_gets_a_page_without_it(url: str, status: int) -> None:
+def test_a_url_that_cannot_be_connected_stands_in_the_field_of_the_page_and_nowhere_else(url: str, status: int) -> None:
     world, _, _ = there()
 
     response = world.browser().send("POST", "/oauth/mcp", headers=SAME_ORIGIN, form={"url": url})
 
+    text = text_of(response)
+    field = f'value="{escape(url[:500])}">'
     assert response.status == status
-    assert not url or url not in text_of(response)
+    assert text.count(field) == 1
+    assert not url or escape(url[:500]) not in text.replace(field, "")
+    assert "<script" not in text
+    assert all(url not in value for _, value in response.headers.pairs if url)
 
 
 @pytest.mark.parametrize(
@@ -149,9 +165,183 @@ def test_a_wrong_address_is_said_to_be_wrong_with_the_way_back_to_the_field(
 
     text = text_of(response)
     assert (response.status, f"<h1>{title}</h1>" in text) == (status, True), text
-    assert f'href="{BASE}/mcp">Enter the address again<' in text
+    assert ">Try again</button>" in text
+    assert f'action="{BASE}/mcp"' in text
     assert "The service said" not in text
-    assert "nowhere" not in text
+    assert "nowhere" not in text.replace('value="https://mcp.nowhere.example/mcp"', "")
+
+
+def test_after_a_refusal_the_page_s_own_form_connects_with_all_that_was_filled_in() -> None:
+    world, internet, server = there()
+    browser = world.browser()
+    wrong = "https://mcp.notes.example/mpc"
+    internet.pages[wrong] = lambda _: Response(404)
+    form = browser.form_on("/oauth/mcp?return_to=/reports&account=work", action="/mcp")
+
+    refused = browser.send("POST", "/oauth/mcp", form={**form, "url": wrong})
+    _, again = next(forms_of(refused))
+    going = browser.send("POST", "/oauth/mcp", form={**again, "url": URL})
+    came_back = browser.get(server.authorize(location(going)).removeprefix("https://app.example"))
+
+    assert refused.status == 400
+    assert f'value="{wrong}">' in text_of(refused)
+    assert again["account"] == "work"
+    assert location(came_back) == "https://app.example/reports"
+    assert "work" in text_of(browser.get("/oauth/connections"))
+
+
+def test_a_long_address_comes_back_whole() -> None:
+    world, _, _ = there()
+    long = "https://mcp.nowhere.example/" + "a" * 470
+
+    refused = world.browser().send("POST", "/oauth/mcp", headers=SAME_ORIGIN, form={"url": long})
+
+    assert f'value="{long}">' in text_of(refused)
+    assert f'value="{long}">' in text_of(world.browser().get(f"/oauth/mcp?url={long}"))
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [((), 403), ((("Sec-Fetch-Site", "cross-site"),), 403), ((("Origin", "https://evil.example"),), 403)],
+)
+def test_what_another_site_posts_is_shown_in_no_page_of_ours(headers: Any, status: int) -> None:
+    world, _, _ = there()
+
+    response = world.browser().send("POST", "/oauth/mcp", headers=headers, form={"url": "https://evil.example/look"})
+
+    assert response.status == status
+    assert "evil.example" not in text_of(response)
+    assert "<form" not in text_of(response)
+
+
+@pytest.mark.parametrize("more", [{"account": "x" * 65}, {"return_to": "//evil.example"}])
+def test_what_no_form_of_ours_holds_is_refused_without_one(more: dict[str, str]) -> None:
+    world, internet, _ = there()
+
+    response = world.browser().send("POST", "/oauth/mcp", headers=SAME_ORIGIN, form={"url": URL, **more})
+
+    assert response.status == 400
+    assert "evil" not in text_of(response)
+    assert "x" * 65 not in text_of(response)
+    assert internet.sent == []
+
+
+def test_an_outage_of_the_keys_while_the_form_is_made_again_is_a_page_too() -> None:
+    world, internet, _ = there()
+    internet.pages.clear()
+    wanted = {"url": "https://mcp.nowhere.example/mcp"}
+
+    def no_key(effect: object) -> None:
+        if isinstance(effect, Seal):
+            raise KeyUnavailable("k")
+
+    world.before = no_key
+    response = world.browser().send("POST", "/oauth/mcp", headers=SAME_ORIGIN, form=wanted)
+
+    assert response.status == 503
+    assert "<form" not in text_of(response)
+
+
+# Links of ours
+
+
+def connect_link(world: World, url: str = URL) -> str:
+    """The address that an error of the vault carries, from the root on."""
+    with pytest.raises(ReauthorizationRequired) as required:
+        world.run(access_token(world.settings, url, resource_owner="alice"))
+    return required.value.connect_url.removeprefix("https://app.example")
+
+
+def test_a_link_of_ours_fills_in_the_address_without_showing_it() -> None:
+    world, _, server = there()
+    link = connect_link(world, KEYED)
+    browser = world.browser()
+
+    page = browser.get(link)
+
+    assert link.startswith("/oauth/mcp?server=vk1.")
+    assert "canary" not in link
+    assert f'value="{KEYED}">' in text_of(page)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(("later", "status"), [(86_400, 200), (86_402, 410)])
+def test_such_a_link_is_good_for_a_day(later: int, status: int) -> None:
+    world, _, _ = there()
+    link = connect_link(world)
+    world.clock.at += later
+
+    assert world.browser().get(link).status == status
+
+
+@pytest.mark.parametrize(
+    "change", [lambda link: link[:-1], lambda link: link + "A" * 2000, lambda _: "/oauth/mcp?server=x"]
+)
+def test_a_link_that_was_altered_opens_no_page(change: Callable[[str], str]) -> None:
+    world, _, _ = there()
+
+    response = world.browser().get(change(connect_link(world)))
+
+    assert response.status == 404
+    assert "notes" not in text_of(response)
+
+
+def test_an_address_that_nobody_can_connect_is_left_out_of_the_link() -> None:
+    world, _, _ = there()
+    assert connect_link(world, "https://mcp.notes.example/" + "x" * 500) == "/oauth/mcp"
+
+
+def test_without_a_key_the_link_leads_to_the_empty_field() -> None:
+    world, _, _ = there()
+
+    def no_key(effect: object) -> None:
+        if isinstance(effect, Seal):
+            raise KeyUnavailable("k")
+
+    world.before = no_key
+    assert connect_link(world) == "/oauth/mcp"
+
+
+def test_a_key_in_an_address_is_shown_to_nobody_but_in_the_field() -> None:
+    """Pages, addresses of ours, errors and events, from the first link to the last page."""
+    world, internet, server = there()
+    closed = internet.server("https://closed.example")
+    closed.said["registration_endpoint"] = None
+    _ = internet.resource(KEYED, closed)
+    browser = world.browser()
+    seen = [connect_link(world, KEYED)]
+    with pytest.raises(ReauthorizationRequired) as required:
+        world.run(access_token(world.settings, KEYED, resource_owner="alice"))
+    seen.append(str(required.value))
+    refused = browser.send("POST", "/oauth/mcp", headers=SAME_ORIGIN, form={"url": KEYED})
+    seen += [text_of(refused).replace(f'value="{KEYED}"', ""), refused.concluded]
+    assert "s/…/mcp" in refused.concluded
+    _ = internet.resource(KEYED, server)
+    going = browser.send("POST", "/oauth/mcp", headers=SAME_ORIGIN, form={"url": KEYED})
+    seen += [
+        location(going).replace(percent_encode(KEYED), ""),
+        going.concluded,
+    ]  # 8707: `resource` is the server's to read
+    came_back = browser.get(server.authorize(location(going)).removeprefix("https://app.example"))
+    seen.append(location(came_back))
+    name = query_of(location(going))["redirect_uri"].rpartition("/")[2]
+    seen += [text_of(browser.get(f"/oauth/connect/{name}")), text_of(browser.get("/oauth/connections"))]
+    seen.append(str(world.heard.events))
+
+    assert "mcp.notes.example/s/…/mcp" in seen[-2]
+    assert [text for text in seen if "canary" in text] == []
+
+
+def test_the_errors_of_verbs_that_take_no_address_do_not_say_it() -> None:
+    world, _, _ = there()
+    for program in (
+        connect_by_password(world.settings, KEYED, resource_owner="alice", username="u", password=Secret("p")),
+        forget_enrolled(world.settings, KEYED),
+    ):
+        with pytest.raises(ConfigurationError) as refused:
+            world.run(program)
+        assert "canary" not in str(refused.value)
+        assert "mcp.notes.example/s/…/mcp" in str(refused.value)
 
 
 def test_an_unsafe_server_gets_a_page_and_no_traceback() -> None:

@@ -11,6 +11,7 @@ from valetkey.cli.output import json_option, moment, print_json, print_table, sa
 from valetkey.connections.enrolled import enrolled_name
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
 from valetkey.errors import ConfigurationError
+from valetkey.http import shown_address
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def list_registrations(*, as_json: bool) -> None:
             (
                 (
                     item["registration"],
-                    item["resource"],
+                    shown_address(item["resource"]),
                     item["issuer"],
                     item["enrolment"],
                     moment(item["registered_at"]),

@@ -17,7 +17,7 @@ from valetkey.connections.seal import key_id_of, registration_place
 from valetkey.digest import sha256_hex
 from valetkey.effects import CONFIGURED, PUBLIC, Key, Load, Now, Open, Random, Row, Seal
 from valetkey.errors import StoreError
-from valetkey.http import is_loopback, read_url
+from valetkey.http import is_loopback, read_url, shown_address
 from valetkey.secret import Secret
 from valetkey.value import replace, value
 
@@ -199,7 +199,7 @@ def as_registration(settings: Settings, row: Enrolled, client: EnrolledClient, *
     )
     provider = Provider(
         name="mcp",
-        title=row.resource.partition("://")[2].rstrip("/"),
+        title=shown_address(row.resource).partition("://")[2].rstrip("/"),
         protocol="oauth2",
         server=server,
         api_hosts=(url.host,),

@@ -30,7 +30,7 @@ from valetkey.connections.grant import EXCHANGE_SECONDS, exchange_deadline
 from valetkey.connections.seat import is_seated, seat_of
 from valetkey.effects import Now, Random, Remaining, Sleep
 from valetkey.errors import ConfigurationError, RefreshInProgress, RequestRefused, StoreError, ValetkeyError
-from valetkey.http import is_loopback, read_url
+from valetkey.http import is_loopback, read_url, shown_address
 from valetkey.oauth2.kept import KeptMetadata
 from valetkey.oauth2.protected_resource import fetch_resource_metadata, is_same_resource, read_resource
 from valetkey.value import replace, value
@@ -254,9 +254,10 @@ def _ask(settings: Settings, offer: Offer, mine: Enrolled) -> Op[RegisteredClien
     if endpoint:
         method = chosen_method(offer.metadata.token_endpoint_auth_methods_supported)
     if not endpoint or method is None:
+        named = shown_address(offer.described.resource)
         message = (
             "its authorization server registers no clients by itself, or none that valetkey can be: register the "
-            f"application at {offer.issuer} and configure the client, with `resources` = {offer.described.resource}"
+            f"application at {offer.issuer} and configure the client, with `resources` = {named}"
         )
         raise RequestRefused("resource_refused", message)
     said = client_metadata(

@@ -135,7 +135,7 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     at = yield from described(settings, (yield from registered(settings, registration)))
     server = at.provider.server
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
-        message = f"{registration} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
+        message = f"{at.name} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
         raise ConfigurationError(message)
     endpoint = server.userinfo_endpoint
     if bound_certificate(at) is not None:

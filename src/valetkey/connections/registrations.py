@@ -57,7 +57,9 @@ def registered(settings: Settings, name: str) -> Op[Registration]:
     """
     found = yield from find_registration(settings, name)
     if found is None and URL in name:
-        raise ReauthorizationRequired(name, "not_connected", connect_url=settings.mcp_page(name))
+        from valetkey.connections.server_page import server_page
+
+        raise ReauthorizationRequired(name, "not_connected", connect_url=(yield from server_page(settings, name)))
     return settings.registration(name) if found is None else found
 
 

@@ -57,6 +57,11 @@ def ask_place(environment: str, context: str, partition: str) -> Place:
     return Place("ask", (environment, context, partition))
 
 
+def server_place(environment: str) -> Place:
+    """Of the address that the page for servers is to show."""
+    return Place("server", (environment,))
+
+
 def link_place(environment: str) -> Place:
     """Of a connect link."""
     return Place("link", (environment,))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError, RequestRefused
-from valetkey.http import read_url, with_query
+from valetkey.http import read_url, shown_address
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -92,17 +92,13 @@ class Settings:
             raise ConfigurationError(message)
         if found is None:
             known = ", ".join(sorted((*self.registrations, *(f"{one}:TENANT" for one in self.tenants)))) or "none"
-            message = f"registration {name!r} is not configured (configured: {known})"
+            message = f"registration {shown_address(name)!r} is not configured (configured: {known})"
             raise ConfigurationError(message)
         return found
 
     def connect_page(self, name: str) -> str:
         """Where a resource owner starts to connect."""
         return f"{self.base_url}/connect/{name}" if self.base_url else ""
-
-    def mcp_page(self, url: str) -> str:
-        """Where a resource owner may connect the server of that URL; empty where there is no such page."""
-        return with_query(f"{self.base_url}/mcp", (("url", url),)) if self.base_url and self.mcp.page else ""
 
 
 def read_return_to(settings: Settings, return_to: str | None) -> str:

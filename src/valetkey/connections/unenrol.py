@@ -21,6 +21,7 @@ from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.records import swap_settled
 from valetkey.effects import List
 from valetkey.errors import ConfigurationError, StoreError, TransportError
+from valetkey.http import shown_address
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -65,7 +66,9 @@ def forget_enrolled(settings: Settings, name: str) -> Op[AtServer]:
     """
     registration = yield from find_enrolled(settings, name)
     if registration is None or registration.enrolment == "configured":
-        message = f"{name!r} was not registered at run time: valetkey registrations list shows those that were"
+        message = (
+            f"{shown_address(name)!r} was not registered at run time: valetkey registrations list shows those that were"
+        )
         raise ConfigurationError(message)
     key, at_server = key_of(registration), None
     for _ in range(ROUNDS):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from valetkey.effects import CONFIGURED, PUBLIC, Send
 from valetkey.errors import MalformedResponse, ProviderError
-from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.http import Headers, Request, is_loopback, read_url, shown_address
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.value import value
 
@@ -142,7 +142,9 @@ def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> Resou
     said = members.get("resource")
     if not isinstance(said, str) or not is_same_resource(said, resource, reach=reach):
         hint = (
-            "" if not isinstance(said, str) or not _is_above(said, resource) else f": connect {said} if that is meant"
+            ""
+            if not isinstance(said, str) or not _is_above(said, resource)
+            else f": connect {shown_address(said)} if that is meant"
         )
         message = f"it speaks of another resource{hint}"
         raise ValueError(message)

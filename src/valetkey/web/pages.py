@@ -12,7 +12,7 @@ from valetkey.web.reasons import REASONS, reason_for
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from valetkey.connections.connection import Connection
@@ -80,11 +80,18 @@ def render(
 
 
 def render_refusal(
-    settings: Settings, refusal: Refusal, *, registration: str = "", script: str = "", server: bool = False
+    settings: Settings,
+    refusal: Refusal,
+    *,
+    registration: str = "",
+    script: str = "",
+    server: bool = False,
+    form: Mapping[str, str] | None = None,
 ) -> Response:
     """The page for a reason, with a way to start again where that helps.
 
     script: see `render`; what it posts comes to our own origin. server: whether a person was naming one by its URL.
+    form: what the form for that is filled with, where the page is to have one.
     """
     reason = reason_for(refusal.word)
     known = settings.registrations.get(registration)
@@ -92,7 +99,7 @@ def render_refusal(
         settings,
         "refusal",
         status=refusal.status,
-        form_action="'self'" if script else "'none'",
+        form_action=form_actions(settings, ()) if form else "'self'" if script else "'none'",
         script=script,
         reason=reason,
         code=refusal.code,
@@ -101,6 +108,7 @@ def render_refusal(
         if known
         else f"{settings.base_url}/{'mcp' if server else 'connections'}",
         server=server,
+        again=form,
         provider=title(settings, registration) if known else "",
     )
     headers = response.headers
@@ -170,6 +178,11 @@ def shown_text(text: str) -> str:
         character for character in text[: 4 * MAX_SHOWN] if character.isprintable() and character not in BIDI
     )
     return kept if len(kept) <= MAX_SHOWN else kept[: MAX_SHOWN - 1] + "…"
+
+
+def typed_text(text: str, *, most: int) -> str:
+    """What a person typed, for a field that shows it again: without control and bidi characters, but whole."""
+    return "".join(character for character in text[:most] if character.isprintable() and character not in BIDI)
 
 
 def shown_date(seconds: int) -> str:

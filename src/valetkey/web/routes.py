@@ -22,13 +22,11 @@ z, 0 to 9 and hyphens; everything else is the same 404. GET changes nothing but 
 from __future__ import annotations
 
 from valetkey.connections.codec import APPLICATION
-from valetkey.errors import RequestRefused, describe_error
-from valetkey.http import Headers
+from valetkey.errors import RequestRefused
 from valetkey.value import replace
 from valetkey.web import connecting, forms, listing, servers, verifying
-from valetkey.web.pages import render_refusal
-from valetkey.web.refusals import EXPECTED, describe, of_named_server
-from valetkey.web.visit import Visit, is_link, is_name, method_not_allowed, without_body
+from valetkey.web.refusals import EXPECTED
+from valetkey.web.visit import Visit, is_link, is_name, method_not_allowed, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,13 +70,7 @@ def respond(settings: Settings, request: Request, resource_owner: str | None) ->
             return method_not_allowed(visit, tuple(methods))
         return (yield from handler(visit))
     except EXPECTED as error:
-        refusal = of_named_server(describe(error)) if visit.names_server else describe(error)
-        response = render_refusal(settings, refusal, registration=visit.name, server=visit.names_server)
-        cookies = tuple(("Set-Cookie", cookie) for cookie in getattr(error, "set_cookies", ()))
-        if response.status == 401:  # 9110 s15.5.2: a challenge is due; no browser knows this scheme, so none asks
-            cookies = (("WWW-Authenticate", "Session"), *cookies)
-        headers = Headers((*response.headers.pairs, *cookies))
-        return without_body(request, replace(response, headers=headers, concluded=describe_error(error)))
+        return refused(visit, error)
 
 
 def match(settings: Settings, target: str) -> tuple[Mapping[str, Handler], str]:

@@ -11,8 +11,9 @@ from valetkey.connections.settings import read_return_to
 from valetkey.errors import RequestRefused
 from valetkey.http import Headers, Response
 from valetkey.web import forms
-from valetkey.web.pages import NO_CONTENT_POLICY, PROTECTIVE, form_actions, redirect, render, shown_text
-from valetkey.web.visit import read_account
+from valetkey.web.pages import NO_CONTENT_POLICY, PROTECTIVE, form_actions, redirect, render, shown_text, typed_text
+from valetkey.web.refusals import EXPECTED
+from valetkey.web.visit import read_account, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,26 +25,34 @@ MAX_URL = 500
 
 def show_server(visit: Visit) -> Op[Response]:
     """The page with a field for the URL, filled in where a link brought one."""
-    settings, owner = visit.settings, visit.signed_in
+    settings = visit.settings
     _refuse_without_page(visit)
     return_to, account = forms.field(visit.query, "return_to"), read_account(visit.query)
     _ = read_return_to(settings, return_to)
-    token = yield from forms.form_token(settings, owner, "mcp")
+    url, sealed = forms.field(visit.query, "url"), forms.field(visit.query, "server")
+    if sealed:
+        from valetkey.connections.server_page import read_server_page
+
+        url = yield from read_server_page(settings, sealed)
+    form = yield from _form(visit, url, return_to, account)
     return render(
-        settings,
-        "server",
-        form_action=form_actions(settings, ()),
-        action=f"{settings.base_url}/mcp",
-        token=token,
-        url=shown_text(forms.field(visit.query, "url")[:MAX_URL]),
-        return_to=return_to,
-        account=account,
-        account_shown=shown_text(account),
+        settings, "server", form_action=form_actions(settings, ()), form=form, account_shown=shown_text(account)
     )
 
 
+def _form(visit: Visit, url: str, return_to: str, account: str) -> Op[dict[str, str]]:
+    """What the form is filled with."""
+    return {
+        "action": f"{visit.settings.base_url}/mcp",
+        "token": (yield from forms.form_token(visit.settings, visit.signed_in, "mcp")),
+        "url": typed_text(url, most=MAX_URL),
+        "return_to": return_to,
+        "account": account,
+    }
+
+
 def connect_server(visit: Visit) -> Op[Response]:
-    """The redirect to the authorization server that the MCP server trusts."""
+    """The redirect to the authorization server that the MCP server trusts; where that fails, the form once more."""
     from valetkey.connections.mcp import begin_mcp_authorization
 
     settings, request, owner = visit.settings, visit.request, visit.signed_in
@@ -52,14 +61,19 @@ def connect_server(visit: Visit) -> Op[Response]:
     fields = forms.read_body(request)
     if not ours:
         yield from forms.require_token(settings, owner, "mcp", token=forms.field(fields, forms.TOKEN_FIELD))
-    going = yield from begin_mcp_authorization(
-        settings,
-        forms.field(fields, "url").strip(),
-        resource_owner=owner,
-        cookies=read_cookies(request.headers),
-        return_to=forms.field(fields, "return_to") or None,
-        account=read_account(fields),
-    )
+    url, return_to, account = forms.field(fields, "url").strip(), forms.field(fields, "return_to"), read_account(fields)
+    _ = read_return_to(settings, return_to)
+    try:
+        going = yield from begin_mcp_authorization(
+            settings,
+            url,
+            resource_owner=owner,
+            cookies=read_cookies(request.headers),
+            return_to=return_to or None,
+            account=account,
+        )
+    except EXPECTED as error:
+        return refused(visit, error, form=(yield from _form(visit, url, return_to, account)))
     return redirect(going.location, going.set_cookies, concluded=going.concluded)
 
 

@@ -6,17 +6,21 @@ The one rule: nothing is stored in it but what came with the request and what th
 from __future__ import annotations
 
 from valetkey.connections.codec import MAX_ACCOUNT_OCTETS
-from valetkey.errors import RequestRefused
+from valetkey.errors import RequestRefused, describe_error
+from valetkey.http import Headers
 from valetkey.providers.schema import NAME_CHARACTERS, is_context
 from valetkey.value import replace, value
 from valetkey.web import forms
 from valetkey.web.pages import render_refusal
-from valetkey.web.refusals import describe
+from valetkey.web.refusals import describe, of_named_server
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
+    from valetkey.errors import ValetkeyError
     from valetkey.http import Pairs, Request, Response
     from valetkey.providers.registration import Registration
 
@@ -78,6 +82,17 @@ def read_account(pairs: Pairs) -> str:
     if len(account) > MAX_ACCOUNT or len(account.encode()) > MAX_ACCOUNT_OCTETS:
         raise RequestRefused("malformed_request", f"an account label has at most {MAX_ACCOUNT} characters")
     return account
+
+
+def refused(visit: Visit, error: ValetkeyError, *, form: Mapping[str, str] | None = None) -> Response:
+    """The page for an error that is one of EXPECTED. form: see `render_refusal`."""
+    refusal = of_named_server(describe(error)) if visit.names_server else describe(error)
+    response = render_refusal(visit.settings, refusal, registration=visit.name, server=visit.names_server, form=form)
+    cookies = tuple(("Set-Cookie", cookie) for cookie in getattr(error, "set_cookies", ()))
+    if response.status == 401:  # 9110 s15.5.2: a challenge is due; no browser knows this scheme, so none asks
+        cookies = (("WWW-Authenticate", "Session"), *cookies)
+    headers = Headers((*response.headers.pairs, *cookies))
+    return without_body(visit.request, replace(response, headers=headers, concluded=describe_error(error)))
 
 
 def method_not_allowed(visit: Visit, methods: tuple[str, ...]) -> Response:
