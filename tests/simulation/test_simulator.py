@@ -32,6 +32,9 @@ REGRESSIONS: tuple[tuple[RotationMode, int], ...] = (
     ("strict", 5253),  # a refused holder finds the rescue record of a late one
     ("strict", 945),  # the store lost the adoption of a rescue record
     ("strict_family", 1282),  # a backup was put back while a revocation was told to the provider
+    ("strict_family", 11306),  # the slower one of two callers that adopt a rescue record
+    ("until_new_used", 10716),  # a process puts its newer tokens over a backup, and need not look again
+    ("window", 16657),  # the holder's connection is forgotten, and comes back out of a backup while it stands still
 )
 
 

@@ -195,8 +195,8 @@ def what_was_received_is_kept(ledger: Ledger, worker: Worker) -> str | None:
         return None  # somebody's newer tokens stand there, or the key was taken away meanwhile
     if worker.received in ledger.written_down() or worker.received in worker.revoked:
         return None
-    if worker.seen_at < ledger.set_back_at and ledger.taken_back(worker.received):
-        return None  # it was written down, and who wrote it has had no reason to look again
+    if worker.seen_at < ledger.set_back_at and (ledger.taken_back(worker.received) or ledger.was_gone(claim)):
+        return None  # it was written down, or nobody's; since then a backup came, and nobody had a reason to look again
     return "I4: a caller ended and the tokens that it had received are nowhere"
 
 

@@ -151,6 +151,8 @@ class Ledger:
                 self.claims[before.attempt].committed = before.attempt == worker.attempt
             if worker.attempt in self.claims and self.put_back(change):
                 self.claims[worker.attempt].committed = True
+        if at is not None and self.put_back(change):
+            worker.seen = at, worker.last_now  # it knows what it has put there, and need not look
         for invariant in ON_WRITE:
             self._judge(invariant(self, change))
         if at is not None and self.credentials is not None:
