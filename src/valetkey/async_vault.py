@@ -125,7 +125,7 @@ class AsyncVault(Front):
 
     async def doctor(self, request: Request | None = None) -> Diagnosis:
         """See `connections.doctor.diagnose`."""
-        return await self.run(verbs.doctor(self, request, self._store))
+        return await self.run(verbs.doctor(self, request, self._store, self._traces_lost))
 
     async def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""

@@ -102,6 +102,11 @@ class Front:
 
     _awaited = False
 
+    @property
+    def _traces_lost(self) -> str:
+        """Why traces are lost; empty where none are made, or all is well."""
+        return "" if self._recorder is None else self._recorder.sink.problem
+
     def _give_back(self) -> None:
         if self._own_transport is not None:
             self._own_transport.close()

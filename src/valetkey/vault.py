@@ -114,7 +114,7 @@ class Vault(Front):
 
     def doctor(self, request: Request | None = None) -> Diagnosis:
         """See `connections.doctor.diagnose`."""
-        return self.run(verbs.doctor(self, request, self._store))
+        return self.run(verbs.doctor(self, request, self._store, self._traces_lost))
 
     def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""

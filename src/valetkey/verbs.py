@@ -172,11 +172,13 @@ def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None,
     return program(vault.settings, registration, scope=scope, rejected=rejected)
 
 
-def doctor(vault: Front, request: Request | None, store: Store) -> Op[Diagnosis]:
+def doctor(vault: Front, request: Request | None, store: Store, traces_lost: str) -> Op[Diagnosis]:
     """See the verb of that name."""
     from valetkey.connections.doctor import diagnose
 
-    return diagnose(vault.settings, request=request, store=store.description, local=store.local)
+    return diagnose(
+        vault.settings, request=request, store=store.description, local=store.local, traces_lost=traces_lost
+    )
 
 
 def userinfo(vault: Front, registration: str, resource_owner: str, account: str) -> Op[UserInfo]:

@@ -52,6 +52,17 @@ def run(tmp_path: Path, provider: str, *arguments: str, **changes: str) -> Resul
     return CliRunner().invoke(command, ["doctor", *arguments], env=environ)
 
 
+def test_traces_that_cannot_be_written_are_told(tmp_path: Path, provider: str) -> None:
+    (tmp_path / "file").write_text("")
+
+    result = run(tmp_path, provider, "--json", VALETKEY_TRACE=str(tmp_path / "file"))
+
+    (found,) = [one for one in json.loads(result.stdout)["findings"] if one["about"] == "trace"]
+    assert (found["level"], found["check"]) == ("warning", "written")
+    assert "traces are lost" in found["what"]
+    assert "VALETKEY_TRACE" in found["advice"]
+
+
 def test_a_deployment_without_problems_ends_with_status_0(tmp_path: Path, provider: str) -> None:
     result = run(tmp_path, provider)
 

@@ -404,6 +404,48 @@ def test_a_folder_that_cannot_be_written_loses_the_line_and_nothing_else(tmp_pat
     assert (tmp_path / "file").read_text() == ""
 
 
+def test_traces_that_are_lost_are_told_once_and_the_flow_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "file").write_text("")
+    world = World()
+    given: Any = {"store": world.store, "keys": world.keys, "transport": world.network, "clock": world.clock}
+    vault = Vault(world.settings, **given, trace=str(tmp_path / "file" / "folder"))
+
+    for _ in range(2):
+        redirect = vault.begin_authorization("two", "alice")
+        request = callback_request(approve(world.sandbox.respond, redirect.location), redirect.set_cookies)
+        assert vault.finish_authorization(request, resource_owner="alice").connection is not None
+
+    (record,) = [one for one in caplog.records if "trace_lost" in one.getMessage()]
+    assert (record.name, record.levelname) == ("valetkey", "WARNING")
+    assert "Not a directory" in record.getMessage()
+    assert "VALETKEY_TRACE=log" in record.getMessage()
+    assert [one.what for one in vault.doctor().findings if one.about == "trace"] != []
+
+
+def test_a_folder_is_looked_at_without_being_made(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    assert FolderSink(str(tmp_path / "a" / "b")).problem == ""
+    assert FolderSink(str(tmp_path / "file" / "folder")).problem == f"{tmp_path / 'file'} is no folder"
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_folder_that_can_be_written_again_is_no_problem_any_more(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    sink = FolderSink(str(tmp_path / "file"))
+    sink.write("line")
+    lost = sink.problem
+    (tmp_path / "file").unlink()
+
+    sink.write("line")
+
+    assert lost.startswith(f"{tmp_path / 'file'}: ")
+    assert sink.problem == ""
+    assert (tmp_path / "file" / f"{os.getpid()}.vktrace").read_text() == "line\n"
+
+
 def test_a_deployment_that_does_not_trace_loads_nothing_of_it() -> None:
     program = (
         "import sys\n"

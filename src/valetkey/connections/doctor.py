@@ -35,13 +35,14 @@ if TYPE_CHECKING:
 
 ROOMY_COOKIE = 600
 PROBE_OCTETS = 16
+WRITABLE = "let VALETKEY_TRACE name a folder that this user may write to, or write VALETKEY_TRACE=log"
 
 
 @value
 class Finding:
     """One thing that was seen. level: `problem` stops somebody, `warning` will, `note` is to be known.
 
-    about: what it concerns: `base_url`, `cookies`, `keys`, `store`, `mcp`, or a registration's name.
+    about: what it concerns: `base_url`, `cookies`, `keys`, `store`, `mcp`, `trace`, or a registration's name.
     """
 
     level: Level
@@ -64,12 +65,17 @@ class Diagnosis:
 
 
 def diagnose(
-    settings: Settings, *, request: Request | None = None, store: str = "", local: bool = False
+    settings: Settings,
+    *,
+    request: Request | None = None,
+    store: str = "",
+    local: bool = False,
+    traces_lost: str = "",
 ) -> Op[Diagnosis]:
     """The state of the deployment. Raises nothing but what cancels the caller.
 
     request: one that the platform delivered, to compare the base URL with; None asks the base URL itself.
-    store, local: how the store calls itself, and whether it is lost with the machine.
+    store, local: how the store calls itself, and whether it is lost with the machine. traces_lost: why traces are.
     """
     from valetkey.connections.doctor_providers import look_at_registration
 
@@ -78,6 +84,8 @@ def diagnose(
     found += yield from _keys(settings)
     found += yield from _store(settings, store, local=local)
     found += _servers(settings)
+    if traces_lost:
+        found.append(Finding("warning", "trace", "written", f"traces are lost: {traces_lost}", WRITABLE))
     asked: dict[str, tuple[Finding, ...]] = {}
     for name in sorted(settings.registrations):
         registration = settings.registrations[name]
