@@ -29,12 +29,15 @@ def sandbox(
     host: str, port: int, callbacks: tuple[str, ...], access_token_seconds: int, *, control: bool, as_json: bool
 ) -> None:
     """Serve a strict OAuth 1.0a and OAuth 2.0 provider until Ctrl-C."""
-    from valetkey.sandbox import Sandbox, demo_clients, serve
+    from valetkey.sandbox import Sandbox, demo_clients, old_grant_clients, serve
 
     if not is_loopback(host):
         message = f"--host: {host} is not a loopback address; the sandbox has no secrets worth keeping and stays here"
         raise ConfigurationError(message)
-    clients = demo_clients(redirect_uris=callbacks, callbacks=callbacks, access_token_seconds=access_token_seconds)
+    clients = (
+        *demo_clients(redirect_uris=callbacks, callbacks=callbacks, access_token_seconds=access_token_seconds),
+        *old_grant_clients(redirect_uris=callbacks, access_token_seconds=access_token_seconds),
+    )
     provider = Sandbox(now=time.time, random=os.urandom, clients=clients, sleep=time.sleep, control=control)
     running = serve(provider, host=host, port=port)
     try:

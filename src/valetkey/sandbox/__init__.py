@@ -30,7 +30,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.sandbox.clients import SandboxAccount, SandboxClient, demo_clients
+    from valetkey.sandbox.clients import SandboxAccount, SandboxClient, demo_clients, old_grant_clients
     from valetkey.sandbox.faults import ResponseLost
     from valetkey.sandbox.sandbox import Sandbox
     from valetkey.sandbox.server import serve
@@ -45,6 +45,7 @@ _HOMES = {
     "approve_device": "visitor",
     "approve_posting": "visitor",
     "demo_clients": "clients",
+    "old_grant_clients": "clients",
     "serve": "server",
 }
 __all__ = [
@@ -56,6 +57,7 @@ __all__ = [
     "approve_device",
     "approve_posting",
     "demo_clients",
+    "old_grant_clients",
     "serve",
 ]
 

@@ -219,3 +219,30 @@ def demo_clients(
             "demo-resource-server", Secret("demo-resource-server-secret"), name="Demo API", resource_server=True
         ),
     )
+
+
+def old_grant_clients(
+    *, redirect_uris: tuple[str, ...] = (), access_token_seconds: int = 3600
+) -> tuple[SandboxClient, ...]:
+    """Two clients for grants that RFC 9700 advises against, to try opt-ins on: the password grant, the implicit one.
+
+    They are no demo clients: a provider says that it offers the implicit grant as soon as somebody may use it.
+    """
+    return (
+        SandboxClient(
+            "demo-password",
+            Secret("demo-password-secret"),
+            name="Demo (password grant)",
+            grant_types=(PASSWORD, "refresh_token"),
+            access_token_seconds=access_token_seconds,
+        ),
+        SandboxClient(
+            "demo-implicit",
+            Secret("demo-implicit-secret"),
+            redirect_uris=redirect_uris,
+            name="Demo (implicit grant)",
+            scopes=(READ, WRITE, OPENID),
+            grant_types=(IMPLICIT,),
+            access_token_seconds=access_token_seconds,
+        ),
+    )
