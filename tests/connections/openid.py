@@ -12,6 +12,7 @@ from valetkey.connections.authorize import begin_authorization, finish_authoriza
 from valetkey.errors import TransportError
 from valetkey.http import Headers, Response, read_form
 from valetkey.oauth2.kept import KeptKeys, KeptMetadata
+from valetkey.oauth2.token_exchange import ID_TOKEN
 from valetkey.sandbox import approve
 from valetkey.testing.world import PROVIDER_URL, World, callback_request
 from valetkey.value import replace
@@ -57,9 +58,12 @@ class OpenidNetwork:
         response = self.behind.send(effect)
         if url.endswith("/oauth2/token") and response.status == 200:
             members = json.loads(response.body)
-            members["id_token"] = self._id_token(members)
+            if members.get("issued_token_type") == ID_TOKEN:
+                members["access_token"] = self._id_token(members)
+            else:
+                members["id_token"] = self._id_token(members)
             if self.without:
-                del members["id_token"]
+                _ = members.pop("id_token", None)
             return replace(response, body=json.dumps(members).encode())
         return response
 
@@ -92,7 +96,7 @@ class OpenidNetwork:
             "sub": "alice",
             "iat": now,
             "exp": now + 300,
-            "nonce": self.nonce,
+            "nonce": self.nonce or None,
         }
         claims = {name: found for name, found in {**usual, **self.claims}.items() if found is not None}
         return signed(claims, **self.header)
@@ -102,9 +106,11 @@ def answer(members: Any) -> Response:
     return Response(200, Headers((("Content-Type", "application/json"),)), json.dumps(members).encode())
 
 
-def openid_world(*, discovery: str = "", **server: Any) -> tuple[World, OpenidNetwork]:
+def openid_world(
+    *, discovery: str = "", client: dict[str, Any] | None = None, **server: Any
+) -> tuple[World, OpenidNetwork]:
     """A world whose `two` asks for openid. discovery: it knows its issuer alone."""
-    world = world_of(scopes=("openid", "read", "write", "offline_access"))
+    world = world_of(**{"scopes": ("openid", "read", "write", "offline_access"), **(client or {})})
     network = OpenidNetwork(world)
     two = world.settings.registrations["two"]
     found: Any = two.provider.server

@@ -12,11 +12,13 @@ from valetkey.connections.codec import connection_key
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
+from valetkey.connections.identity import OPENID, check_id_token, identified, keys_for
 from valetkey.connections.records import sealing_key
 from valetkey.connections.registrations import registered
 from valetkey.connections.sign import refuse_certificate_bound
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 
     from valetkey.connections.connection import Connection
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Op, WireOp
+    from valetkey.oauth2.client import Client
+    from valetkey.oauth2.kept import KeptKeys
+    from valetkey.oauth2.server import AuthorizationServer
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
 
@@ -44,7 +49,7 @@ def connect_by_assertion(
     """The connection that the provider gives for a JWT (RFC 7523 section 2.1) or SAML assertion (RFC 7522 section 2.1).
 
     assertion: a JWT in compact form, or the SAML assertion's XML in base64url.
-    Raises ConfigurationError, ProviderError, TransportError, StoreError.
+    Raises ConfigurationError, ProviderError, CallbackError `id_token_...`, TransportError, StoreError.
     """
     from valetkey.oauth2.assertion import jwt_bearer_grant, saml_bearer_grant
 
@@ -59,19 +64,15 @@ def connect_by_assertion(
     mark = flow_mark((yield from Random(16)).hex())
     not_after = yield from exchange_deadline()
     program = jwt_bearer_grant if kind == "jwt" else saml_bearer_grant
+    kept = yield from keys_for(at, server, asked, not_after=not_after)
     key = yield from new_key(server)
     response = yield from program(
         server, client, assertion=assertion, scope=asked, proof_key=proof_key(at, key), not_after=not_after
     )
+    found = granted(response, asked=asked, before=None, key=key), response
+    grant = yield from identified(server, client, *found, kept=kept, not_after=not_after)
     return (
-        yield from save_grant(
-            settings,
-            at,
-            granted(response, asked=asked, before=None, key=key),
-            resource_owner=resource_owner,
-            account=account,
-            authorized_by=mark,
-        )
+        yield from save_grant(settings, at, grant, resource_owner=resource_owner, account=account, authorized_by=mark)
     )
 
 
@@ -91,26 +92,52 @@ def exchange_token(
     """A token for the one who is named by another token (RFC 8693). It is handed out and not stored.
 
     subject_token_type: empty says that it is an access token.
-    Raises ConfigurationError, ProviderError, TransportError.
+    An id_token that was asked for, in the token's place or by `openid` beside it, is checked as one of this client's
+    and says whose account it is. One that was asked for another audience or resource is theirs to check.
+    Raises ConfigurationError, ProviderError, CallbackError `id_token_...`, TransportError.
     """
-    from valetkey.oauth2.token_exchange import ACCESS_TOKEN
+    from valetkey.oauth2.token_exchange import ACCESS_TOKEN, ID_TOKEN
     from valetkey.oauth2.token_exchange import exchange_token as program
 
     at = yield from registered(settings, registration)
     refuse_certificate_bound(at)
-    server, client = parts((yield from described(settings, at)))
-    return (
-        yield from program(
-            server,
-            client,
-            subject_token=subject_token,
-            subject_token_type=subject_token_type or ACCESS_TOKEN,
-            actor_token=actor_token,
-            actor_token_type=actor_token_type,
-            requested_token_type=requested_token_type,
-            audience=audience,
-            resource=resource,
-            scope=scope,
-            not_after=(yield from exchange_deadline()),
-        )
+    at = yield from described(settings, at)
+    server, client = parts(at)
+    not_after = yield from exchange_deadline()
+    kept = None
+    if not audience and not resource:
+        wanted = (*scope, OPENID) if requested_token_type == ID_TOKEN else scope
+        kept = yield from keys_for(at, server, wanted, not_after=not_after)
+    found = yield from program(
+        server,
+        client,
+        subject_token=subject_token,
+        subject_token_type=subject_token_type or ACCESS_TOKEN,
+        actor_token=actor_token,
+        actor_token_type=actor_token_type,
+        requested_token_type=requested_token_type,
+        audience=audience,
+        resource=resource,
+        scope=scope,
+        not_after=not_after,
     )
+    return (yield from _identified(server, client, found, kept=kept, not_after=not_after))
+
+
+def _identified(
+    server: AuthorizationServer, client: Client, found: ExchangedToken, *, kept: KeptKeys | None, not_after: float
+) -> WireOp[ExchangedToken]:
+    """The token with whose account it is, where an id_token was asked for and came; one not checked is left out."""
+    from valetkey.oauth2.token_exchange import ID_TOKEN
+
+    if kept is None:
+        return replace(found, id_token=None)
+    alone = found.issued_token_type == ID_TOKEN
+    id_token = found.token if alone else found.id_token
+    if id_token is None:
+        return found
+    beside = None if alone else found.token
+    who = yield from check_id_token(
+        server, client, id_token, kept=kept, nonce=None, access_token=beside, not_after=not_after
+    )
+    return replace(found, issuer=who.issuer, subject=who.subject)

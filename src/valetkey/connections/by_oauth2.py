@@ -118,7 +118,15 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
         return grant
     from valetkey.connections.identity import check_id_token
 
-    who = yield from check_id_token(server, client, response, kept=kept, nonce=pending.nonce, not_after=not_after)
+    who = yield from check_id_token(
+        server,
+        client,
+        response.id_token,
+        kept=kept,
+        nonce=pending.nonce,
+        access_token=response.access_token,
+        not_after=not_after,
+    )
     return replace(grant, subject=who.subject, issuer=who.issuer)
 
 

@@ -20,6 +20,7 @@ from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant, settle
 from valetkey.connections.grant import exchange_deadline
+from valetkey.connections.identity import identified, keys_for
 from valetkey.connections.links import read_handle
 from valetkey.connections.records import describe_record, load_record, sealing_key, swap_settled
 from valetkey.connections.registrations import registered
@@ -139,7 +140,7 @@ def poll_device_authorization(settings: Settings, handle: str, *, resource_owner
     """The connection, if the resource owner has allowed it meanwhile (RFC 8628 sections 3.4 and 3.5).
 
     Polled too early it asks nobody and says how long to wait; an outage of the provider is a longer wait.
-    Raises CallbackError: `handle_unknown`, `user_changed`; AuthorizationDenied; AuthorizationExpired:
+    Raises CallbackError: `handle_unknown`, `user_changed`, `id_token_...`; AuthorizationDenied; AuthorizationExpired:
     `flow_expired`, or `in_doubt` where an answer was lost; ProviderError where waiting does not help; StoreError.
     """
     unknown = CallbackError("handle_unknown", "the handle is not one of a device authorization: begin again")
@@ -182,16 +183,19 @@ def _ask(settings: Settings, at: Registration, claim: Claim, *, flow: str, resou
         return DeviceStep(None, float(claim.clear.get("interval", SLOW_DOWN_SECONDS)))
     server, client = parts(at)
     try:
+        kept = yield from keys_for(at, server, asked, not_after=not_after)
         key = yield from new_key(server)  # a code that is not yet good is bound to nothing: each poll may have its own
         response = yield from device_token(
             server, client, device_code=device_code, proof_key=proof_key(at, key), not_after=not_after
         )
     except (ProviderError, TransportError) as error:
         return (yield from _not_yet(turn, error, doubted=bool(claim.clear.get("in_doubt"))))
-    account = str(claim.clear.get("account", ""))
-    connection = yield from _keep(
-        settings, at, granted(response, asked=asked, before=None, key=key), flow, resource_owner, account
-    )
+    found = granted(response, asked=asked, before=None, key=key), response
+    try:
+        grant = yield from identified(server, client, *found, kept=kept, not_after=not_after)
+    except CallbackError as refused:  # its tokens are discarded, and the device code is spent
+        return (yield from _end(turn, refused.reason))
+    connection = yield from _keep(settings, at, grant, flow, resource_owner, str(claim.clear.get("account", "")))
     try:
         _ = yield from move_claim(turn, DONE)
     except StoreError:  # the connection says by which flow: the next poll sees it
@@ -265,6 +269,8 @@ def _end(claim: Claim, reason: str) -> Op[NoReturn]:
 def _raise_over(reason: str) -> NoReturn:
     if reason == "access_denied":
         raise AuthorizationDenied("access_denied", "the resource owner did not allow it")
+    if reason.startswith("id_token_"):
+        raise CallbackError(reason, "the provider's id_token was refused, and nothing was kept: begin again")
     if reason == "in_doubt":
         message = "the code was answered, and the answer was lost on its way: begin again"
         raise AuthorizationExpired(reason, message)

@@ -1,15 +1,16 @@
-"""Who the connected account is: the id_token of the code flow, and the userinfo endpoint (OpenID Connect Core 1.0).
+"""Who the connected account is: the id_token, whatever grant it comes with, and userinfo (OpenID Connect Core 1.0).
 
-The one rule: the keys are at hand before the code is sent, and tokens whose id_token fails a check are not kept.
+The one rule: the keys are at hand before anything is spent, and tokens whose id_token fails a check are not kept.
 """
 
 from __future__ import annotations
 
-from valetkey.connections.issuer_keys import signature_problem
+from valetkey.connections.issuer_keys import fetch_keys, signature_problem
 from valetkey.effects import Now
 from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TransportError
 from valetkey.http import Headers, Request
 from valetkey.oauth2.id_token import (
+    MAX_SUBJECT,
     Identity,
     check_bindings,
     check_header,
@@ -22,13 +23,14 @@ from valetkey.oauth2.jwks import key_set
 from valetkey.oauth2.jws import header_problem, read_jws
 from valetkey.oauth2.kept import KeptKeys
 from valetkey.oauth2.server import AuthorizationServer
-from valetkey.value import value
+from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from valetkey.connections.grant import Grant
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op, WireOp
     from valetkey.http import Response
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from valetkey.oauth2.jws import Jws
     from valetkey.oauth2.token_response import TokenResponse
     from valetkey.providers.registration import Registration
+    from valetkey.secret import Secret
 
 OPENID = "openid"
 MAX_USERINFO_OCTETS = 64 * 1024
@@ -46,22 +49,62 @@ def identifies(server: AuthorizationServer, scope: tuple[str, ...]) -> bool:
     return OPENID in scope and bool(server.issuer and server.jwks_uri)
 
 
+def keys_for(
+    registration: Registration, server: AuthorizationServer, scope: tuple[str, ...], *, not_after: float
+) -> WireOp[KeptKeys | None]:
+    """The issuer's keys, before a grant is spent that an id_token may come with; None where it is not looked at.
+
+    Raises TransportError of something that was never sent.
+    """
+    if not identifies(server, scope):
+        return None
+    return (yield from fetch_keys(registration, server, not_after=not_after))
+
+
+def identified(
+    server: AuthorizationServer,
+    client: Client,
+    grant: Grant,
+    response: TokenResponse,
+    *,
+    kept: KeptKeys | None,
+    not_after: float,
+) -> WireOp[Grant]:
+    """The grant with whose account it is, where an id_token came with tokens that no authorization request led to.
+
+    Nothing promises one there, so none is demanded, and no nonce was sent. kept: from `keys_for`.
+    Raises CallbackError `id_token_...`: the tokens are then not to be kept.
+    """
+    if kept is None or response.id_token is None:
+        return grant
+    token = response.access_token
+    who = yield from check_id_token(
+        server, client, response.id_token, kept=kept, nonce=None, access_token=token, not_after=not_after
+    )
+    return replace(grant, subject=who.subject, issuer=who.issuer)
+
+
 def check_id_token(
     server: AuthorizationServer,
     client: Client,
-    response: TokenResponse,
+    id_token: Secret | None,
     *,
     kept: KeptKeys,
-    nonce: str,
+    nonce: str | None,
+    access_token: Secret | None,
     not_after: float,
 ) -> WireOp[Identity]:
-    """Who it was, from an id_token that passed every check of section 3.1.3.7. Raises CallbackError `id_token_...`."""
-    jws = _read(response)
+    """Who it was, from an id_token that passed every check of section 3.1.3.7. Raises CallbackError `id_token_...`.
+
+    nonce: None where there was no authorization request that could carry one. access_token: what it came with; None
+      where it came alone.
+    """
+    jws = _read(id_token)
     check_header(jws, algorithms=server.id_token_algorithms)
     yield from _check_signature(server, jws, kept, not_after)
     identity = check_identity(jws, issuer=server.issuer or "", client_id=client.client_id)
     check_moment(jws, now=(yield from Now()))
-    check_bindings(jws, nonce=nonce, access_token=response.access_token)
+    check_bindings(jws, nonce=nonce, access_token=access_token)
     return identity
 
 
@@ -75,8 +118,18 @@ def check_implicit_id_token(
     not_after: float,
 ) -> WireOp[Identity]:
     """The same for one that came through the browser beside an access token, whose hash it must hold (3.2.2.11)."""
-    require_at_hash(_read(response))
-    return (yield from check_id_token(server, client, response, kept=kept, nonce=nonce, not_after=not_after))
+    require_at_hash(_read(response.id_token))
+    return (
+        yield from check_id_token(
+            server,
+            client,
+            response.id_token,
+            kept=kept,
+            nonce=nonce,
+            access_token=response.access_token,
+            not_after=not_after,
+        )
+    )
 
 
 def refreshed_subject(server: AuthorizationServer, client: Client, response: TokenResponse) -> str:
@@ -87,14 +140,14 @@ def refreshed_subject(server: AuthorizationServer, client: Client, response: Tok
     """
     if response.id_token is None:
         return ""
-    return check_identity(_read(response), issuer=server.issuer or "", client_id=client.client_id).subject
+    return check_identity(_read(response.id_token), issuer=server.issuer or "", client_id=client.client_id).subject
 
 
-def _read(response: TokenResponse) -> Jws:
-    if response.id_token is None:
+def _read(id_token: Secret | None) -> Jws:
+    if id_token is None:
         raise refuse("missing", "there is none, although openid was asked for")
     try:
-        return read_jws(response.id_token.reveal())
+        return read_jws(id_token.reveal())
     except ValueError as why:
         raise refuse("malformed", str(why)) from None
 
@@ -121,6 +174,9 @@ class UserInfo:
 def userinfo(settings: Settings, registration: str, *, resource_owner: str, account: str = "") -> Op[UserInfo]:
     """The claims about the account; its `sub` must be the one of the connection's id_token (section 5.3.2).
 
+    A connection that came without an id_token has nothing that could be compared, and section 5.3.2 asks for nothing
+    more than a `sub` then: the token came from the token endpoint, or was shown to be this client's, and no browser
+    could put another's in its place. What is said is the word of the userinfo endpoint alone.
     Raises ConfigurationError where the provider has no userinfo endpoint; ProviderError, MalformedResponse, and what
     `access_token` of a vault raises.
     """
@@ -161,11 +217,18 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     else:
         claims = _read_claims(response.body)
     known = yield from connection(settings, registration, resource_owner=resource_owner, account=account)
-    # s5.3.2: the claims are those of the id_token's subject, or they must not be used.
-    if known is None or not known.subject or claims.get("sub") != known.subject:
+    return UserInfo(_checked_subject(claims.get("sub"), "" if known is None else known.subject), claims)
+
+
+def _checked_subject(found: object, known: str) -> str:
+    """The subject of a userinfo answer. known: the id_token's; empty where none came with the tokens."""
+    if known and found != known:  # s5.3.2: the claims are those of the id_token's subject, or they must not be used
         message = "the userinfo endpoint speaks of another account than the connection's id_token: it is not used"
         raise ProviderError(message, error="subject_mismatch", status=200)
-    return UserInfo(known.subject, claims)
+    if not isinstance(found, str) or not 0 < len(found) <= MAX_SUBJECT:
+        message = f"the userinfo endpoint does not say of whom it speaks (a `sub` of 1 to {MAX_SUBJECT} characters)"
+        raise ProviderError(message, error="subject_missing", status=200)
+    return found
 
 
 def _read_claims(body: bytes) -> dict[str, Any]:

@@ -52,5 +52,5 @@ def signature_problem(
 
 def unreachable(problem: ProviderError | TransportError) -> TransportError:
     """The error of keys that cannot be had now."""
-    message = f"the provider's keys cannot be had now, so the code was not sent ({type(problem).__name__})"
+    message = f"the provider's keys cannot be had now, so nothing was sent ({type(problem).__name__})"
     return TransportError(message, maybe_received=False)

@@ -12,6 +12,7 @@ from valetkey.connections.codec import connection_key
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
+from valetkey.connections.identity import identified, keys_for
 from valetkey.connections.records import sealing_key
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
@@ -37,7 +38,8 @@ def connect_by_password(
     """The connection that the provider gives for a user name and a password (RFC 6749 section 4.3).
 
     Raises ConfigurationError where the registration did not accept that; RequestRefused for a user name or password
-    that cannot be sent; ProviderError, with error `invalid_grant` where one is wrong; TransportError, StoreError.
+    that cannot be sent; ProviderError, with error `invalid_grant` where one is wrong; CallbackError `id_token_...`;
+    TransportError, StoreError.
     """
     from valetkey.oauth2.password import password_grant
 
@@ -55,6 +57,7 @@ def connect_by_password(
     asked = at.scope if scope is None else scope
     mark = flow_mark((yield from Random(16)).hex())
     not_after = yield from exchange_deadline()
+    kept = yield from keys_for(at, server, asked, not_after=not_after)
     key = yield from new_key(server)
     response = yield from password_grant(
         server,
@@ -65,13 +68,8 @@ def connect_by_password(
         proof_key=proof_key(at, key),
         not_after=not_after,
     )
+    found = granted(response, asked=asked, before=None, key=key), response
+    grant = yield from identified(server, client, *found, kept=kept, not_after=not_after)
     return (
-        yield from save_grant(
-            settings,
-            at,
-            granted(response, asked=asked, before=None, key=key),
-            resource_owner=resource_owner,
-            account=account,
-            authorized_by=mark,
-        )
+        yield from save_grant(settings, at, grant, resource_owner=resource_owner, account=account, authorized_by=mark)
     )

@@ -76,12 +76,16 @@ def check_moment(jws: Jws, *, now: float) -> None:
         raise refuse("times", "it was issued more than a day ago: check this machine's clock")
 
 
-def check_bindings(jws: Jws, *, nonce: str, access_token: Secret) -> None:
-    """It belongs to this flow (nonce, section 3.1.2.1) and to this access token (at_hash, section 3.1.3.6)."""
+def check_bindings(jws: Jws, *, nonce: str | None, access_token: Secret | None) -> None:
+    """It belongs to this flow (nonce, section 3.1.2.1) and to this access token (at_hash, section 3.1.3.6).
+
+    nonce: None where no authorization request could send one; step 11 of section 3.1.3.7 then asks for nothing.
+    access_token: None where it came alone.
+    """
     found = jws.claims.get("nonce")
-    if not isinstance(found, str) or not constant_time_equal(found, nonce):
+    if nonce is not None and (not isinstance(found, str) or not constant_time_equal(found, nonce)):
         raise refuse("nonce", "its nonce is not this flow's")
-    if "at_hash" in jws.claims:
+    if access_token is not None and "at_hash" in jws.claims:
         at_hash = jws.claims["at_hash"]
         if not isinstance(at_hash, str) or not constant_time_equal(at_hash, left_half(access_token.reveal())):
             raise refuse("at_hash", "it was issued with another access token")

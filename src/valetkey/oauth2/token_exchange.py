@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 TOKEN_EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"  # noqa: S105 - a name, not a secret
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, not a secret
+ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a name, not a secret
 NOT_APPLICABLE = "n_a"  # 8693 s2.2.1: the token is no access token
 
 
@@ -24,6 +25,8 @@ class ExchangedToken:
 
     issued_token_type: what it is, such as `urn:ietf:params:oauth:token-type:jwt`.
     token_type: how it is used, in lower case; `n_a` where it is no access token.
+    id_token: what came beside it where `openid` was asked for. issuer, subject: whose account it is, from an id_token
+      that passed every check; empty where there was none.
     """
 
     token: Secret
@@ -32,6 +35,9 @@ class ExchangedToken:
     expires_at: int | None
     scope: tuple[str, ...] | None
     refresh_token: Secret | None = None
+    id_token: Secret | None = None
+    issuer: str = ""
+    subject: str = ""
 
 
 def exchange_token(
@@ -76,5 +82,11 @@ def exchange_token(
         message = "the token endpoint answered a token exchange without issued_token_type"
         raise MalformedResponse(message, status=200)
     return ExchangedToken(
-        found.access_token, issued, found.token_type, found.expires_at, found.scope, found.refresh_token
+        found.access_token,
+        issued,
+        found.token_type,
+        found.expires_at,
+        found.scope,
+        found.refresh_token,
+        found.id_token,
     )

@@ -107,7 +107,9 @@ def hidden(page: str, name: str) -> str:
     return found.group(1)
 
 
-def test_a_device_is_connected_by_a_code_that_is_typed_in_elsewhere(party: Party, registration: Registration) -> None:
+def test_a_device_is_connected_by_a_code_that_is_typed_in_elsewhere(
+    party: Party, registration: Registration, node_oidc_provider: NodeOidcProvider
+) -> None:
     begun = party.done(party.vault.begin_device_authorization("peer", OWNER))
     party.later.ahead = 6
     assert party.done(party.vault.poll_device_authorization(begun.handle, OWNER)).connection is None
@@ -118,6 +120,7 @@ def test_a_device_is_connected_by_a_code_that_is_typed_in_elsewhere(party: Party
     token = party.done(party.vault.access_token("peer", OWNER))
 
     assert connection.state == "active"
+    assert (connection.issuer, connection.subject) == (node_oidc_provider.issuer, "alice"), "by its id_token"
     server: Any = registration.provider.server
     client: Any = registration.client
     found = run(introspect_token(server, client, token=token, not_after=soon()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from valetkey.sandbox.clients import OPENID
 from valetkey.sandbox.exchange import Exchange, Refusal
 from valetkey.sandbox.scope import read_scope
 from valetkey.sandbox.state import fingerprint
 
 ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name, not a secret
+ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a name, not a secret
 
 
 def subject_token_known(exchange: Exchange) -> None:
@@ -21,7 +23,7 @@ def subject_token_known(exchange: Exchange) -> None:
     found = state.access_tokens.get(fingerprint(token))
     family = None if found is None else state.families.get(found.family)
     lives = found is not None and family is not None and not family.revoked and exchange.now < found.expires_at
-    if kind != ACCESS_TOKEN or wanted != ACCESS_TOKEN or not lives or found is None or family is None:
+    if kind != ACCESS_TOKEN or wanted not in (ACCESS_TOKEN, ID_TOKEN) or not lives or found is None or family is None:
         raise Refusal("invalid_request", "The subject token is not a live access token of this server.")
     if family.client_id != exchange.client.client_id:
         raise Refusal("invalid_request", "The subject token was given to another client.")
@@ -29,4 +31,6 @@ def subject_token_known(exchange: Exchange) -> None:
     scope = found.scope if text is None else read_scope(text)
     if not set(scope) <= set(found.scope):
         raise Refusal("invalid_scope", "The scope is more than the subject token has.")
+    if wanted == ID_TOKEN and (OPENID not in found.scope or not family.account):
+        raise Refusal("invalid_scope", "The subject token has not openid, so there is no id_token for it.")
     exchange.access_token, exchange.family, exchange.scope = found, family, scope

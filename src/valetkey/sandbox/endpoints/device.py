@@ -5,6 +5,7 @@ from __future__ import annotations
 from valetkey.http import with_query
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.endpoints.asking import CONSENT_SECONDS, consent_page, sign_in_page
+from valetkey.sandbox.id_tokens import with_id_token
 from valetkey.sandbox.pages import render
 from valetkey.sandbox.sessions import current_session
 from valetkey.sandbox.state import DeviceGrant, PendingConsent, fingerprint
@@ -106,4 +107,4 @@ def exchange_device_code(exchange: Exchange) -> Response:
     fields = issue_access_token(exchange, family, scope=grant.scope)
     if client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
-    return json_answer(fields)
+    return json_answer(with_id_token(exchange, fields, account=grant.account, scope=grant.scope))

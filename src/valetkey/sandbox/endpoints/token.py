@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from valetkey.sandbox.answers import json_answer
-from valetkey.sandbox.checks.subject_token_known import ACCESS_TOKEN
-from valetkey.sandbox.id_tokens import with_id_token
+from valetkey.sandbox.checks.subject_token_known import ACCESS_TOKEN, ID_TOKEN
+from valetkey.sandbox.id_tokens import id_token, with_id_token
 from valetkey.sandbox.rotation import mark_used
 from valetkey.sandbox.state import fingerprint
 from valetkey.sandbox.tokens import issue_access_token, issue_family, issue_refresh_token
@@ -38,26 +38,31 @@ def client_credentials(exchange: Exchange) -> Response:
 
 def exchange_assertion(exchange: Exchange) -> Response:
     """A token in the name of whom the assertion vouches for, without a refresh token (RFC 7521 section 4.1)."""
-    sandbox, client = exchange.sandbox, exchange.client
-    family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
-    return json_answer(issue_access_token(exchange, family, scope=exchange.scope))
+    sandbox, client, account = exchange.sandbox, exchange.client, exchange.account.name
+    family = issue_family(sandbox, client.client_id, account, exchange.scope)
+    fields = issue_access_token(exchange, family, scope=exchange.scope)
+    return json_answer(with_id_token(exchange, fields, account=account, scope=exchange.scope))
 
 
 def exchange_password(exchange: Exchange) -> Response:
     """Tokens in the name of whose password it is, for a client that is registered for that (RFC 6749 section 4.3.3)."""
-    sandbox, client = exchange.sandbox, exchange.client
-    exchange.notes["account"] = exchange.account.name
-    family = issue_family(sandbox, client.client_id, exchange.account.name, exchange.scope)
+    sandbox, client, account = exchange.sandbox, exchange.client, exchange.account.name
+    exchange.notes["account"] = account
+    family = issue_family(sandbox, client.client_id, account, exchange.scope)
     fields = issue_access_token(exchange, family, scope=exchange.scope)
     if client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
-    return json_answer(fields)
+    return json_answer(with_id_token(exchange, fields, account=account, scope=exchange.scope))
 
 
 def exchange_token(exchange: Exchange) -> Response:
-    """A token of the same grant with the same or a smaller scope (RFC 8693 section 2.2.1)."""
-    name, scope = exchange.access_token.family, exchange.scope
+    """A token of the same grant with the same or a smaller scope, or an id_token (RFC 8693 section 2.2.1)."""
+    name, scope, account = exchange.access_token.family, exchange.scope, exchange.family.account
+    if exchange.parameter("requested_token_type") == ID_TOKEN:
+        token = id_token(exchange, exchange.client, account)
+        return json_answer({"access_token": token, "token_type": "N_A", "issued_token_type": ID_TOKEN})
     fields = issue_access_token(exchange, name, scope=scope)
+    fields = with_id_token(exchange, fields, account=account, scope=scope)
     return json_answer(fields | {"issued_token_type": ACCESS_TOKEN})
 
 
