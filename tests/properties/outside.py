@@ -118,3 +118,34 @@ def answers(
         for text in draw(st.lists(st.text(st.characters(max_codepoint=255, exclude_characters="\r\n\0")), max_size=2)):
             fields.append((name, text))
     return Response(status, Headers(tuple(fields)), draw(bodies))
+
+
+@st.composite
+def bent(draw: st.DrawFn, *right: Any) -> Any:
+    """What was right as JSON, with up to three of its parts, at any depth, taken out or replaced by anything."""
+    content = json.loads(json.dumps(draw(st.sampled_from(right))))
+    for _ in range(draw(st.integers(0, 3))):
+        place = content
+        while isinstance(place, dict | list) and place:
+            where: Any = draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
+            if not isinstance(place[where], dict | list) or not place[where] or draw(st.booleans()):
+                if draw(st.booleans()):
+                    place[where] = draw(anything)
+                else:
+                    del place[where]
+                break
+            place = place[where]
+    return content
+
+
+def bodies(*right: Any) -> st.SearchStrategy[bytes]:
+    """JSON that was right and is bent, most of it; JSON that is something else, and octets that are none."""
+    written = [json.dumps(one) for one in right]
+    slightly = bent(*right).map(lambda found: json.dumps(found).encode())
+    otherwise = (
+        nearly(*written).map(octets)
+        | anything.map(lambda found: json.dumps(found).encode())
+        | st.binary(max_size=60)
+        | st.sampled_from([b"", b"[]", b"{}", b"[" * 100_000])
+    )
+    return st.integers(0, 3).flatmap(lambda chance: slightly if chance else otherwise)

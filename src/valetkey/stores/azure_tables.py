@@ -208,10 +208,13 @@ class AzureTablesStore:
 
     def _row(self, entity: Any, etag: str) -> Row:
         try:
-            row = _read_entity(entity)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise self._foreign() from None
-        self._stamps.note(row.key, row.version, etag or entity.get("odata.etag", ""))
+            row, beside = _read_entity(entity), entity.get("odata.etag", "")
+            etag = etag or (beside if beside.isascii() and beside.isprintable() else "")
+        except rows.NOT_OURS:
+            row = None
+        if row is None:
+            raise self._foreign()
+        self._stamps.note(row.key, row.version, etag)
         return row
 
     def _foreign(self) -> StoreError:
@@ -267,7 +270,7 @@ def _read_entity(entity: Mapping[str, Any]) -> Row:
         part = read_key_text(entity[column])
         parts.append(_octets(entity[name]).decode() if part is None else part)
     sealed = b"".join(_octets(entity[name]) for name in ("sealed", "sealed_1") if name in entity)
-    return Row(Key(*parts), _octets(entity["version"]), clear, sealed, int(entity.get("expires_at", 0)))
+    return rows.read_row(Key(*parts), _octets(entity["version"]), clear, sealed, int(entity.get("expires_at", 0)))
 
 
 def _int64(name: str, number: int) -> dict[str, object]:

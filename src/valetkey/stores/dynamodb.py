@@ -18,12 +18,13 @@ from valetkey.stores.dynamodb_wire import NO_ANSWER, DynamoDBWire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Any, TypeAlias
+    from collections.abc import Callable, Mapping
+    from typing import Any, TypeAlias, TypeVar
 
     from valetkey.clouds.aws_credentials import AwsCredentialSource
     from valetkey.effects import Outcome, WireOp
 
+    T = TypeVar("T")
     Attributes: TypeAlias = dict[str, dict[str, str]]
 
 CONDITION_FAILED = "ConditionalCheckFailedException"
@@ -53,7 +54,10 @@ class DynamoDBStore:
             "GetItem", {"TableName": self.table, "Key": _key_attributes(key), "ConsistentRead": True}
         )
         item = self._wire.content(answer).get("Item")
-        return None if item is None else self._row(item)
+        row = None if item is None else self._ours(_read_row, item)
+        if row is not None and row.key != key:
+            raise self._foreign()
+        return row
 
     def swap(self, key: Key, expected: bytes | None, new: Row | None) -> WireOp[Outcome]:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""
@@ -90,9 +94,7 @@ class DynamoDBStore:
         answer = yield from self._wire.ask(operation, {**request, "Limit": rows.PAGE_ROWS}, attempts=2)
         if answer.error == NO_ANSWER:  # perhaps the page was more than a transport takes: rows are at most 82 KB
             answer = yield from self._wire.ask(operation, {**request, "Limit": BIG_ROWS_PAGE})
-        content = self._wire.content(answer)
-        items, last = content.get("Items", []), content.get("LastEvaluatedKey")
-        return Page(tuple(self._row(item) for item in items), rows.write_cursor(_read_key(last)) if last else "")
+        return self._ours(_read_page, self._wire.content(answer))
 
     def create(self) -> WireOp[None]:
         """Make the table where it is not there; let expired rows lapse; keep backups. Raises StoreError."""
@@ -109,12 +111,18 @@ class DynamoDBStore:
     def close(self) -> None:
         """Nothing is held open: connections belong to the transport."""
 
-    def _row(self, item: Mapping[str, Any]) -> Row:
+    def _ours(self, read: Callable[[Mapping[str, Any]], T], content: Mapping[str, Any]) -> T:
+        """What it reads there. Raises StoreError where something else has written it."""
         try:
-            return _read_row(item)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            message = f"{self.description}: an item was written by something else: give valetkey a table of its own"
-            raise StoreError(message) from None
+            return read(content)
+        except rows.NOT_OURS:
+            failure = self._foreign()
+        raise failure
+
+    def _foreign(self) -> StoreError:
+        return StoreError(
+            f"{self.description}: an item was written by something else: give valetkey a table of its own"
+        )
 
 
 def _key_attributes(key: Key) -> Attributes:
@@ -145,7 +153,16 @@ def _read_row(item: Mapping[str, Any]) -> Row:
     rows.check_clear(clear)
     sealed = _from_base64(item["sealed"]["B"]) if "sealed" in item else b""
     expires_at = int(item["expires_at"]["N"]) if "expires_at" in item else 0
-    return Row(_read_key(item), _from_base64(item["version"]["B"]), clear, sealed, expires_at)
+    return rows.read_row(_read_key(item), _from_base64(item["version"]["B"]), clear, sealed, expires_at)
+
+
+def _read_page(content: Mapping[str, Any]) -> Page:
+    found, last = tuple(map(_read_row, content.get("Items", ()))), content.get("LastEvaluatedKey")
+    if not last:
+        return Page(found, "")
+    after = _read_key(last)
+    rows.check_key(after)
+    return Page(found, rows.write_cursor(after))
 
 
 def _base64(octets: bytes) -> str:

@@ -47,7 +47,7 @@ def check_table(wire: DynamoDBWire, table: str) -> WireOp[tuple[str, ...]]:
     if answer.error == ACCESS_DENIED:
         problems.append(_denied(wire, "DescribeTable"))
     else:
-        description = wire.content(answer).get("Table", {})
+        description = _part(wire.content(answer), "Table")
         if description.get("KeySchema") != table_description(table)["KeySchema"]:
             return (f"{wire.description}: the table has other keys: give valetkey a table of its own",)
         if description.get("TableStatus") not in ("ACTIVE", "UPDATING"):
@@ -80,7 +80,7 @@ def _wait_until_active(wire: DynamoDBWire, table: str) -> WireOp[None]:
     for _ in range(MAX_TABLE_POLLS):
         answer = yield from wire.ask("DescribeTable", {"TableName": table})
         # a table that was just made may not be seen yet
-        found = {} if answer.error == NO_SUCH_TABLE else wire.content(answer).get("Table", {})
+        found = {} if answer.error == NO_SUCH_TABLE else _part(wire.content(answer), "Table")
         if found.get("TableStatus") == "ACTIVE":
             if found.get("KeySchema") != table_description(table)["KeySchema"]:
                 message = f"{wire.description}: the table has other keys: give valetkey a table of its own"
@@ -140,10 +140,15 @@ def _check_setting(wire: DynamoDBWire, table: str, setting: tuple[str, str, str]
     if answer.error == NO_SUCH_OPERATION:
         return [f"{wire.description}: {operation} is not known to this server: {otherwise}"]
     found = wire.content(answer)
-    found = found.get("ContinuousBackupsDescription", found).get(part, {})
-    if enabled in dumps(found):
+    found = _part(found, "ContinuousBackupsDescription") or found
+    if enabled in dumps(_part(found, part)):
         return []
     return [f"{wire.description}: {otherwise}: `valetkey store create` switches it on"]
+
+
+def _part(content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = content.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _denied(wire: DynamoDBWire, operation: str) -> str:

@@ -161,10 +161,12 @@ class FirestoreStore:
 
     def _row(self, document: Any) -> Row:
         try:
-            row = _read_document(document, self._documents)
-            self._stamps.note(row.key, row.version, document["updateTime"])
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise self._foreign() from None
+            row, time = _read_document(document, self._documents), document["updateTime"]
+        except rows.NOT_OURS:
+            row = time = None
+        if row is None or not isinstance(time, str):
+            raise self._foreign()
+        self._stamps.note(row.key, row.version, time)
         return row
 
     def _foreign(self) -> StoreError:
@@ -223,7 +225,7 @@ def _read_document(document: Mapping[str, Any], documents: str) -> Row:
         part = read_key_text(text)
         parts.append(fields[field]["stringValue"] if part is None else part)
     sealed = _octets(fields["sealed"]) if "sealed" in fields else b""
-    return Row(Key(*parts), _octets(fields["version"]), clear, sealed, _expires_at(fields))
+    return rows.read_row(Key(*parts), _octets(fields["version"]), clear, sealed, _expires_at(fields))
 
 
 def _expires_at(fields: Fields) -> int:

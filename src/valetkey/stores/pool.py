@@ -218,7 +218,8 @@ def all_in_use(description: str, limit: int) -> StoreError:
 
 def read_limit(text: str) -> int:
     """The URL's option `connections`. Raises ValueError."""
-    limit = int(text or CONNECTIONS) if text.isdecimal() or not text else 0
+    number = text or str(CONNECTIONS)
+    limit = int(number) if number.isascii() and number.isdecimal() and len(number) < 5 else 0
     if not 1 <= limit <= 1000:
         message = "connections is a number from 1 to 1000"
         raise ValueError(message)

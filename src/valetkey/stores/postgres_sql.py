@@ -155,11 +155,11 @@ def read_load(description: str, key: Key, result: Any) -> Row | None:
         return None
     version, clear, sealed, expires_at = [result.get_value(0, column) for column in range(4)]
     try:
-        return Row(
-            key, version, rows.read_clear(clear.decode()), sealed, int.from_bytes(expires_at, "big", signed=True)
-        )
-    except ValueError:
-        raise _foreign(description) from None
+        expiry = int.from_bytes(expires_at, "big", signed=True)
+        return rows.read_row(key, version, rows.read_clear(clear.decode()), sealed, expiry)
+    except rows.NOT_OURS:
+        failure = _foreign(description)
+    raise failure
 
 
 _TUPLES_OK = 2
@@ -200,9 +200,11 @@ def read_row(description: str, columns: Sequence[Any]) -> Row:
     """The row of one line of a result. Raises StoreError."""
     partition, name, version, clear, sealed, expires_at = columns
     try:
-        return Row(Key(partition.decode(), name.decode()), version, rows.read_clear(clear), sealed, expires_at)
-    except ValueError:
-        raise _foreign(description) from None
+        key = Key(partition.decode(), name.decode())
+        return rows.read_row(key, version, rows.read_clear(clear), sealed, expires_at)
+    except rows.NOT_OURS:
+        failure = _foreign(description)
+    raise failure
 
 
 def _foreign(description: str) -> StoreError:

@@ -89,14 +89,19 @@ def read_place(url: StoreUrl) -> PostgresPlace:
             "the PostgreSQL store's table is a name of a-z, 0-9 and _, with or without a schema: app.valetkey_rows"
         )
         raise ConfigurationError(message)
-    query = write_form(tuple((name, text) for name, text in url.options.items() if name not in OURS))
+    found = None
     try:
+        query = write_form(tuple((name, text) for name, text in url.options.items() if name not in OURS))
         found = conninfo_to_dict(f"postgresql:{url.place}{'?' if query else ''}{query.replace('+', '%20')}")
-    except psycopg.Error:  # whose words hold the URL
+    except (psycopg.Error, UnicodeError):  # whose words hold the URL, so that they end here
         message = f"the PostgreSQL store's URL cannot be read: write {FORM}, with percent escapes in user and password"
-        raise ConfigurationError(message) from None
+    if found is None:
+        raise ConfigurationError(message)
     if not url.place.startswith("//"):
         message = f"a PostgreSQL store is written {FORM}"
+        raise ConfigurationError(message)
+    if "@" in url.place.removeprefix("//").partition("/")[2]:  # ///user:password@host would be a database's name
+        message = f"the PostgreSQL store's URL has an @ after its host: write {FORM}, and %40 in a database's name"
         raise ConfigurationError(message)
     parameters: dict[str, Any] = DEFAULTS | {key: str(text) for key, text in found.items() if text is not None}
     host = parameters.get("host") or url.environ.get("PGHOST", "")

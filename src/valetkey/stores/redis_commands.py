@@ -148,10 +148,10 @@ def read_row(description: str, key: Key, fields: Sequence[Any]) -> Row | None:
     if version is None:
         return None
     try:
-        return Row(key, version, rows.read_clear(clear.decode()), sealed, int(expires_at))
-    except (ValueError, TypeError, AttributeError):
+        return rows.read_row(key, version, rows.read_clear(clear.decode()), sealed, int(expires_at))
+    except rows.NOT_OURS:
         message = f"{description}: a row was written by something else: give valetkey a ?prefix= of its own"
-        raise StoreError(message) from None
+    raise StoreError(message)
 
 
 def explain(error: Exception, *, connecting: bool = False) -> str:

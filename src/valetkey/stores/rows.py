@@ -23,6 +23,10 @@ RESERVED_COLUMNS = frozenset({"partition", "name", "version", "sealed", "expires
 COLUMN_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
+NOT_OURS = (ValueError, KeyError, TypeError, AttributeError, OverflowError)
+"""What reading a row raises that something else wrote. Raise the store's own error after the handler: these hold it."""
+
+
 def check_key(key: Key) -> None:
     """Raise ValueError where no store could keep a row under this key."""
     for part, text in (("partition", key.partition), ("name", key.name)):
@@ -82,6 +86,15 @@ def _utf8(text: str, part: str) -> bytes:
     except UnicodeEncodeError:
         message = f"{part} holds half of a surrogate pair, which is no character"
         raise ValueError(message) from None
+
+
+def read_row(key: Key, version: bytes, clear: Clear, sealed: bytes, expires_at: int) -> Row:
+    """The row that an engine gave back. Raises what is in `NOT_OURS` where no swap can have written it."""
+    check_key(key)
+    if len(version) != VERSION_OCTETS or not 0 <= expires_at < MAX_INTEGER:
+        message = "a row has a version and a time when it expires"
+        raise ValueError(message)
+    return Row(key, version, clear, sealed, expires_at)
 
 
 def detached(row: Row) -> Row:

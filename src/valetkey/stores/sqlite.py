@@ -180,10 +180,10 @@ class SqliteStore:
     def _row(self, columns: tuple[str, str, bytes, str, bytes, int]) -> Row:
         partition, name, version, clear, sealed, expires_at = columns
         try:
-            return Row(Key(partition, name), version, rows.read_clear(clear), sealed, expires_at)
-        except ValueError:
+            return rows.read_row(Key(partition, name), version, rows.read_clear(clear), sealed, expires_at)
+        except rows.NOT_OURS:
             message = f"{self.description}: a row's clear columns are damaged: restore the file from a backup"
-            raise StoreError(message) from None
+        raise StoreError(message)
 
     @contextmanager
     def _connection(self) -> Iterator[sqlite3.Connection]:
