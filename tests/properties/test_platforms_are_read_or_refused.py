@@ -8,7 +8,7 @@ import zlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from tests.properties.outside import SPECIAL, altered, answers, anything, documents, nearly, octets, outcome
 from tests.properties.test_errors_bring_nothing_along import held
@@ -17,6 +17,7 @@ from valetkey.clouds import aws_credentials, aws_web_identity
 from valetkey.clouds.google_credentials import GoogleTokenSource
 from valetkey.clouds.tokens import read_token
 from valetkey.config import read_configuration
+from valetkey.config.sources import GENERAL, OF_REGISTRATIONS
 from valetkey.connections.webhook import secret_problem
 from valetkey.dates import read_time, write_time
 from valetkey.drivers.transports import wire
@@ -264,21 +265,75 @@ def test_a_store_url_is_understood_or_every_problem_is_told_without_its_password
         assert "canary" not in " ".join(problems)
 
 
-VARIABLES = ("STORE", "KEY", "BASE_URL", "ENVIRONMENT", "RETURN_TO", "RETURN_HOSTS", "COMPLETION_URL", "WEBHOOK_URL")
-OF_ONE = ("PROVIDER", "CLIENT_ID", "CLIENT_SECRET", "SCOPE", "PKCE", "RESPONSE_MODE", "REDIRECT_URI")
-NAMES = [f"VALETKEY_{name}" for name in VARIABLES] + [f"VALETKEY_GITHUB_{name}" for name in OF_ONE]
+NAMES = [f"VALETKEY_{name.upper()}" for name in GENERAL]
+NAMES += [f"VALETKEY_{middle}_{name.upper()}" for middle in ("GITHUB", "TRELLO") for name in OF_REGISTRATIONS]
+SECRET = "canary-7f3a"
+SECRETS = ("key", "private_key", "client_secret", "private_key_password", "client_certificate_key", "webhook_secret")
+USUAL = (
+    *("https://app.example/oauth", "github", "sqlite:///tmp/a", "read write", "true", "log", "package.module:function"),
+    *("query.jwt", "RS256", "token", "id_token token", '[{"type":"a"}]', "a=b&c=d", "2027-01-01", "*.a.example"),
+    *("https://as.example=token", "/dev/null", "/nowhere", "file:/nowhere", "oidc", "S256", "private_key_jwt"),
+    *("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n", "whsec_" + "A" * 32, "postgresql://h/d"),
+)
 
 
 @given(
     st.dictionaries(
         st.sampled_from(NAMES) | st.from_regex(r"VALETKEY_[A-Z_]{0,12}", fullmatch=True),
         st.sampled_from([text for text in SPECIAL if "\0" not in text])
-        | nearly("https://app.example/oauth", "github", "sqlite:///tmp/a", "read write", "true"),
-        max_size=6,
+        | nearly(*USUAL),
+        max_size=8,
     )
 )
+@settings(max_examples=200)
+@example({"VALETKEY_BASE_URL": "nowhere", "VALETKEY_MCP_ACCEPT_LOOPBACK": "true"})
+@example({"VALETKEY_KEY": "file:\0", "VALETKEY_GITHUB_CLIENT_SECRET_FILE": "\0"})
+@example({"VALETKEY_GITHUB_PRIVATE_KEY_PKCS12_FILE": "\0", "VALETKEY_PROVIDERS_DIR": "\0"})
+@example({"VALETKEY_GITHUB_CLIENT_ID": "\udcff", "VALETKEY_GITHUB_CLIENT_SECRET": "\udcff"})
 def test_an_environment_is_a_configuration_or_every_problem_is_told(environ: dict[str, str]) -> None:
     found, error = outcome(lambda: read_configuration(environ, None), ConfigurationError)
+
+    assert (found is None) == (error is not None)
+    assert error is None or all(error.problems)
+
+
+@given(st.sampled_from(SECRETS), nearly(f"{SECRET}{SECRET}", f"a:{SECRET}", f"whsec_{SECRET}"), st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_secret_in_a_configuration_is_in_none_of_its_problems(
+    tmp_path: Path, key: str, text: str, in_file: bool
+) -> None:
+    assume(SECRET in text)
+    path = tmp_path / "secret"
+    path.write_bytes(octets(text))
+    middle = "" if key in GENERAL else "GITHUB_"
+    name = f"VALETKEY_{middle}{key.upper()}"
+    environ = {"VALETKEY_WEBHOOK_URL": "https://a.example/", "VALETKEY_GITHUB_CLIENT_ID": "a", "VALETKEY_STORE": "memory:"}
+    environ |= {name: text} if not in_file or key in ("private_key_password", "webhook_secret") else {f"{name}_FILE": str(path)}
+
+    _, error = outcome(lambda: read_configuration(environ, None), ConfigurationError)
+
+    assert error
+    assert SECRET not in held(error)
+
+
+written = st.text(max_size=12) | st.booleans() | st.integers() | nearly(*USUAL) | st.lists(nearly(*USUAL), max_size=2)
+
+
+@given(
+    st.dictionaries(st.sampled_from(GENERAL), written, max_size=5),
+    st.dictionaries(st.sampled_from(OF_REGISTRATIONS), written, max_size=6),
+)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example({"base_url": "nowhere", "mcp_accept_loopback": True}, {"client_secret_file": "\0"})
+def test_tables_of_a_file_are_a_configuration_or_every_problem_is_told(
+    tmp_path: Path, general: dict[str, object], github: dict[str, object]
+) -> None:
+    lines = [f"{name} = {json.dumps(content)}" for name, content in general.items()]
+    lines += ["[registrations.github]", *(f"{name} = {json.dumps(content)}" for name, content in github.items())]
+    path = tmp_path / "valetkey.toml"
+    path.write_text("\n".join(lines))
+
+    found, error = outcome(lambda: read_configuration({}, str(path)), ConfigurationError)
 
     assert (found is None) == (error is not None)
     assert error is None or all(error.problems)

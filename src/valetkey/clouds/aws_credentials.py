@@ -15,7 +15,7 @@ failed. Not here: EC2's instance metadata, roles and single sign-on of profiles,
 
 from __future__ import annotations
 
-from valetkey.clouds.aws_sigv4 import AwsCredentials
+from valetkey.clouds.aws_sigv4 import AwsCredentials, can_sign
 from valetkey.dates import read_time
 from valetkey.effects import CONFIGURED, PLATFORM, Now, Random, Send, Sleep
 from valetkey.errors import ConfigurationError, StoreError, TransportError
@@ -36,7 +36,6 @@ RENEW_SECONDS = 300  # before they expire
 REQUEST_SECONDS = 2.0
 MAX_ATTEMPTS = 3
 MAX_DELAY_SECONDS = 0.5
-MAX_TOKEN_OCTETS = 16_384
 BOTO3 = "VALETKEY_AWS_CREDENTIALS"
 NO_CREDENTIALS = (
     "no AWS credentials: give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
@@ -63,13 +62,21 @@ class AwsCredentialSource:
         kept = self._kept
         if kept is not None and (not kept.expires_at or now < kept.expires_at - RENEW_SECONDS):
             return kept
+        found = None
         try:
-            self._kept = yield from self._find()
+            found = yield from self._find()
+        except UnicodeEncodeError:  # which holds what could not be written, so that it ends here
+            pass
         except StoreError:
             if kept is None or (kept.expires_at and now >= kept.expires_at):
                 raise
             return kept
-        return self._kept
+        if found is None:
+            from valetkey.clouds.tokens import NOT_TEXT
+
+            raise ConfigurationError(NOT_TEXT)
+        self._kept = found
+        return found
 
     def forget(self) -> None:
         """Ask anew next time: the service said that these had expired."""
@@ -88,7 +95,11 @@ class AwsCredentialSource:
             message = "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY belong together: set both"
             raise ConfigurationError(message)
         token = self._environ.get("AWS_SESSION_TOKEN")
-        return AwsCredentials(identifier, Secret(secret), Secret(token) if token else None)
+        found = AwsCredentials(identifier, Secret(secret), Secret(token) if token else None)
+        if not can_sign(found):
+            message = "AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or AWS_SESSION_TOKEN holds a character that none has,"
+            raise ConfigurationError(f"{message} such as a line break: set them anew")
+        return found
 
     def _from_boto3(self) -> AwsCredentials:
         if self._environ[BOTO3] != "boto3":
@@ -152,15 +163,12 @@ class AwsCredentialSource:
         raise ConfigurationError(message)
 
     def _headers(self) -> Headers:
-        path = self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE")
-        token = self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
-        if path:
-            try:
-                with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start more
-                    token = file.read(MAX_TOKEN_OCTETS).strip()  # read each time: the platform renews it
-            except (OSError, UnicodeDecodeError):
-                message = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE names a file that cannot be read"
-                raise StoreError(message) from None
+        variable = "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"
+        path, token = self._environ.get(variable), self._environ.get("AWS_CONTAINER_AUTHORIZATION_TOKEN", "")
+        if path:  # read each time: the platform renews it
+            from valetkey.clouds.tokens import read_file
+
+            token = read_file(path, variable)
         try:
             return Headers((("Accept", "application/json"), *((("Authorization", token),) if token else ())))
         except ValueError:
@@ -176,7 +184,10 @@ def _read_credentials(response: Response) -> AwsCredentials:
         texts = [answer[name] for name in ("AccessKeyId", "SecretAccessKey", "Token", "Expiration")]
         if not all(isinstance(text, str) and text for text in texts):
             raise ValueError  # noqa: TRY301 - one message for all that is not an answer
-        return AwsCredentials(texts[0], Secret(texts[1]), Secret(texts[2]), read_time(texts[3]))
+        found = AwsCredentials(texts[0], Secret(texts[1]), Secret(texts[2]), read_time(texts[3]))
     except (ValueError, KeyError, TypeError):
+        found = None
+    if found is None or not can_sign(found):
         message = "the container's credential endpoint answered with something that is not credentials"
-        raise StoreError(message) from None
+        raise StoreError(message)
+    return found

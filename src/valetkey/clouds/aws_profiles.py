@@ -9,7 +9,7 @@ boto3: set VALETKEY_AWS_CREDENTIALS=boto3.
 
 from __future__ import annotations
 
-from valetkey.clouds.aws_sigv4 import AwsCredentials
+from valetkey.clouds.aws_sigv4 import AwsCredentials, can_sign
 from valetkey.errors import ConfigurationError
 from valetkey.secret import Secret
 
@@ -63,7 +63,11 @@ def _credentials(fields: Mapping[str, str], profile: str) -> AwsCredentials | No
         message = f"AWS profile {profile!r} has one of aws_access_key_id and aws_secret_access_key: it needs both"
         raise ConfigurationError(message)
     token = fields.get("aws_session_token", "")
-    return AwsCredentials(identifier, Secret(secret), Secret(token) if token else None)
+    found = AwsCredentials(identifier, Secret(secret), Secret(token) if token else None)
+    if not can_sign(found):
+        message = f"AWS profile {profile!r} has keys with a character that none has: write them anew"
+        raise ConfigurationError(message)
+    return found
 
 
 def _path(environ: Mapping[str, str], variable: str, name: str) -> str:
@@ -76,20 +80,21 @@ def _path(environ: Mapping[str, str], variable: str, name: str) -> str:
 
 def _read_section(path: str, section: str) -> Mapping[str, str] | None:
     """The section's fields, None where the file or the section is not there."""
+    text, message = "", ""
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start more
             text = file.read(MAX_FILE_CHARACTERS)
     except FileNotFoundError:
         return None
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         message = f"AWS's shared file {path} cannot be read: check its permissions"
-        raise ConfigurationError(message) from None
     from configparser import Error, RawConfigParser
 
     parser = RawConfigParser(default_section="", strict=False)
     try:
         parser.read_string(text)
-    except Error:  # its text quotes lines of the file
+    except Error:
         message = f"AWS's shared file {path} is not in the form of [profile] sections with `name = text` lines"
-        raise ConfigurationError(message) from None
+    if message:  # not while an error is handled that holds lines of the file
+        raise ConfigurationError(message)
     return dict(parser.items(section)) if parser.has_section(section) else None

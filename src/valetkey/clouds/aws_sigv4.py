@@ -42,6 +42,14 @@ class AwsCredentials:
     expires_at: int = 0
 
 
+def can_sign(credentials: AwsCredentials) -> bool:
+    """Whether all of them can stand in a header: what was pasted may have a line break at its end."""
+    parts = [credentials.access_key_id, credentials.secret_access_key.reveal()]
+    if credentials.session_token is not None:
+        parts.append(credentials.session_token.reveal())
+    return all(part.isascii() and part.isprintable() and part for part in parts)
+
+
 def sign_request(request: Request, credentials: AwsCredentials, *, region: str, service: str, now: int) -> Request:
     """The request with `X-Amz-Date`, `X-Amz-Security-Token` where there is one, and `Authorization`."""
     time = basic_time(now)

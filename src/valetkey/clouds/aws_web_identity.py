@@ -9,7 +9,7 @@ over the network. The request is not signed: the token in it is the proof.
 
 from __future__ import annotations
 
-from valetkey.clouds.aws_sigv4 import AwsCredentials
+from valetkey.clouds.aws_sigv4 import AwsCredentials, can_sign
 from valetkey.dates import read_time
 from valetkey.effects import CONFIGURED, Now, Random, Remaining, Send, Sleep
 from valetkey.errors import ConfigurationError, StoreError, TransportError
@@ -80,15 +80,18 @@ def assume_role_with_web_identity(environ: Mapping[str, str]) -> WireOp[AwsCrede
 
 def read_credentials(response: Response) -> AwsCredentials:
     """The credentials in the answer. Raises StoreError where it is anything else."""
+    found = None
     try:
         inside = _element(_text(response), "Credentials")
         key_id, secret, token, expiration = (_element(inside, name) for name in FIELDS)
-        if any(not text or "<" in text or "&" in text or not text.isprintable() for text in (key_id, secret, token)):
-            raise ValueError  # noqa: TRY301 - one message for all that is not an answer
-        return AwsCredentials(key_id, Secret(secret), Secret(token), read_time(expiration))
-    except ValueError:
+        if not any("<" in text or "&" in text for text in (key_id, secret, token)):
+            found = AwsCredentials(key_id, Secret(secret), Secret(token), read_time(expiration))
+    except ValueError:  # which may hold the answer
+        pass
+    if found is None or not can_sign(found):
         message = "AWS STS answered with something that is not credentials"
-        raise StoreError(message) from None
+        raise StoreError(message)
+    return found
 
 
 def _read_code(response: Response) -> str:

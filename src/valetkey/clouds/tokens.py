@@ -7,7 +7,7 @@ a registered word. Not here: whom to ask (`azure_credentials`, `google_credentia
 from __future__ import annotations
 
 from valetkey.effects import Now, Random, Remaining, Send, Sleep
-from valetkey.errors import StoreError, TransportError
+from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.secret import Secret
 from valetkey.value import value
 
@@ -26,6 +26,7 @@ MAX_DELAY_SECONDS = 0.5
 MAX_LIFE_SECONDS = 90_000  # a managed identity's token lives a day
 MAX_FILE_OCTETS = 65_536
 MAX_WORD = 64
+NOT_TEXT = "the environment's credentials hold octets that are not UTF-8: set the variables, or write the file, anew"
 WORD = frozenset("abcdefghijklmnopqrstuvwxyz0123456789_")
 
 
@@ -49,12 +50,17 @@ class TokenSource:
         kept = self._kept
         if kept is not None and now < kept.expires_at - RENEW_SECONDS:
             return kept.token
+        renewed = None
         try:
             renewed = yield from self._ask()
+        except UnicodeEncodeError:  # which holds what could not be written, so that it ends here
+            pass
         except StoreError:
             if kept is None or now >= kept.expires_at:
                 raise
             return kept.token
+        if renewed is None:
+            raise ConfigurationError(NOT_TEXT)
         self._kept = renewed
         return renewed.token
 
@@ -129,9 +135,9 @@ def read_file(path: str, variable: str) -> str:
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start more
             return file.read(MAX_FILE_OCTETS).strip()
-    except (OSError, UnicodeDecodeError, ValueError):
+    except (OSError, ValueError):  # what is not UTF-8 is held by its error
         message = f"{variable} names a file that cannot be read"
-        raise StoreError(message) from None
+    raise StoreError(message)
 
 
 def _error_word(response: Response) -> str:

@@ -34,7 +34,7 @@ def read_secret(sources: Sources, key: str, name: str) -> Secret | None:
     try:
         with open(path, encoding="utf-8") as file:  # noqa: PTH123 - pathlib costs a cold start
             text = file.read(MAX_SECRET_CHARACTERS).strip()
-    except (OSError, UnicodeDecodeError):
+    except (OSError, ValueError):
         sources.problem(f"{key}_file", "the file it names cannot be read as text", name)
         return Secret("unread")  # so that nobody says it is missing as well
     if not text:
@@ -110,7 +110,7 @@ def _pkcs12(sources: Sources, name_of_file: str, path: str, password: Secret | N
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - as above
             octets = file.read(MAX_SECRET_CHARACTERS)
-    except OSError:
+    except (OSError, ValueError):
         sources.problem(name_of_file, "the file it names cannot be read", name)
         return PrivateKey(Secret("unread"))  # so that nobody says it is missing as well
     return PrivateKey(pkcs12=Secret(b2a_base64(octets, newline=False).decode()), password=password)

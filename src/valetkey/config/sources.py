@@ -160,7 +160,7 @@ class Sources:
             if path != USUAL_FILE:
                 self.problems.append(f"{path}: there is no such file")
             return path, {}
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):
             self.problems.append(f"{path}: it cannot be read as UTF-8 text")
             return path, {}
         import tomllib

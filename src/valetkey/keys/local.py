@@ -100,10 +100,9 @@ def _read_key_file(path: str) -> str:
             return file.read(MAX_KEY_FILE_OCTETS)
     except OSError as error:
         message = f"{FILE}{path}: cannot be read ({error.strerror}): check the path and its permissions"
-        raise ConfigurationError(message) from None
-    except UnicodeDecodeError:
+    except ValueError:  # what is not ASCII, and holds it; or a path that is none
         message = f"{FILE}{path}: is not text: {ADVICE}"
-        raise ConfigurationError(message) from None
+    raise ConfigurationError(message)
 
 
 def entries_of(text: str) -> list[str]:

@@ -161,7 +161,7 @@ def _read_table(name: str, directory: str) -> tuple[Mapping[str, object], str]:
                 return _parsed(file.read(), path), path
         except FileNotFoundError:
             pass
-        except (OSError, UnicodeDecodeError):
+        except (OSError, ValueError):
             message = f"{path}: it cannot be read as UTF-8 text"
             raise ConfigurationError(message) from None
     import json
