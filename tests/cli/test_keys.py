@@ -219,3 +219,11 @@ def test_a_sweep_in_sittings_prints_the_cursor_from_which_it_goes_on(deployment:
     assert (second["cursor"], second["left"]) == ("", 0)
     assert "sealed by old before" in whole.output
     assert "--cursor" in whole.stderr
+
+
+@pytest.mark.parametrize("words", [("keys", "reseal"), ("store", "restored")])
+def test_a_cursor_that_was_not_printed_is_wrong_use(deployment: Deployment, words: tuple[str, str]) -> None:
+    result = CliRunner().invoke(command, [*words, "--cursor", "junk"], env=deployment.environ)
+
+    assert result.exit_code == 2
+    assert "start again with an empty one" in " ".join(result.stderr.split())

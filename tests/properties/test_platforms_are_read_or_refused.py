@@ -280,8 +280,7 @@ USUAL = (
 @given(
     st.dictionaries(
         st.sampled_from(NAMES) | st.from_regex(r"VALETKEY_[A-Z_]{0,12}", fullmatch=True),
-        st.sampled_from([text for text in SPECIAL if "\0" not in text])
-        | nearly(*USUAL),
+        st.sampled_from([text for text in SPECIAL if "\0" not in text]) | nearly(*USUAL),
         max_size=8,
     )
 )
@@ -307,8 +306,16 @@ def test_what_is_secret_in_a_configuration_is_in_none_of_its_problems(
     path.write_bytes(octets(text))
     middle = "" if key in GENERAL else "GITHUB_"
     name = f"VALETKEY_{middle}{key.upper()}"
-    environ = {"VALETKEY_WEBHOOK_URL": "https://a.example/", "VALETKEY_GITHUB_CLIENT_ID": "a", "VALETKEY_STORE": "memory:"}
-    environ |= {name: text} if not in_file or key in ("private_key_password", "webhook_secret") else {f"{name}_FILE": str(path)}
+    environ = {
+        "VALETKEY_WEBHOOK_URL": "https://a.example/",
+        "VALETKEY_GITHUB_CLIENT_ID": "a",
+        "VALETKEY_STORE": "memory:",
+    }
+    environ |= (
+        {name: text}
+        if not in_file or key in ("private_key_password", "webhook_secret")
+        else {f"{name}_FILE": str(path)}
+    )
 
     _, error = outcome(lambda: read_configuration(environ, None), ConfigurationError)
 

@@ -33,7 +33,6 @@ from valetkey.keys.aws_kms import AwsKms
 from valetkey.keys.azure_key_vault import AzureKeyVault
 from valetkey.keys.gcp_kms import GcpKms, crc32c
 from valetkey.keys.key_service import WrappedKey
-from valetkey.secret import Secret
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -103,6 +102,7 @@ def test_a_key_is_unwrapped_or_wrapped_or_a_store_error_names_it(name: str, data
         "seal": lambda: ring(wrapped, service=service).seal(Place("flow", ("a",)), b"plain"),
     }
 
+    found: Any
     found, error = outcome(lambda: World(lambda _: response).run(programs[deed]()), StoreError, ConfigurationError)
 
     assert (found is None) == (error is not None)
@@ -161,15 +161,24 @@ def _usable(ask: Callable[[], str]) -> None:
         assert token.isprintable()
 
 
+VARIABLES = (
+    *(
+        "AZURE_CLIENT_SECRET",
+        "AZURE_CLIENT_ID",
+        "AZURE_TENANT_ID",
+        "AZURE_AUTHORITY_HOST",
+        "AZURE_FEDERATED_TOKEN_FILE",
+    ),
+    *("IDENTITY_ENDPOINT", "IDENTITY_HEADER", "AZURE_POD_IDENTITY_AUTHORITY_HOST", "GCE_METADATA_HOST"),
+    *("AWS_ROLE_ARN", "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_ENDPOINT_URL_STS", "AWS_REGION", "AWS_PROFILE"),
+    *("AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "GOOGLE_APPLICATION_CREDENTIALS"),
+    *("AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"),
+)
+
+
 @given(
     st.dictionaries(
-        st.sampled_from(
-            "AZURE_CLIENT_SECRET AZURE_CLIENT_ID AZURE_TENANT_ID AZURE_AUTHORITY_HOST AZURE_FEDERATED_TOKEN_FILE "
-            "IDENTITY_ENDPOINT IDENTITY_HEADER AZURE_POD_IDENTITY_AUTHORITY_HOST AWS_ROLE_ARN AWS_ENDPOINT_URL_STS "
-            "AWS_WEB_IDENTITY_TOKEN_FILE AWS_CONTAINER_CREDENTIALS_FULL_URI AWS_CONTAINER_CREDENTIALS_RELATIVE_URI "
-            "AWS_CONTAINER_AUTHORIZATION_TOKEN AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE AWS_REGION AWS_PROFILE "
-            "GOOGLE_APPLICATION_CREDENTIALS GCE_METADATA_HOST".split()
-        ),
+        st.sampled_from(VARIABLES),
         nearly("https://a.example/x", "http://127.0.0.1:1/x", "/v2/c", "eu-central-1", "a", "metadata", "/dev/null"),
         max_size=6,
     )
@@ -190,7 +199,7 @@ def test_whatever_stands_in_the_environment_is_asked_or_the_error_says_what_to_m
         AwsCredentialSource(environ),
     ]
     for source in sources:
-        _, error = outcome(lambda source=source: drive(source.current(), world.answer), StoreError, ConfigurationError)
+        _, error = outcome(partial(drive, source.current(), world.answer), StoreError, ConfigurationError)
         assert error
 
 

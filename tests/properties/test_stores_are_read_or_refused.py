@@ -169,9 +169,7 @@ def test_a_swap_has_an_outcome_or_is_a_store_error(
 @each_store
 @given(data=st.data(), make=st.booleans())
 @settings(max_examples=100)
-def test_a_check_or_a_creation_ends_with_sentences_or_a_store_error(
-    kind: str, data: st.DataObject, make: bool
-) -> None:
+def test_a_check_or_a_creation_ends_with_sentences_or_a_store_error(kind: str, data: st.DataObject, make: bool) -> None:
     store = store_of(kind)
 
     found, error = failed_of(store.create() if make else store.check(), data.draw(said(kind, "check")))
@@ -195,7 +193,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("dynamodb", "list", {"Items": [ITEM], "LastEvaluatedKey": {"partition": {"S": 5}, "name": {"S": "n"}}}),
     ("dynamodb", "list", {"Items": [{**ITEM, "name": {"S": None}}]}),
     ("firestore", "load", [{"found": {**DOCUMENT, "updateTime": 5}}]),
-    ("firestore", "load", [{"found": {**DOCUMENT, "fields": {**DOCUMENT["fields"], "version": {"bytesValue": "AA=="}}}}]),
+    (
+        "firestore",
+        "load",
+        [{"found": {**DOCUMENT, "fields": {**DOCUMENT["fields"], "version": {"bytesValue": "AA=="}}}}],
+    ),
     (
         "firestore",
         "load",
@@ -270,7 +272,9 @@ def test_a_member_of_an_index_of_redis_is_a_key_or_a_value_error(member: bytes) 
 
 @given(st.lists(st.binary(max_size=60), max_size=3))
 def test_whatever_redis_says_of_itself_is_a_table(texts: list[bytes]) -> None:
-    assert all(isinstance(sentence, str) for sentence in redis_commands.missing("redis:h", redis_commands.read_info(*texts)))
+    assert all(
+        isinstance(sentence, str) for sentence in redis_commands.missing("redis:h", redis_commands.read_info(*texts))
+    )
 
 
 # --- URLs

@@ -132,6 +132,12 @@ def read_clear(clear: Clear, key: Key, *, resource_owner: str = "") -> Connectio
         raise StoreError(message) from None
 
 
+def number(clear: Clear, column: str, *, otherwise: int = 0) -> int:
+    """The column's number, and that one where there is none or something else wrote it."""
+    found = clear.get(column, otherwise)
+    return found if isinstance(found, int) else otherwise
+
+
 def _read_state(text: str) -> State:
     for state in NEXT:
         if state == text:

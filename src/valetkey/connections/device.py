@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.claims import DONE, FAILED, POLLED, Claim, load_claim, move_claim, take_claim
-from valetkey.connections.codec import connection_key, partition_of
+from valetkey.connections.codec import connection_key, number, partition_of
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant, settle
 from valetkey.connections.grant import exchange_deadline
@@ -162,9 +162,9 @@ def poll_device_authorization(settings: Settings, handle: str, *, resource_owner
         _ = yield from move_claim(claim, DONE)
         return DeviceStep((yield from describe_record(settings, record)))
     now = yield from Now()
-    if now >= int(claim.clear.get("complete_by", 0)):
+    if now >= number(claim.clear, "complete_by"):
         yield from _end(claim, "in_doubt" if claim.clear.get("in_doubt") else "flow_expired")
-    wait = int(claim.clear.get("next_poll_at", 0)) - now
+    wait = number(claim.clear, "next_poll_at") - now
     if wait > 0:
         return DeviceStep(None, wait)
     return (yield from _ask(settings, at, claim, flow=flow, resource_owner=resource_owner))
@@ -225,7 +225,7 @@ def _keep(
 
 def _not_yet(turn: Claim, error: ProviderError | TransportError, *, doubted: bool) -> Op[DeviceStep]:
     """What follows from an answer without tokens. doubted: whether an earlier answer was lost."""
-    interval = int(turn.clear.get("interval", SLOW_DOWN_SECONDS))
+    interval = number(turn.clear, "interval", otherwise=SLOW_DOWN_SECONDS)
     word = error.error if isinstance(error, ProviderError) else "no_answer"
     if word in OVER:
         # 6749 s5.2: a device code that worked once is an invalid grant. Whom it worked for is not known any more.
@@ -282,7 +282,7 @@ def _write(claim: Claim, fields: Clear) -> Op[Claim | None]:
     version = yield from Random(16)
     clear: Clear = {**claim.clear, **fields}
     sealed = b"" if clear.get("state") == FAILED else claim.sealed
-    expires_at = int(claim.clear.get("complete_by", 0)) + KEPT_SECONDS
+    expires_at = number(claim.clear, "complete_by") + KEPT_SECONDS
     won = yield from swap_settled(claim.key, claim.version, Row(claim.key, version, clear, sealed, expires_at))
     return Claim(claim.key, version, clear, sealed) if won else None
 

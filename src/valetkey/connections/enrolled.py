@@ -10,7 +10,7 @@ Not here: registering (`enrolment`).
 
 from __future__ import annotations
 
-from valetkey.connections.codec import MAX_CONTENT_OCTETS
+from valetkey.connections.codec import MAX_CONTENT_OCTETS, number
 from valetkey.connections.records import swap_settled
 from valetkey.connections.registrations import ENROLLED
 from valetkey.connections.seal import key_id_of, registration_place
@@ -258,7 +258,7 @@ def _read_content(row: Row, octets: bytes) -> Enrolled | None:
         content["seat"],
         tuple(_read_client(members) for members in content["clients"]),
         str(row.clear.get("attempt", "")),
-        int(row.clear.get("claimed_until", 0)),
+        number(row.clear, "claimed_until"),
         row.expires_at,
     )
 

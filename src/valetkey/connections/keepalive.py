@@ -17,11 +17,11 @@ from __future__ import annotations
 from valetkey.connections.codec import APPLICATION, CONNECTION
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING
 from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
-from valetkey.connections.records import describe_record, open_record, read_record, swap_settled
+from valetkey.connections.records import describe_record, list_page, open_record, read_record, swap_settled
 from valetkey.connections.refresh import current_tokens
 from valetkey.connections.registrations import find_registration
 from valetkey.digest import sha256_hex
-from valetkey.effects import Key, List, Load, Now, Random, Remaining, Row, Sleep
+from valetkey.effects import Key, Load, Now, Random, Remaining, Row, Sleep
 from valetkey.errors import ConfigurationError, ReauthorizationRequired, StoreError, ValetkeyError
 from valetkey.value import replace, value
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from valetkey.connections.connection import Connection
     from valetkey.connections.records import Record
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Op, Page
     from valetkey.providers.provider import Provider
     from valetkey.providers.registration import Registration
 
@@ -91,9 +91,10 @@ def keepalive(settings: Settings, *, cursor: str | None = None) -> Op[Keepalive]
         )
         raise ConfigurationError(message + "give it minutes")
     row = yield from Load(PROGRESS)
+    remembered = cursor is None
     if cursor is None:
         cursor = "" if row is None else str(row.clear.get("cursor", ""))
-    report = yield from _sweep(settings, Keepalive(cursor=cursor))
+    report = yield from _sweep(settings, Keepalive(cursor=cursor), remembered=remembered)
     if row is not None or report.cursor:
         clear: dict[str, str | int] = {"state": "progress", "cursor": report.cursor, "at": int((yield from Now()))}
         new = Row(PROGRESS, (yield from Random(16)), clear)
@@ -101,11 +102,11 @@ def keepalive(settings: Settings, *, cursor: str | None = None) -> Op[Keepalive]
     return report
 
 
-def _sweep(settings: Settings, report: Keepalive) -> Op[Keepalive]:
+def _sweep(settings: Settings, report: Keepalive, *, remembered: bool) -> Op[Keepalive]:
     """The report after as many pages as there is time for."""
     for _ in range(MAX_PAGES):
         at, _, mark = report.cursor.partition("~")
-        page = yield from List(None, at)
+        page = yield from _page_at(at, remembered=remembered)
         marks = [_mark(row.key) for row in page.rows]
         begun = marks.index(mark) + 1 if mark in marks else 0  # gone meanwhile: the page is looked at again
         for row in page.rows[begun:]:
@@ -119,6 +120,16 @@ def _sweep(settings: Settings, report: Keepalive) -> Op[Keepalive]:
         if not page.cursor:
             break
     return report
+
+
+def _page_at(at: str, *, remembered: bool) -> Op[Page]:
+    """The page there; the first one where the store remembers a place that no listing has given out."""
+    try:
+        return (yield from list_page(None, at))
+    except ConfigurationError:
+        if not remembered:
+            raise
+    return (yield from list_page(None, ""))
 
 
 def _visit(settings: Settings, row: Row, report: Keepalive) -> Op[Keepalive]:

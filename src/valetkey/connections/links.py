@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from valetkey.connections.authorize import begin_authorization
 from valetkey.connections.claims import CLAIMED, WAITING, Claim, load_claim, release_claim, take_claim
-from valetkey.connections.codec import connection_key, partition_of
+from valetkey.connections.codec import connection_key, number, partition_of
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import establish, settle
 from valetkey.connections.pending import MAX_COMPLETION_SECONDS, SKEW_SECONDS, pack_pending, unpack_pending
@@ -160,7 +160,7 @@ def complete_authorization(settings: Settings, handle: str, *, resource_owner: s
     at = yield from described(settings, (yield from registered(settings, str(claim.clear.get("registration", "")))))
     if claim.state != WAITING:
         return (yield from settle(settings, at, flow, resource_owner=resource_owner, account=None))
-    if (yield from Now()) > int(claim.clear.get("complete_by", 0)):
+    if (yield from Now()) > number(claim.clear, "complete_by"):
         raise AuthorizationExpired("flow_expired", "the authorization was not confirmed in time: start again")
     place = claim_place(settings.environment, at.name, flow)
     answer, pending = _unpack_waiting(at.name, flow, (yield from Open(place, claim.sealed)))
@@ -201,6 +201,6 @@ def _take(waiting: Claim) -> Op[Claim | None]:
     """The claim in this caller's hands, or None where another completed it first."""
     version = yield from Random(16)
     clear = {**waiting.clear, "state": CLAIMED}
-    expires_at = int(waiting.clear.get("claimed_at", 0)) + 900
+    expires_at = number(waiting.clear, "claimed_at") + 900
     won = yield from swap_settled(waiting.key, waiting.version, Row(waiting.key, version, clear, b"", expires_at))
     return Claim(waiting.key, version, clear) if won else None

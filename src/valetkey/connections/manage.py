@@ -13,6 +13,7 @@ from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.records import (
     describe_record,
     emit,
+    list_page,
     load_record,
     open_record,
     read_record,
@@ -21,7 +22,7 @@ from valetkey.connections.records import (
 )
 from valetkey.connections.registrations import registered, registered_name
 from valetkey.connections.rescue import adopt_rescue
-from valetkey.effects import Key, List, Load, Now, Remaining, Sleep
+from valetkey.effects import Key, Load, Now, Remaining, Sleep
 from valetkey.errors import ProviderError, ReauthorizationRequired, StoreError, TransportError
 from valetkey.value import replace, value
 
@@ -73,7 +74,7 @@ def connections(settings: Settings, *, resource_owner: str | None = None, cursor
     One that cannot be opened is listed with its `problem`; the others are not held up.
     """
     partition = None if resource_owner is None else partition_of(resource_owner)
-    page = yield from List(partition, cursor)
+    page = yield from list_page(partition, cursor)
     found, skipped = [], 0
     for row in page.rows:
         if not row.key.name.startswith(CONNECTION):

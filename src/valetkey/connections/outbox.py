@@ -13,6 +13,7 @@ Not here: what is told (`events`), how it is signed (`webhook`).
 
 from __future__ import annotations
 
+from valetkey.connections.codec import number
 from valetkey.connections.records import swap_settled
 from valetkey.connections.seal import event_place
 from valetkey.connections.webhook import webhook_request, write_body
@@ -93,9 +94,11 @@ def deliver_events(settings: Settings, *, limit: int = 1_000, seconds: float = D
         page = yield from List(PARTITION, cursor)
         for row in page.rows:
             now = yield from Now()
-            if row.expires_at <= now:
+            if not _is_event(row):
+                kept += 1
+            elif row.expires_at <= now:
                 given_up += yield from swap_settled(row.key, row.version, None)
-            elif webhook is None or int(row.clear["next_at"]) > now or sent >= limit or now + 1 > ends:
+            elif webhook is None or number(row.clear, "next_at") > now or sent >= limit or now + 1 > ends:
                 kept += 1
             elif (yield from _deliver(settings, webhook, row, min(now + seconds, ends))):
                 sent += 1
@@ -107,9 +110,16 @@ def deliver_events(settings: Settings, *, limit: int = 1_000, seconds: float = D
     return Delivery(sent, kept, given_up)
 
 
+def _is_event(row: Row) -> bool:
+    """Whether the row is as `_keep` writes it; what is not is somebody else's, and holds up nobody."""
+    at, attempts = row.clear.get("next_at"), row.clear.get("attempts")
+    named = row.key.name.startswith(TOLD) and isinstance(row.clear.get("event_id"), str)
+    return named and isinstance(at, int) and isinstance(attempts, int) and attempts >= 0
+
+
 def _deliver(settings: Settings, webhook: Webhook, row: Row, not_after: float) -> Op[bool]:
     """Whether this caller has claimed the row, sent its event and deleted it."""
-    now, attempts = (yield from Now()), int(row.clear["attempts"]) + 1
+    now, attempts = (yield from Now()), number(row.clear, "attempts") + 1
     pause = PAUSES[min(attempts, len(PAUSES)) - 1]
     clear = {**row.clear, "attempts": attempts, "next_at": int(now) + pause}
     claimed = Row(row.key, (yield from Random(16)), clear, row.sealed, row.expires_at)

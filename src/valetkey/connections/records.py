@@ -7,15 +7,15 @@ from __future__ import annotations
 
 from valetkey.connections.codec import connection_key, read_clear, read_credentials, write_clear, write_credentials
 from valetkey.connections.seal import connection_place, key_id_of
-from valetkey.effects import UNKNOWN, WON, Emit, Event, Key, Load, Open, Place, Random, Row, Seal, Swap
-from valetkey.errors import KeyUnavailable, SealBroken, StoreError
+from valetkey.effects import UNKNOWN, WON, Emit, Event, Key, List, Load, Open, Place, Random, Row, Seal, Swap
+from valetkey.errors import ConfigurationError, KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.connection import Connection, Credentials
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Op, Page
 
 VERSION_OCTETS = 16
 SETTLE_ROUNDS = 3
@@ -116,6 +116,15 @@ def swap_settled(key: Key, expected: bytes | None, new: Row | None) -> Op[bool]:
         if found != expected:
             return False  # ours may have come and gone: whoever wrote since has seen it, and so must the caller
     return False
+
+
+def list_page(partition: str | None, cursor: str) -> Op[Page]:
+    """The page after a cursor that somebody hands in. Raises ConfigurationError where no listing gave it out."""
+    try:
+        return (yield from List(partition, cursor))
+    except ValueError as error:
+        message = str(error)
+    raise ConfigurationError(message)
 
 
 def emit(name: str, connection: Connection, **fields: str | int) -> Op[None]:

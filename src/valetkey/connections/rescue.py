@@ -6,7 +6,7 @@ revoked, since that may end the grant.
 
 from __future__ import annotations
 
-from valetkey.connections.codec import read_credentials, rescue_name, write_credentials
+from valetkey.connections.codec import number, read_credentials, rescue_name, write_credentials
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION, REVOKING, next_state, was_set_back
 from valetkey.connections.events import scope_change
 from valetkey.connections.grant import exchange_deadline, speaker
@@ -167,8 +167,8 @@ def _commit_rescued(
         lease_until=0,
         doubts=(),
         cool_until=0,
-        access_expires_at=int(row.clear.get("access_expires_at", 0)),
-        refresh_due_at=int(row.clear.get("refresh_due_at", 0)),
+        access_expires_at=number(row.clear, "access_expires_at"),
+        refresh_due_at=number(row.clear, "refresh_due_at"),
         previous_until=int(now) + registration.provider.rotation.window_seconds,
         refreshed_at=int(now),
         last_error="",

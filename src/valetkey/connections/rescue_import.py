@@ -6,13 +6,13 @@ there now; importing it twice is importing it once.
 
 from __future__ import annotations
 
-from valetkey.connections.codec import CONNECTION
+from valetkey.connections.codec import CONNECTION, number
 from valetkey.connections.connection import IN_DOUBT, NEEDS_REAUTHORIZATION, REFRESHING, REVOKING, Doubt
-from valetkey.connections.records import read_record, swap_settled
+from valetkey.connections.records import list_page, read_record, swap_settled
 from valetkey.connections.registrations import find_registration
 from valetkey.connections.rescue import adopt_rescue, belongs, open_rescue
 from valetkey.connections.rescue_line import read_rescue_line
-from valetkey.effects import Key, List, Load, Now, Random
+from valetkey.effects import Key, Load, Now, Random
 from valetkey.errors import KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
 
@@ -99,14 +99,14 @@ def import_rescue(settings: Settings, line: str) -> Op[Fate]:
 def _newer_than_backup(connection: Connection, row: Row) -> bool:
     """Whether the connection came out of a backup (`restored`), and the line holds what was given after it."""
     same = row.clear.get("incarnation") == connection.incarnation and connection.state != REVOKING
-    return same and connection.verify_first > 0 and int(row.clear["generation"]) >= connection.generation
+    return same and connection.verify_first > 0 and number(row.clear, "generation") >= connection.generation
 
 
 def _import(settings: Settings, registration: Registration, row: Row, record: Record) -> Op[Fate]:
     """Put the record beside its connection, and adopt it unless somebody holds the lease."""
     ahead = _newer_than_backup(record.connection, row)
     if ahead:
-        attempt, generation = row.key.name.rpartition("/")[2], int(row.clear["generation"])
+        attempt, generation = row.key.name.rpartition("/")[2], number(row.clear, "generation")
         as_it_was = replace(record.connection, state=IN_DOUBT, generation=generation, doubts=(Doubt(attempt, 0, 0),))
         record = replace(record, connection=as_it_was)
     try:
@@ -132,14 +132,14 @@ def _import(settings: Settings, registration: Registration, row: Row, record: Re
 def rescues(settings: Settings, *, cursor: str = "") -> Op[RescuePage]:
     """A page of the rescue records in the store, of all connections, for operators. Raises StoreError."""
     del settings  # every row says by itself what it is
-    page = yield from List(None, cursor)
+    page = yield from list_page(None, cursor)
     found = []
     for row in page.rows:
         if not row.key.name.startswith(RESCUE):
             continue
         beside = yield from Load(connection_of(row.key))
         waiting = beside is not None and _waits(row, beside)
-        generation = int(row.clear.get("generation", 0))
+        generation = number(row.clear, "generation")
         registration = str(row.clear.get("registration", ""))
         found.append(Rescue(registration, row.key.partition, row.key.name, generation, row.expires_at, waiting))
     return RescuePage(tuple(found), page.cursor)

@@ -12,11 +12,11 @@ counted and kept. Not here: claims and cookies, which lapse by themselves within
 
 from __future__ import annotations
 
-from valetkey.connections.codec import CONNECTION, read_clear
+from valetkey.connections.codec import CONNECTION, number, read_clear
 from valetkey.connections.enrolled import REGISTRATION
-from valetkey.connections.records import VERSION_OCTETS, sealing_key, swap_settled
+from valetkey.connections.records import VERSION_OCTETS, list_page, sealing_key, swap_settled
 from valetkey.connections.seal import connection_place, key_id_of, registration_place, rescue_place
-from valetkey.effects import Key, List, Load, Now, Open, Place, Random, Row, Seal
+from valetkey.effects import Key, Load, Now, Open, Place, Random, Row, Seal
 from valetkey.errors import KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
 
@@ -66,7 +66,7 @@ def reseal_page(settings: Settings, *, cursor: str = "") -> Op[Resealed]:
     cursor: as the page before answered; empty begins.
     """
     key_id = yield from sealing_key(settings)
-    page = yield from List(None, cursor)
+    page = yield from list_page(None, cursor)
     counts: dict[str, int] = {}
     missing: dict[str, int] = {}
     for row in page.rows:
@@ -116,7 +116,7 @@ def _why_not(row: Row, key_id: str, *, now: float) -> Outcome | None:
     if key_id_of(row.sealed) == key_id:
         return "already"
     if row.key.name.startswith(REGISTRATION):
-        return "leased" if row.clear.get("attempt") and int(row.clear.get("claimed_until", 0)) > now else None
+        return "leased" if row.clear.get("attempt") and number(row.clear, "claimed_until") > now else None
     try:
         if row.key.name.startswith(RESCUE):
             _ = _rescue_place("", row)

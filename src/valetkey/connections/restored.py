@@ -16,8 +16,8 @@ from __future__ import annotations
 
 from valetkey.connections.codec import APPLICATION, CONNECTION, partition_of, read_clear
 from valetkey.connections.connection import REVOKING, next_state, was_set_back
-from valetkey.connections.records import emit, load_record, seal_credentials, write_record
-from valetkey.effects import List, Load, Now
+from valetkey.connections.records import emit, list_page, load_record, seal_credentials, write_record
+from valetkey.effects import Load, Now
 from valetkey.errors import ConfigurationError, ProviderError, StoreError, TransportError
 from valetkey.value import replace, value
 
@@ -67,7 +67,7 @@ def mark_page(settings: Settings, *, cursor: str = "", wait: float = HOLD_SECOND
     bring them, before a token is presented that nobody knows to live.
     """
     del settings  # no key is needed: only a clear column changes
-    page = yield from List(None, cursor)
+    page = yield from list_page(None, cursor)
     counts: dict[str, int] = {}
     alone = partition_of(APPLICATION)  # the client's own tokens: there is no refresh token to lose
     for row in page.rows:

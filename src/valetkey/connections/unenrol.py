@@ -18,8 +18,7 @@ from valetkey.connections.enrolled import (
     save_enrolled,
 )
 from valetkey.connections.grant import exchange_deadline
-from valetkey.connections.records import swap_settled
-from valetkey.effects import List
+from valetkey.connections.records import list_page, swap_settled
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.http import shown_address
 from valetkey.value import replace, value
@@ -46,7 +45,7 @@ class EnrolledPage:
 
 def enrolled_page(settings: Settings, *, cursor: str = "") -> Op[EnrolledPage]:
     """The resources that were connected at run time, for operators. Raises StoreError where the store is down."""
-    page = yield from List(None, cursor)
+    page = yield from list_page(None, cursor)
     found, unreadable = [], 0
     for row in page.rows:
         if not row.key.name.startswith(REGISTRATION):

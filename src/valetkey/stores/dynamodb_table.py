@@ -11,6 +11,9 @@ from valetkey.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from valetkey.effects import WireOp
     from valetkey.stores.dynamodb_wire import DynamoDBWire
 

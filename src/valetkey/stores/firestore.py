@@ -160,10 +160,11 @@ class FirestoreStore:
         return content
 
     def _row(self, document: Any) -> Row:
+        row: Row | None
         try:
             row, time = _read_document(document, self._documents), document["updateTime"]
         except rows.NOT_OURS:
-            row = time = None
+            row, time = None, ""
         if row is None or not isinstance(time, str):
             raise self._foreign()
         self._stamps.note(row.key, row.version, time)

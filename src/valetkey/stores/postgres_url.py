@@ -94,8 +94,9 @@ def read_place(url: StoreUrl) -> PostgresPlace:
         query = write_form(tuple((name, text) for name, text in url.options.items() if name not in OURS))
         found = conninfo_to_dict(f"postgresql:{url.place}{'?' if query else ''}{query.replace('+', '%20')}")
     except (psycopg.Error, UnicodeError):  # whose words hold the URL, so that they end here
-        message = f"the PostgreSQL store's URL cannot be read: write {FORM}, with percent escapes in user and password"
+        pass
     if found is None:
+        message = f"the PostgreSQL store's URL cannot be read: write {FORM}, with percent escapes in user and password"
         raise ConfigurationError(message)
     if not url.place.startswith("//"):
         message = f"a PostgreSQL store is written {FORM}"
