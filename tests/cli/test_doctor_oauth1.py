@@ -116,3 +116,25 @@ def test_what_no_combination_explains_is_said_with_their_number() -> None:
     assert result.exit_code == 1
     assert "None of the" in result.output
     assert "A wrong secret looks like this" in result.output
+
+
+def test_what_was_not_understood_of_a_curl_command_is_a_remark() -> None:
+    result = run("--json", "--curl", "-", given=f"{curl(signed())} --photos", **SECRETS)
+
+    found = json.loads(result.output)
+    assert found["verdict"] == "correct"
+    assert "curl has no --photos" in found["remarks"][0]
+    assert "Remark: curl has no --photos" in run("--curl", "-", given=f"{curl(signed())} --photos", **SECRETS).output
+
+
+def test_a_body_of_any_octets_is_read_from_a_file(tmp_path: Path) -> None:
+    picture = tmp_path / "picture.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n\xff")
+    fields = ("--method", "GET", "--url", signed().url)
+    header = ("--header", f"Authorization: {signed().headers.get('Authorization')}")
+
+    given = run("--json", "--body-file", str(picture), *fields, *header, **SECRETS)
+    read = run("--json", "--body-file", str(picture), "--curl", "-", given=f"{curl(signed())} -X GET -T x", **SECRETS)
+
+    assert [json.loads(result.output)["verdict"] for result in (given, read)] == ["correct", "correct"]
+    assert run("--body-file", str(tmp_path / "none"), *fields, *header, **SECRETS).exit_code == 2

@@ -13,14 +13,15 @@ import click
 
 from valetkey.cli.output import json_option, print_json, print_table, say
 from valetkey.errors import ConfigurationError
+from valetkey.oauth1.doctor.curl import read_curl
 from valetkey.oauth1.doctor.diagnose import Question, diagnose
-from valetkey.oauth1.doctor.reading import build_request, read_curl, read_har
+from valetkey.oauth1.doctor.reading import Reading, build_request, read_har
 from valetkey.oauth1.doctor.wording import explain, fingerprint
 from valetkey.secret import Secret
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.http import Request
     from valetkey.oauth1.doctor.diagnose import Diagnosis
 
 MAX_FILE_OCTETS = 20_000_000
@@ -50,7 +51,7 @@ ELSEWHERE = (
 @click.option("--method", default="", help="The request's method, where it is given in fields.")
 @click.option("--url", default="", help="The request's URL as the client wrote it.")
 @click.option("--header", "headers", multiple=True, metavar="'NAME: VALUE'", help="A header; can be repeated.")
-@click.option("--body-file", metavar="FILE", default="", help="The request's body.")
+@click.option("--body-file", metavar="FILE", default="", help="The body, octet by octet; also where curl reads a file.")
 @click.option("--their-signature", default="", help="The signature that the other side computed, if it says so.")
 @click.option(
     "--their-base-string-file", metavar="FILE", default="", help="The base string that the other side signed."
@@ -73,7 +74,7 @@ def oauth1(*, as_json: bool, **given: object) -> None:
     The status is 0 where the signature is right and 1 where it is not.
     """
     options = {name: text for name, text in given.items() if isinstance(text, str)}
-    request = _request(options, given)
+    reading = _request(options, given)
     question = Question(
         Secret(options["their_signature"]),
         _read(options["their_base_string_file"]).strip(),
@@ -81,43 +82,51 @@ def oauth1(*, as_json: bool, **given: object) -> None:
     )
     ask = sys.stdin.isatty() and not as_json and not question.public_key
     diagnosis = diagnose(
-        request,
+        reading.request,
         client_secret=_secret(options, "client_secret", ask=ask),
         token_secret=_secret(options, "token_secret", ask=ask),
         question=question,
     )
-    _print_json(diagnosis) if as_json else _print(diagnosis)
+    remarks = [*reading.remarks, *_remarks(diagnosis)]
+    _print_json(diagnosis, remarks) if as_json else _print(diagnosis, remarks)
     if diagnosis.verdict != "correct":
         sys.exit(1)
 
 
-def _request(options: dict[str, str], given: dict[str, object]) -> Request:
+def _request(options: dict[str, str], given: dict[str, object]) -> Reading:
     ways = [name for name in ("curl", "har", "url") if options[name]]
     if len(ways) != 1:
         message = "give the request in one way: --curl, --har, or --url with --method, --header and --body-file"
         raise ConfigurationError(message)
+    body = _read_octets(options["body_file"]) if options["body_file"] else None
     if options["curl"]:
-        return read_curl(_read(options["curl"]))
+        return read_curl(_read(options["curl"]), body=body)
     if options["har"]:
         entry = given["entry"]
-        return read_har(_read(options["har"]), entry=entry if isinstance(entry, int) else None)
+        request = read_har(_read(options["har"]), entry=entry if isinstance(entry, int) else None)
+        return Reading(request if body is None else replace(request, body=body))
     headers = given["headers"]
     lines = [str(line).partition(":") for line in (headers if isinstance(headers, tuple) else ())]
     pairs = [(name.strip(), text.strip()) for name, _, text in lines]
-    body = _read(options["body_file"])
-    return build_request(options["method"] or ("POST" if body else "GET"), options["url"], pairs, body)
+    return Reading(build_request(options["method"] or ("POST" if body else "GET"), options["url"], pairs, body or b""))
 
 
 def _read(path: str) -> str:
-    if not path:
-        return ""
+    try:
+        return _read_octets(path).decode() if path else ""
+    except UnicodeDecodeError:
+        message = "a file that an option names cannot be read as UTF-8 text"
+        raise ConfigurationError(message) from None
+
+
+def _read_octets(path: str) -> bytes:
     try:
         if path == "-":
-            return sys.stdin.read(MAX_FILE_OCTETS)
-        with open(path, encoding="utf-8", newline="") as file:  # noqa: PTH123 - as everywhere in this room
+            return sys.stdin.buffer.read(MAX_FILE_OCTETS)
+        with open(path, "rb") as file:  # noqa: PTH123 - as everywhere in this room
             return file.read(MAX_FILE_OCTETS)
-    except (OSError, UnicodeDecodeError):
-        message = "a file that an option names cannot be read as UTF-8 text"
+    except OSError:
+        message = "a file that an option names cannot be read"
         raise ConfigurationError(message) from None
 
 
@@ -153,13 +162,13 @@ def _verdict(diagnosis: Diagnosis) -> str:
     return VERDICTS[diagnosis.verdict].format(whose=_whose(diagnosis, what), tried=diagnosis.tried)
 
 
-def _print(diagnosis: Diagnosis) -> None:
+def _print(diagnosis: Diagnosis, remarks: list[str]) -> None:
     print_table(
         ("section", "of the right signature", ""),
         ((piece.section, piece.title, piece.text) for piece in explain(diagnosis)),
     )
     say("")
-    for remark in _remarks(diagnosis):
+    for remark in remarks:
         say(f"Remark: {remark}.")
     for difference in diagnosis.differences:
         say(f"Difference: {difference}.")
@@ -177,7 +186,7 @@ def _print(diagnosis: Diagnosis) -> None:
             say(f"  - {reason}")
 
 
-def _print_json(diagnosis: Diagnosis) -> None:
+def _print_json(diagnosis: Diagnosis, remarks: list[str]) -> None:
     making = diagnosis.parts.making
     print_json(
         {
@@ -191,7 +200,7 @@ def _print_json(diagnosis: Diagnosis) -> None:
                 for finding in diagnosis.findings
             ],
             "differences": list(diagnosis.differences),
-            "remarks": _remarks(diagnosis),
+            "remarks": remarks,
             "pieces": [
                 {"section": piece.section, "title": piece.title, "text": piece.text} for piece in explain(diagnosis)
             ],

@@ -26,8 +26,9 @@ from tests.oauth1.doctor.careless import (
 
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM, Headers, Request
+from valetkey.oauth1.doctor.curl import read_curl
 from valetkey.oauth1.doctor.diagnose import Question, diagnose
-from valetkey.oauth1.doctor.reading import build_request, read_curl, read_har
+from valetkey.oauth1.doctor.reading import build_request, read_har
 from valetkey.oauth1.doctor.wording import explain
 from valetkey.oauth1.signature import RSA_ALGORITHMS
 from valetkey.secret import Secret
@@ -275,7 +276,9 @@ def test_any_signed_request_has_a_diagnosis(
 ) -> None:
     header = f'OAuth oauth_signature_method="{enc(name)}", oauth_signature="{enc(text)}", {enc(more)}'
     fields = [("Authorization", header), ("Content-Type", FORM)]
-    request = build_request("POST", f"https://a.example/{enc(query)}?{enc(query)}", fields, body)
+    request = build_request(
+        "POST", f"https://a.example/{enc(query)}?{enc(query)}", fields, body.encode("utf-8", "surrogatepass")
+    )
 
     diagnosis = diagnose(request, client_secret=secret, question=Question(theirs, base))
 
@@ -311,14 +314,14 @@ def test_a_curl_command_is_read_as_curl_would_send_it() -> None:
         f"--data-raw '{BODY}' --compressed"
     )
 
-    request = read_curl(command)
+    request = read_curl(command).request
 
     assert (request.method, request.url, request.body) == ("POST", given.url, BODY.encode())
     assert examine(request).verdict == "correct"
 
 
 def test_curl_puts_data_into_the_query_where_it_is_told_to() -> None:
-    request = read_curl("curl -G https://a.example/x -d a=1 --data-urlencode 'b=2 3'")
+    request = read_curl("curl -G https://a.example/x -d a=1 --data-urlencode 'b=2 3'").request
 
     assert (request.method, request.url, request.body) == ("GET", "https://a.example/x?a=1&b=2+3", b"")
 

@@ -1,6 +1,7 @@
 """The doctor of OAuth 1.0a: which mistake makes a signature that the other side refuses.
 
-    reading    a curl command, an entry of a HAR file or loose fields become one signed request
+    reading    an entry of a HAR file or loose fields become one signed request
+    curl       so does a curl command (with shell: its quotes, curl_options: its options)
     making     how a signature comes about, in steps that can each be done wrong
     mistakes   the mistakes that are known, each with what to do about it
     diagnose   the search for the one mistake, or the two, that make exactly the signature in question

@@ -1,4 +1,4 @@
-"""From what people have at hand to one signed request: a curl command, an entry of a HAR file, or loose fields.
+"""From what people have at hand to one signed request: an entry of a HAR file, or loose fields; `curl` has commands.
 
 The one rule: nothing is refused because it is not well signed; what cannot be understood at all raises
 ConfigurationError, which quotes none of it.
@@ -7,97 +7,22 @@ ConfigurationError, which quotes none of it.
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError
-from valetkey.http import FORM, Headers, Request
+from valetkey.http import Headers, Request
+from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
-DATA = ("-d", "--data", "--data-ascii", "--data-raw", "--data-binary", "--data-urlencode", "--json")
-# Options of curl that take a value and do not matter here.
-WITH_VALUE = (
-    "-A", "--user-agent", "-b", "--cookie", "-c", "--cookie-jar", "-e", "--referer", "-m", "--max-time", "-o",
-    "--output", "-u", "--user", "-x", "--proxy", "--connect-timeout", "--cacert", "--cert", "--key", "--resolve",
-    "--retry", "-w", "--write-out",
-)  # fmt: skip
-TAKES_VALUE = frozenset(("-X", "-H", "-d", *(option for option in WITH_VALUE if len(option) == 2)))
-SWITCHES = {"-G": "get", "--get": "get", "-I": "head", "--head": "head"}
 
+@value
+class Reading:
+    """A request, and what had to be guessed or passed over. body_is_known: False where it stands in a file."""
 
-def read_curl(command: str) -> Request:
-    """The request that a curl command sends."""
-    import shlex
-
-    try:
-        words = shlex.split(command.replace("\\\r\n", " ").replace("\\\n", " "))
-    except ValueError:
-        message = "the curl command cannot be read: its quotes do not match"
-        raise ConfigurationError(message) from None
-    if not words or words[0].rpartition("/")[2].removesuffix(".exe") != "curl":
-        message = "the command does not start with curl"
-        raise ConfigurationError(message)
-    urls, methods, headers, data = [], [], list[tuple[str, str]](), list[str]()
-    switches = set()
-    rest = words[:0:-1]
-    while rest:
-        word = rest.pop()
-        option, given = _option(word)
-        if given and len(option) == 2 and option not in TAKES_VALUE:  # -sX POST is -s -X POST
-            rest.append(f"-{given}")
-        if option in ("-X", "--request"):
-            methods.append(given or _next(rest))
-        elif option in ("-H", "--header"):
-            headers.append(_header(given or _next(rest)))
-        elif option in DATA:
-            data.append(_data(option, given or _next(rest), headers))
-        elif option in ("--url", ""):
-            urls.append(given or (option and _next(rest)))
-        elif option in WITH_VALUE:
-            _ = given or _next(rest)
-        elif option in SWITCHES:
-            switches.add(SWITCHES[option])
-    url, body = urls[0] if urls else "", "&".join(data)
-    if "get" in switches and body:
-        url, body = f"{url}{'&' if '?' in url else '?'}{body}", ""
-    if body and not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", FORM))
-    usual = "HEAD" if "head" in switches else "POST" if body else "GET"
-    return build_request(methods[-1] if methods else usual, url, headers, body)
-
-
-def _option(word: str) -> tuple[str, str]:
-    """The option and what is glued to it; a word that is no option stands alone."""
-    if word.startswith("--"):
-        name, _, given = word.partition("=")
-        return name, given
-    return (word[:2], word[2:]) if word.startswith("-") else ("", word)
-
-
-def _next(rest: list[str]) -> str:
-    return rest.pop() if rest else ""
-
-
-def _header(text: str) -> tuple[str, str]:
-    name, colon, found = text.partition(":")
-    if not colon:
-        message = "a header of the curl command has no colon"
-        raise ConfigurationError(message)
-    return name.strip(), found.strip()
-
-
-def _data(option: str, text: str, headers: list[tuple[str, str]]) -> str:
-    if text.startswith("@") and option != "--data-raw":
-        message = "the curl command reads its body from a file: put the body itself into the command"
-        raise ConfigurationError(message)
-    if option == "--json":
-        headers.append(("Content-Type", "application/json"))
-    if option != "--data-urlencode":
-        return text
-    from urllib.parse import quote_plus
-
-    name, equals, found = text.partition("=")
-    return f"{name}={quote_plus(found)}" if equals and name else quote_plus(found if equals else text)
+    request: Request
+    remarks: tuple[str, ...] = ()
+    body_is_known: bool = True
 
 
 def read_har(text: str, *, entry: int | None = None) -> Request:
@@ -119,7 +44,7 @@ def read_har(text: str, *, entry: int | None = None) -> Request:
             headers.append(("Content-Type", posted["mimeType"]))
         if not isinstance(found["method"], str):
             raise unreadable
-        return build_request(found["method"], found["url"], headers, body)
+        return build_request(found["method"], found["url"], headers, body.encode("utf-8", "surrogateescape"))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise unreadable from None
 
@@ -137,7 +62,7 @@ def _entry(entries: list[Any], number: int | None) -> Any:
     return signed[0]
 
 
-def build_request(method: str, url: str, headers: Iterable[tuple[str, str]], body: str) -> Request:
+def build_request(method: str, url: str, headers: Iterable[tuple[str, str]], body: bytes) -> Request:
     """The request of loose fields."""
     if not url:
         message = "there is no URL: give the request as it was sent"
@@ -145,6 +70,11 @@ def build_request(method: str, url: str, headers: Iterable[tuple[str, str]], bod
     if "://" not in url:
         url = f"http://{url}"
     try:
-        return Request(method, url, Headers(tuple(headers)), body.encode("utf-8", "surrogateescape"))
+        _ = url.encode()
+    except UnicodeEncodeError:
+        message = "the request cannot be read: its URL is not UTF-8 text"
+        raise ConfigurationError(message) from None
+    try:
+        return Request(method, url, Headers(tuple(headers)), body)
     except ValueError as wrong:
         raise ConfigurationError(f"the request cannot be read: {wrong}") from None

@@ -1,0 +1,334 @@
+"""What a curl command sends, read as curl reads it."""
+
+from __future__ import annotations
+
+import shlex
+from urllib.parse import unquote_plus
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from valetkey.errors import ConfigurationError
+from valetkey.http import FORM, Headers, Request
+from valetkey.oauth1.doctor.curl import read_curl
+from valetkey.oauth1.doctor.curl_options import LETTERS, SWITCHES, TAKE_A_VALUE
+from valetkey.oauth1.doctor.diagnose import diagnose
+from valetkey.secret import Secret
+
+URL = "https://api.example/photos?size=original"
+JSON = "application/json"
+MATTER = {
+    "data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json", "form", "form-string", "upload-file",
+    "url", "url-query", "header", "request", "config", "variable", "request-target", "proto-default",
+}  # fmt: skip
+
+
+def read(command: str) -> Request:
+    """The request of a command of which all was understood."""
+    reading = read_curl(command)
+    assert (reading.remarks, reading.body_is_known) == ((), True)
+    return reading.request
+
+
+def remark(command: str, *, body: bytes | None = None) -> str:
+    (only,) = read_curl(command, body=body).remarks
+    return only
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30)
+values = (
+    st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude_characters="\x7f"), max_size=30)
+    .map(str.strip)
+    .filter(bool)
+)
+names = st.from_regex(r"[A-Za-z][A-Za-z-]{0,15}", fullmatch=True)
+
+
+@given(
+    st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
+    st.lists(st.tuples(names, values), max_size=4),
+    texts,
+    st.sampled_from(["-d", "--data", "--data-ascii", "--data-raw", "--data-binary"]),
+    st.permutations([("-X", "POST"), ("--request", "PUT"), ("-s",), ("-o", "/dev/null"), ("--url", URL)]),
+)
+def test_whatever_a_curl_command_says_is_what_is_read(
+    method: str, headers: list[tuple[str, str]], body: str, data: str, noise: list[tuple[str, ...]]
+) -> None:
+    words = ["curl", *[word for part in noise for word in part], "-X", method]
+    for name, text in headers:
+        words += ["-H", f"{name}: {text}"]
+    sent = body.lstrip("@")
+    if sent:
+        words += [data, sent]
+
+    request = read(shlex.join(words))
+
+    assert (request.method, request.url, request.body) == (method, URL, sent.encode())
+    assert request.headers.pairs[: len(headers)] == tuple(headers)
+
+
+def test_lines_that_are_continued_are_one_command() -> None:
+    for end in ("\n", "\r\n"):
+        command = f"curl \\{end}-H 'A: b' \\{end}{URL}"
+        assert read(command) == Request("GET", URL, Headers((("A", "b"),)))
+
+
+@pytest.mark.parametrize("program", ["curl", "/usr/bin/curl", "C:/tools/curl.exe", "curl.exe"])
+def test_curl_is_known_by_its_path(program: str) -> None:
+    assert read(f"{program} {URL}").url == URL
+
+
+@pytest.mark.parametrize("program", ["", "wget", "curly", "curl.exe.txt", ".execurl", "x/curl/y"])
+def test_another_program_is_not_taken_for_curl(program: str) -> None:
+    with pytest.raises(ConfigurationError, match="curl"):
+        _ = read(f"{program} {URL}")
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["-X PUT", "-XPUT", "--request PUT", "-sX PUT", "-sSLXPUT", "-X GET -X PUT", "-d a=b -X PUT"],
+)
+def test_a_method_is_read_however_it_is_written_and_the_last_one_counts(options: str) -> None:
+    assert read(f"curl {options} {URL}").method == "PUT"
+
+
+@pytest.mark.parametrize("options", ["-H 'A: b'", "-H'A: b'", "--header 'A: b'", "-sH ' A :  b '"])
+def test_a_header_is_read_however_it_is_written(options: str) -> None:
+    assert read(f"curl {options} {URL}").headers.pairs == (("A", "b"),)
+
+
+@pytest.mark.parametrize("option", ["-I", "--head", "-sI"])
+def test_a_request_for_the_head_alone_is_head(option: str) -> None:
+    assert read(f"curl {option} {URL}").method == "HEAD"
+
+
+@pytest.mark.parametrize("option", sorted(TAKE_A_VALUE - MATTER))
+def test_an_option_that_does_not_matter_takes_its_value_along(option: str) -> None:
+    assert read(f"curl --{option} value {URL}") == read(f"curl {URL}")
+    assert read(f"curl {URL} --{option}").url == URL
+
+
+@pytest.mark.parametrize("letter", sorted(LETTERS))
+def test_a_letter_is_the_long_option_of_the_same_meaning(letter: str) -> None:
+    name, text = LETTERS[letter], "A:b" if LETTERS[letter] in TAKE_A_VALUE else ""
+
+    assert read_curl(f"curl {URL} -{letter}{text}") == read_curl(f"curl {URL} --{name} {text}")
+    assert read_curl(f"curl {URL} -s{letter} {text}") == read_curl(f"curl {URL} --{name} {text}")
+
+
+@pytest.mark.parametrize("option", sorted(SWITCHES - {"get", "head", "next"}))
+def test_a_switch_takes_nothing_along_and_can_be_taken_back(option: str) -> None:
+    assert read(f"curl --{option} {URL}") == read(f"curl {URL}")
+    assert read(f"curl --no-{option} {URL}") == read(f"curl {URL}")
+
+
+@pytest.mark.parametrize(
+    ("word", "said"),
+    [("--photos", "--photos"), ("--no-url", "--no-url"), ("--silent=yes", "--silent"), ("--T\N{EURO SIGN}", "an option"),
+     ("-W", "-W"), ("-sW", "-W"), ("-\N{EURO SIGN}", "an option"), ("-", "2 URLs")],
+)  # fmt: skip
+def test_what_is_no_option_of_curl_is_said(word: str, said: str) -> None:
+    assert said in remark(f"curl {word} {URL}")
+    assert read_curl(f"curl {word} {URL}").request == read(f"curl {URL}")
+
+
+def test_an_option_with_an_equals_sign_is_read_as_meant_and_said_to_be_none_of_curls() -> None:
+    assert "does not take --request=" in remark(f"curl --request=PUT {URL}")
+    assert read_curl(f"curl --request=PUT {URL}").request.method == "PUT"
+    assert read_curl(f"curl --header='A: b' {URL}").request.headers.pairs == (("A", "b"),)
+    assert "canary" not in remark(f"curl --password=canary {URL}")
+
+
+def test_one_url_is_read_and_the_others_are_said() -> None:
+    assert "2 URLs" in remark(f"curl --url {URL} https://other.example")
+    assert read_curl(f"curl --url {URL} https://other.example").request.url == URL
+    assert read_curl(f"curl --photos 3 {URL}").request.url == URL  # an option of a newer curl
+    assert read("curl api.example/x").url == "http://api.example/x"
+    assert read("curl api.example/x --proto-default https").url == "https://api.example/x"
+    assert read(f"curl -- {URL}").url == URL
+    assert "several requests" in remark(f"curl {URL} -d a=1 --next -X PUT https://other.example")
+    assert read_curl(f"curl {URL} -d a=1 -: -X PUT https://other.example").request.method == "POST"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("-K options.txt", "-K"),
+        ("--variable a=b", "--variable"),
+        ("--expand-user-agent '{{a}}'", "variables of curl"),
+        ("--request-target /other", "--request-target"),
+        ("-H @headers.txt", "-H @"),
+        ("-d a=1 -F a=b", "more than one method"),
+        ("-d a=1 -I", "more than one method"),
+    ],
+)
+def test_what_cannot_be_followed_is_said(options: str, said: str) -> None:
+    assert any(said in one for one in read_curl(f"curl {URL} {options}").remarks)
+
+
+@pytest.mark.parametrize("url", ["https://a.example/{b,c}", "https://a.example/[1-3]", "https://a.example/[a-z:2]"])
+def test_a_url_of_which_curl_makes_several_is_said(url: str) -> None:
+    assert "several URLs" in remark(f"curl {url}")
+    assert read(f"curl -g {url}").url == url
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [("/a/./b", "/a/b"), ("/a/../b", "/b"), ("/a/b/..", "/a/"), ("/a/.", "/a/"), ("/../a", "/a"), ("/a/...", "/a/...")],
+)
+def test_dots_are_taken_out_of_a_path_as_curl_does(path: str, sent: str) -> None:
+    assert read_curl(f"curl 'https://a.example{path}?q=/../'").request.url == f"https://a.example{sent}?q=/../"
+    assert read(f"curl --path-as-is https://a.example{path}").url == f"https://a.example{path}"
+
+
+@pytest.mark.parametrize("option", ["-X", "-H", "-d", "--url", "--data-urlencode"])
+def test_an_option_without_its_value_breaks_nothing(option: str) -> None:
+    try:
+        request = read(f"curl {URL} {option}")
+    except ConfigurationError:
+        assert option == "-H"
+    else:
+        assert (request.method, request.url, request.body) == ("POST" if "d" in option else "GET", URL, b"")
+
+
+def test_data_makes_a_form_that_is_posted_and_several_are_joined() -> None:
+    request = read(
+        f"curl {URL} -d a=1 --data-raw @b --data-urlencode 'c=2 &3' --data-urlencode 'a b' --data-urlencode '=x y'"
+    )
+
+    assert (request.method, request.headers.pairs) == ("POST", (("Content-Type", FORM),))
+    assert request.body == b"a=1&@b&c=2+%263&a+b&x+y"
+    assert read(f"curl {URL} --data-urlencode 'a=b=c'").body == b"a=b%3Dc"
+    assert unquote_plus("2+%263") == "2 &3"
+
+
+@pytest.mark.parametrize(("options", "body"), [("-d ''", b""), ("-d '' -d a=1", b"a=1"), ("-d a=1 -d ''", b"a=1&")])
+def test_empty_data_is_posted_as_well(options: str, body: bytes) -> None:
+    assert read(f"curl {URL} {options}") == Request("POST", URL, Headers((("Content-Type", FORM),)), body)
+
+
+@pytest.mark.parametrize("kind", ["Content-Type", "content-type", "CONTENT-TYPE"])
+def test_a_content_type_that_is_given_stays_the_only_one(kind: str) -> None:
+    assert read(f"curl {URL} -d x -H '{kind}: text/plain'").headers.pairs == ((kind, "text/plain"),)
+
+
+def test_json_has_its_content_type() -> None:
+    request = read(f"curl {URL} --json '{{}}'")
+
+    assert (request.method, request.body, request.headers.pairs) == ("POST", b"{}", (("Content-Type", JSON),))
+    assert read(f"curl {URL} --json '[1' --json ']'").body == b"[1]"
+
+
+def test_headers_are_added_emptied_and_taken_away_as_curl_does() -> None:
+    assert read(f"curl {URL} -d a=1 -H 'Content-Type:' -H 'A;' -H 'B: '").headers.pairs == (("A", ""),)
+
+
+@pytest.mark.parametrize("option", ["-G", "--get", "-sG"])
+def test_data_goes_into_the_query_where_it_is_asked_to(option: str) -> None:
+    request = read(f"curl {option} {URL} -d a=1 -d b=2")
+
+    assert request == Request("GET", f"{URL}&a=1&b=2")
+    assert read("curl -G https://a.example/x -d a=1").url == "https://a.example/x?a=1"
+    assert read("curl -G https://a.example/x").url == "https://a.example/x"
+
+
+@pytest.mark.parametrize(
+    ("query", "url"),
+    [
+        ("a=x y", f"{URL}&a=x+y"),
+        ("+a=x%20y", f"{URL}&a=x%20y"),
+        ("=x&y", f"{URL}&x%26y"),
+        ("x", f"{URL}&x"),
+        ("+", URL),
+    ],
+)
+def test_a_query_is_added_to_the_url_encoded_or_as_it_is(query: str, url: str) -> None:
+    assert read(f"curl {URL} --url-query '{query}'") == Request("GET", url)
+    assert read("curl 'https://a.example/x?#y' --url-query a=1").url == "https://a.example/x?a=1#y"
+    assert read("curl 'https://a.example/x?b&' --url-query a=1").url == "https://a.example/x?b&a=1"
+
+
+FILES = ["-d @body", "--data @body", "--data-ascii @body", "--data-binary @body", "--json @body"]
+
+
+@pytest.mark.parametrize("options", [*FILES, "--data-urlencode @body", "--data-urlencode a@body"])
+def test_a_body_in_a_file_is_asked_for_and_is_then_what_is_sent(options: str) -> None:
+    with pytest.raises(ConfigurationError, match="file"):
+        _ = read_curl(f"curl {URL} {options}")
+    reading = read_curl(f"curl {URL} {options}", body=b"a=\xff")
+    assert (reading.request.method, reading.request.body) == ("POST", b"a=\xff")
+    assert (reading.remarks, reading.body_is_known) == ((), True)
+
+
+def test_text_that_begins_with_an_at_sign_is_no_file_where_curl_takes_it_as_it_is() -> None:
+    assert read(f"curl {URL} --data-urlencode a=@b --data-urlencode =@c --data-raw @d").body == b"a=%40b&%40c&@d"
+    assert read_curl(f"curl -G {URL} -d @file", body=b"a=1").request == Request("GET", f"{URL}&a=1")
+    with pytest.raises(ConfigurationError, match="query from a file"):
+        _ = read_curl(f"curl {URL} --url-query a@file")
+
+
+def test_a_form_of_several_parts_is_posted_and_its_parts_are_not_read() -> None:
+    for option in ("-F", "--form", "--form-string"):
+        assert "not signed" in remark(f"curl {URL} {option} a=@photo.png")
+        reading = read_curl(f"curl {option} a=b {URL}")
+        assert reading.request == Request("POST", URL, Headers((("Content-Type", "multipart/form-data"),)))
+        assert not reading.body_is_known
+    assert read_curl(f"curl {URL} -F a=b", body=b"--x").request.body == b"--x"
+
+
+@pytest.mark.parametrize(
+    ("url", "file", "sent"),
+    [
+        ("https://a.example/x", "f", "https://a.example/x"),
+        ("https://a.example/x/", "dir/a b", "https://a.example/x/a%20b"),
+        ("https://a.example", "f", "https://a.example/f"),
+        ("https://a.example/x/?q=1", "f", "https://a.example/x/f?q=1"),
+        ("https://a.example/x/", "-", "https://a.example/x/"),
+    ],
+)
+def test_a_file_is_put_to_the_url_or_into_the_folder_that_it_names(url: str, file: str, sent: str) -> None:
+    reading = read_curl(f"curl -T '{file}' {url}")
+
+    assert reading.request == Request("PUT", sent)
+    assert not reading.body_is_known
+    assert "not read" in remark(f"curl -T '{file}' {url}")
+    assert read_curl(f"curl -T '{file}' {url}", body=b"\x89PNG").request == Request("PUT", sent, body=b"\x89PNG")
+
+
+def test_a_body_file_for_a_command_that_reads_none_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="holds its body itself"):
+        _ = read_curl(f"curl {URL} -d a=1", body=b"a=2")
+
+
+@pytest.mark.parametrize("command", ["curl", "curl -s", "curl ''", "curl --url"])
+def test_a_command_without_a_url_says_so(command: str) -> None:
+    with pytest.raises(ConfigurationError, match="URL"):
+        _ = read(command)
+
+
+words = (
+    st.sampled_from(sorted(TAKE_A_VALUE | SWITCHES)).map("--{}".format)
+    | st.sampled_from(sorted(LETTERS)).map("-{}".format)
+    | texts
+)
+SIGNED = '-H \'Authorization: OAuth oauth_consumer_key="c", oauth_signature_method="HMAC-SHA1", oauth_signature="x"\''
+
+
+@given(
+    st.text(max_size=80)
+    | texts.map("curl {}".format)
+    | st.lists(words, max_size=6).map(lambda found: shlex.join(["curl", *found]))
+    | st.lists(words | st.sampled_from(["'", '"', "$'", "\\\n", "^\n", '^"', ">", "|", "#"]), max_size=6).map(
+        lambda found: f"curl {URL} {SIGNED} {' '.join(found)}"
+    ),
+    st.none() | st.binary(max_size=9),
+)
+def test_any_text_is_a_request_or_a_configuration_error(command: str, body: bytes | None) -> None:
+    try:
+        request = read_curl(command, body=body).request
+        assert "://" in request.url
+        found = diagnose(request, client_secret=Secret("s"))
+    except ConfigurationError:
+        return
+    assert found.verdict in ("correct", "explained", "unexplained", "incomplete")
