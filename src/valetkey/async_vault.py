@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from valetkey.connections.assertion import AssertionKind
+    from valetkey.connections.attempt import Attempt
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.drivers.session import AsyncSession
     from valetkey.effects import Op
-    from valetkey.http import Pairs, Request
+    from valetkey.http import Pairs, Request, Response
     from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
@@ -116,6 +117,20 @@ class AsyncVault(Front):
     ) -> Request:
         """See `connections.sign.sign`."""
         return await self.run(verbs.sign(self, request, registration, resource_owner, account, rejected))
+
+    async def attempt(self, request: Request, *, registration: str, resource_owner: str, account: str = "") -> Attempt:
+        """See `connections.attempt.attempt`."""
+        return await self.run(verbs.attempt(self, request, registration, resource_owner, account))
+
+    async def attempt_as_client(
+        self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+    ) -> Attempt:
+        """See `connections.attempt.attempt_as_client`."""
+        return await self.run(verbs.attempt_as_client(self, request, registration, scope))
+
+    async def next_attempt(self, attempt: Attempt, response: Response) -> Attempt | None:
+        """See `connections.attempt.next_attempt`."""
+        return await self.run(verbs.next_attempt(self, attempt, response))
 
     async def access_token(
         self, registration: str, resource_owner: str, account: str = "", *, rejected: Secret | None = None

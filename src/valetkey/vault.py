@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from valetkey.connections.assertion import AssertionKind
+    from valetkey.connections.attempt import Attempt
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.drivers.session import Session
     from valetkey.effects import Op
-    from valetkey.http import Pairs, Request
+    from valetkey.http import Pairs, Request, Response
     from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
@@ -105,6 +106,20 @@ class Vault(Front):
     ) -> Request:
         """See `connections.sign.sign`."""
         return self.run(verbs.sign(self, request, registration, resource_owner, account, rejected))
+
+    def attempt(self, request: Request, *, registration: str, resource_owner: str, account: str = "") -> Attempt:
+        """See `connections.attempt.attempt`."""
+        return self.run(verbs.attempt(self, request, registration, resource_owner, account))
+
+    def attempt_as_client(
+        self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+    ) -> Attempt:
+        """See `connections.attempt.attempt_as_client`."""
+        return self.run(verbs.attempt_as_client(self, request, registration, scope))
+
+    def next_attempt(self, attempt: Attempt, response: Response) -> Attempt | None:
+        """See `connections.attempt.next_attempt`."""
+        return self.run(verbs.next_attempt(self, attempt, response))
 
     def access_token(
         self, registration: str, resource_owner: str, account: str = "", *, rejected: Secret | None = None

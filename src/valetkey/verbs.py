@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypeVar
 
     from valetkey.connections.assertion import AssertionKind
+    from valetkey.connections.attempt import Attempt
     from valetkey.connections.authorize import Finished, Redirect
     from valetkey.connections.connection import Connection
     from valetkey.connections.device import DeviceAuthorization, DeviceStep
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from valetkey.connections.manage import ConnectionPage, Revocation
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
-    from valetkey.http import Pairs, Request
+    from valetkey.http import Pairs, Request, Response
     from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
@@ -138,6 +139,28 @@ def sign(
         account=account,
         rejected=rejected,
     )
+
+
+def attempt(vault: Front, request: Request, registration: str, resource_owner: str, account: str) -> Op[Attempt]:
+    """See the verb of that name."""
+    from valetkey.connections.attempt import attempt as program
+
+    owner = _owner(resource_owner)
+    return program(vault.settings, request, registration=registration, resource_owner=owner, account=account)
+
+
+def attempt_as_client(vault: Front, request: Request, registration: str, scope: tuple[str, ...] | None) -> Op[Attempt]:
+    """See the verb of that name."""
+    from valetkey.connections.attempt import attempt_as_client as program
+
+    return program(vault.settings, request, registration=registration, scope=scope)
+
+
+def next_attempt(vault: Front, attempt: Attempt, response: Response) -> Op[Attempt | None]:
+    """See the verb of that name."""
+    from valetkey.connections.attempt import next_attempt as program
+
+    return program(vault.settings, attempt, response)
 
 
 def access_token(

@@ -9,12 +9,16 @@ from pytest_httpserver import HTTPServer
 from werkzeug import Request as Incoming
 from werkzeug import Response as Outgoing
 
+from valetkey.connections.attempt import Attempt
+from valetkey.connections.connection import Tokens
 from valetkey.errors import ConfigurationError, RequestRefused
-from valetkey.http import Headers, Request, read_url
+from valetkey.http import Headers, Request, Response, read_url
 from valetkey.oauth1.credentials import ClientCredentials, TokenCredentials
 from valetkey.oauth1.sign import sign_request
 from valetkey.oauth1.verify import Keys, check_signature, read_signed_request
 from valetkey.secret import Secret
+from valetkey.testing.world import register_at_sandbox
+from valetkey.value import replace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +28,10 @@ if TYPE_CHECKING:
 
 CLIENT = ClientCredentials("client", Secret("client-secret"))
 TOKEN = TokenCredentials("token", Secret("token-secret"))
+REGISTRATIONS = {
+    "oauth1": register_at_sandbox("example", "sandbox-oauth1", "client", CLIENT.secret),
+    "oauth2": register_at_sandbox("example", "sandbox-oauth2", "client", CLIENT.secret),
+}
 
 
 class Provider:
@@ -104,29 +112,39 @@ class FakeVault:
         self.nonce = 0
         self.calls: list[tuple[str, str, str, Secret | None]] = []
 
-    def sign(
-        self,
-        request: Request,
-        *,
-        registration: str,
-        resource_owner: str,
-        account: str = "",
-        rejected: Secret | None = None,
-    ) -> Request:
-        self.calls.append((registration, resource_owner, account, rejected))
+    def attempt(self, request: Request, *, registration: str, resource_owner: str, account: str = "") -> Attempt:
+        self.calls.append((registration, resource_owner, account, None))
+        return self._attempt(Attempt(REGISTRATIONS[self.protocol], request, request, None, resource_owner, account))
+
+    def attempt_as_client(
+        self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+    ) -> Attempt:
+        raise NotImplementedError
+
+    def next_attempt(self, attempt: Attempt, response: Response) -> Attempt | None:
+        if response.status != 401 or attempt.tokens is None or attempt.changed:
+            return None
+        rejected = attempt.tokens.access_token
+        self.calls.append((attempt.registration.name, "", "", rejected))
+        if rejected != Secret(self.tokens[0]) or len(self.tokens) == 1:
+            return None
+        self.tokens.pop(0)
+        return self._attempt(replace(attempt, changed=("token",)))
+
+    def _attempt(self, attempt: Attempt) -> Attempt:
+        request = attempt.request
         if request.headers.get("authorization") is not None or read_url(request.url).origin != self.origin:
             message = "not the provider's host, or an Authorization header of the caller's own"
             raise ConfigurationError(message)
         if self.protocol == "oauth2":
-            if rejected is not None and rejected == Secret(self.tokens[0]) and len(self.tokens) > 1:
-                self.tokens.pop(0)
             headers = request.headers.with_set("Authorization", f"Bearer {self.tokens[0]}")
-            return Request(request.method, request.url, headers, request.body)
+            signed = Request(request.method, request.url, headers, request.body)
+            return replace(attempt, signed=signed, tokens=Tokens(Secret(self.tokens[0])))
         self.nonce += 1
         placement: Placement = self.placement
         if placement == "body" and request.headers.get("content-type") != "application/x-www-form-urlencoded":
             placement = "header"
-        return sign_request(
+        signed = sign_request(
             request,
             CLIENT,
             token=TOKEN,
@@ -134,6 +152,7 @@ class FakeVault:
             nonce=f"nonce{self.nonce}",
             placement=placement,
         )
+        return replace(attempt, signed=signed)
 
 
 class AsyncFakeVault:
@@ -142,15 +161,13 @@ class AsyncFakeVault:
     def __init__(self, vault: FakeVault) -> None:
         self.vault = vault
 
-    async def sign(
-        self,
-        request: Request,
-        *,
-        registration: str,
-        resource_owner: str,
-        account: str = "",
-        rejected: Secret | None = None,
-    ) -> Request:
-        return self.vault.sign(
-            request, registration=registration, resource_owner=resource_owner, account=account, rejected=rejected
-        )
+    async def attempt(self, request: Request, *, registration: str, resource_owner: str, account: str = "") -> Attempt:
+        return self.vault.attempt(request, registration=registration, resource_owner=resource_owner, account=account)
+
+    async def attempt_as_client(
+        self, request: Request, *, registration: str, scope: tuple[str, ...] | None = None
+    ) -> Attempt:
+        raise NotImplementedError
+
+    async def next_attempt(self, attempt: Attempt, response: Response) -> Attempt | None:
+        return self.vault.next_attempt(attempt, response)

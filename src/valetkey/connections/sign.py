@@ -52,18 +52,9 @@ def sign_as_client(
     OAuth 1.0a: signed without a token. OAuth 2.0: with a token of the client's own.
     Raises ConfigurationError for a host that is not the provider's; for OAuth 2.0 what `client_token` raises.
     """
-    at = yield from registered_lately(settings, registration)
-    check_target(at, request)
-    if at.provider.protocol == "oauth2":
-        from valetkey.connections.client import client_registration, client_tokens
+    from valetkey.connections.attempt import attempt_as_client
 
-        refuse_certificate_bound(at)
-        alone = client_registration(at, scope)
-        tokens = yield from client_tokens(settings, alone)
-        return (yield from speaker(alone).authorize(alone, request, tokens))
-    from valetkey.connections.by_oauth1 import authorize_as_client
-
-    return (yield from authorize_as_client(at, request))
+    return (yield from attempt_as_client(settings, request, registration=registration, scope=scope)).signed
 
 
 def access_token(

@@ -16,74 +16,69 @@ from contextvars import ContextVar
 from yarl import URL
 
 from valetkey.http import Headers, Request
-from valetkey.integrations.credentials import added_headers, bearer_token, same_origin
+from valetkey.integrations.credentials import Authorizer, Authorizing, added_headers, awaited, same_origin
 from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
-    from typing import Any, TypeAlias
+    from typing import TypeAlias
 
     from aiohttp import ClientRequest, ClientResponse
 
+    from valetkey.connections.attempt import Attempt
     from valetkey.integrations.credentials import AsyncSigningVault, SigningVault
-    from valetkey.secret import Secret
 
     Handler: TypeAlias = Callable[[ClientRequest], Awaitable[ClientResponse]]
 
 
 @value
 class _Call:
-    """One call of the user's: its timer, where it began, whether it went elsewhere, whether a 401 was repeated."""
+    """One call of the user's: its timer, where it began, whether it went elsewhere."""
 
     timer: object
     url: str
     away: bool = False
-    repeated: bool = False
 
 
 _call: ContextVar[_Call | None] = ContextVar("valetkey_aiohttp_call", default=None)
 
 
-class VaultAuth:
+class VaultAuth(Authorizing):
     """Authorizes requests with a vault's connection. Raises in the call what `vault.sign` raises."""
 
     def __init__(
         self, vault: SigningVault | AsyncSigningVault, registration: str, resource_owner: str, account: str = ""
     ) -> None:
-        self._vault = vault
-        self._registration, self._resource_owner, self._account = registration, resource_owner, account
+        self._authorizer = Authorizer(vault, registration, resource_owner, account)
 
     async def __call__(self, request: ClientRequest, handler: Handler) -> ClientResponse:
-        """The response, of the second request where the first one's token was refused."""
+        """The response that stands."""
         call = _this_call(request)
         _call.set(call)
         if call.away:
             return await handler(request)
         plain = await _read(request)
-        signed = await self._signed(plain, None)
-        response = await _sent(request, plain, signed, handler)
-        token = bearer_token(signed)
-        if response.status != 401 or token is None or call.repeated:
-            return response
-        _call.set(_Call(call.timer, call.url, repeated=True))
-        again = await self._signed(plain, token)
-        if bearer_token(again) == token:
-            return response
-        await response.read()
-        response.release()
-        return await _sent(request, plain, again, handler)
+        attempt: Attempt | None = await awaited(self._authorizer.attempt(plain))
+        while attempt is not None:  # the vault ends it
+            response = await _sent(request, plain, attempt.signed, handler)
+            attempt = await self._following(attempt, response)
+            if attempt is not None:
+                await response.read()
+                response.release()
+        return response
 
-    async def _signed(self, plain: Request, rejected: Secret | None) -> Request:
-        reply: Any = self._vault.sign(
-            plain,
-            registration=self._registration,
-            resource_owner=self._resource_owner,
-            account=self._account,
-            rejected=rejected,
-        )
-        signed: Request = await reply if hasattr(reply, "__await__") else reply
-        return signed
+    async def _following(self, attempt: Attempt, response: ClientResponse) -> Attempt | None:
+        if not attempt.asks_about(response.status):
+            return None
+        try:
+            body = await response.read() if attempt.reads_body(response.status) else b""
+            reply = self._authorizer.next_attempt(attempt, response.status, response.headers.items(), body)
+            following: Attempt | None = await awaited(reply)
+        except BaseException:
+            response.close()
+            raise
+        return following
 
 
 def _this_call(request: ClientRequest) -> _Call:
@@ -91,7 +86,7 @@ def _this_call(request: ClientRequest) -> _Call:
     timer, url, earlier = getattr(request, "_timer", None), str(request.url), _call.get()
     if earlier is None or timer is None or earlier.timer is not timer:
         return _Call(timer, url)
-    return _Call(timer, earlier.url, earlier.away or not same_origin(earlier.url, url), earlier.repeated)
+    return _Call(timer, earlier.url, earlier.away or not same_origin(earlier.url, url))
 
 
 async def _read(request: ClientRequest) -> Request:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import httpx
 
-from valetkey.integrations.httpx_flow import AuthFlow, CarriedHeaders, SentOnce
+from valetkey.integrations.httpx_flow import AuthFlow, Bodies, CarriedHeaders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class _Carried(CarriedHeaders, httpx.Headers):
     _plain: ClassVar[Any] = httpx.Headers
 
 
-class _SentOnce(SentOnce, httpx.SyncByteStream, httpx.AsyncByteStream):
+class _Bodies(Bodies, httpx.SyncByteStream, httpx.AsyncByteStream):
     pass
 
 
@@ -32,4 +32,4 @@ class VaultAuth(AuthFlow, httpx.Auth):
 
     _library: ClassVar[Any] = httpx
     _carried: ClassVar[Any] = _Carried
-    _sent_once: ClassVar[Any] = _SentOnce
+    _bodies: ClassVar[Any] = _Bodies

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import httpx2
 
-from valetkey.integrations.httpx_flow import AuthFlow, CarriedHeaders, SentOnce
+from valetkey.integrations.httpx_flow import AuthFlow, Bodies, CarriedHeaders
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class _Carried(CarriedHeaders, httpx2.Headers):
     _plain: ClassVar[Any] = httpx2.Headers
 
 
-class _SentOnce(SentOnce, httpx2.SyncByteStream, httpx2.AsyncByteStream):
+class _Bodies(Bodies, httpx2.SyncByteStream, httpx2.AsyncByteStream):
     pass
 
 
@@ -32,4 +32,4 @@ class VaultAuth(AuthFlow, httpx2.Auth):
 
     _library: ClassVar[Any] = httpx2
     _carried: ClassVar[Any] = _Carried
-    _sent_once: ClassVar[Any] = _SentOnce
+    _bodies: ClassVar[Any] = _Bodies

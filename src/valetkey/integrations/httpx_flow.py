@@ -1,17 +1,27 @@
 """What `VaultAuth` for httpx and for httpx2 have in common: all of it but the classes that each library asks for.
 
-Both follow redirects below the auth, copying headers and body of the request. So credentials travel in a `Headers`
-that shows them to who sends and not to who copies; a hop on the same origin that was made without them is then
-authorized and made again.
+Both follow redirects below the auth, copying headers and body of the request. So credentials travel in a `Headers` and
+in a stream that show them to who sends and not to who copies; the first hop on the same origin, which was made without
+them, is then authorized and made again. One that is not a GET is made again only where it was refused or redirected:
+otherwise it may have been done.
 
 Not here: an import of either library. `httpx.py` and `httpx2.py` mix these classes with their own.
 """
 
 from __future__ import annotations
 
-from valetkey.errors import ConfigurationError
+from itertools import pairwise
+
 from valetkey.http import Headers, Request
-from valetkey.integrations.credentials import added_headers, bearer_token, same_origin, without_fragment
+from valetkey.integrations.credentials import (
+    Authorizer,
+    Authorizing,
+    added_headers,
+    at_once,
+    awaited,
+    same_origin,
+    without_fragment,
+)
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -19,9 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
     from typing import Any, ClassVar
 
+    from valetkey.connections.attempt import Attempt
     from valetkey.http import Pairs
     from valetkey.integrations.credentials import AsyncSigningVault, SigningVault
-    from valetkey.secret import Secret
 
     class _Headers:
         """What both libraries' Headers are."""
@@ -34,7 +44,7 @@ if TYPE_CHECKING:
 else:
     _Headers = object
 
-MAX_SENT = 7  # the request, five redirects, one repetition after a 401
+MAX_HOPS = 21  # the request and httpx's own limit of redirects
 
 
 @value
@@ -42,10 +52,21 @@ class _Ask:
     """The step in which the vault authorizes a request."""
 
     request: Request
-    rejected: Secret | None
 
 
-class AuthFlow:
+@value
+class _Tell:
+    """The step in which the vault is told what was answered."""
+
+    attempt: Attempt
+    response: Any
+
+    @property
+    def reads_body(self) -> bool:
+        return self.attempt.reads_body(self.response.status_code)
+
+
+class AuthFlow(Authorizing):
     """Authorizes requests with a vault's connection. Raises in the call what `vault.sign` raises.
 
     An `AsyncVault` needs an `AsyncClient`; a `Vault` in an `AsyncClient` holds up the event loop while it refreshes.
@@ -55,13 +76,12 @@ class AuthFlow:
     _library: ClassVar[Any]
     """The module: its Request, URL and ByteStream, and the two classes below as they were mixed with its own."""
     _carried: ClassVar[Any]
-    _sent_once: ClassVar[Any]
+    _bodies: ClassVar[Any]
 
     def __init__(
         self, vault: SigningVault | AsyncSigningVault, registration: str, resource_owner: str, account: str = ""
     ) -> None:
-        self._vault = vault
-        self._registration, self._resource_owner, self._account = registration, resource_owner, account
+        self._authorizer = Authorizer(vault, registration, resource_owner, account)
 
     def sync_auth_flow(self, request: Any) -> Generator[Any, Any, None]:
         """The flow for `Client`."""
@@ -69,11 +89,9 @@ class AuthFlow:
         flow = self._flow(request)
         step: Any = next(flow)
         while step is not None:
-            reply: Any = self._authorized(step) if isinstance(step, _Ask) else (yield step)
-            if hasattr(reply, "__await__"):
-                reply.close()
-                message = "an AsyncVault authorizes an httpx.AsyncClient: use a Vault with httpx.Client"
-                raise ConfigurationError(message)
+            if isinstance(step, _Tell) and step.reads_body:
+                step.response.read()
+            reply: Any = at_once(self._asked(step)) if isinstance(step, _Ask | _Tell) else (yield step)
             step = _next(flow, reply)
 
     async def async_auth_flow(self, request: Any) -> AsyncGenerator[Any, Any]:
@@ -82,47 +100,40 @@ class AuthFlow:
         flow = self._flow(request)
         step: Any = next(flow)
         while step is not None:
-            reply: Any = self._authorized(step) if isinstance(step, _Ask) else (yield step)
-            if hasattr(reply, "__await__"):
-                reply = await reply
+            if isinstance(step, _Tell) and step.reads_body:
+                await step.response.aread()
+            reply: Any = await awaited(self._asked(step)) if isinstance(step, _Ask | _Tell) else (yield step)
             step = _next(flow, reply)
 
-    def _authorized(self, step: _Ask) -> object:
-        return self._vault.sign(
-            step.request,
-            registration=self._registration,
-            resource_owner=self._resource_owner,
-            account=self._account,
-            rejected=step.rejected,
-        )
+    def _asked(self, step: _Ask | _Tell) -> Any:
+        if isinstance(step, _Ask):
+            return self._authorizer.attempt(step.request)
+        response, body = step.response, step.response.content if step.reads_body else b""
+        return self._authorizer.next_attempt(step.attempt, response.status_code, _texts(response.headers.raw), body)
 
     def _flow(self, target: Any) -> Generator[Any, Any, None]:
-        """Both colours: authorize, send; after a redirect on the same origin or one 401, again."""
-        rejected: Secret | None = None
-        repeated = False
-        for _ in range(MAX_SENT):
+        """Both colours: authorize, send, and as the vault says again; after a redirect on the same origin anew."""
+        for _ in range(MAX_HOPS):
             request = _read(target)
-            signed: Request = yield _Ask(request, rejected)
-            token = bearer_token(signed)
-            if rejected is not None and token == rejected:
-                return
-            sent = self._carrying(target, request, signed)
-            response: Any = yield sent
-            last, rejected = response.request, None
-            if last is not sent:
-                hops = [*(earlier.request for earlier in response.history), last]
-                if last.method not in ("GET", "HEAD") or not all(
-                    same_origin(request.url, str(hop.url)) for hop in hops
-                ):
+            attempt: Attempt | None = yield _Ask(request)
+            hop: Any = None
+            while attempt is not None and hop is None:  # the vault ends it
+                sent = self._carrying(target, request, attempt.signed)
+                response: Any = yield sent
+                if response.request is not sent:
+                    hop = _first_hop(sent, response)
+                    if hop is None or not same_origin(request.url, str(hop.url)):
+                        return
+                elif attempt.asks_about(response.status_code):
+                    attempt = yield _Tell(attempt, response)
+                else:
                     return
-                if not isinstance(last.stream, self._library.ByteStream):
-                    return
-                last.read()
-                target = last
-            elif response.status_code == 401 and token is not None and not repeated:
-                repeated, rejected = True, token
-            else:
+            if hop is None:
                 return
+            hop.read()
+            target = hop
+        message = "the provider redirects without end"
+        raise self._library.TooManyRedirects(message, request=target)
 
     def _carrying(self, target: Any, request: Request, signed: Request) -> Any:
         """A copy of the request that carries what authorizing added."""
@@ -130,7 +141,7 @@ class AuthFlow:
         stream: Any = target.stream
         if signed.body != request.body:
             added = (*(pair for pair in added if pair[0].lower() != "content-length"), _length(signed.body))
-            stream = self._sent_once(signed.body)
+            stream = self._bodies(signed.body, request.body)
         url = target.url if signed.url == request.url else self._library.URL(signed.url)
         copy: Any = self._library.Request(target.method, url, stream=stream, extensions=target.extensions)
         copy.headers = self._carried(target.headers, added)
@@ -144,27 +155,45 @@ def _next(flow: Generator[Any, Any, None], reply: object) -> Any:
         return None
 
 
+def _first_hop(sent: Any, response: Any) -> Any:
+    """The request that the redirect of the sent one led to; None where it may not be made again."""
+    answers = [*response.history, response]
+    for answer, following in pairwise(answers):
+        if answer.request is sent:
+            hop = following.request
+            undone = hop.method in ("GET", "HEAD") or 300 <= following.status_code < 500
+            return hop if undone else None
+    return None
+
+
 def _read(request: Any) -> Request:
     """The request that will be sent."""
-    headers = Headers(tuple((name.decode("latin-1"), text.decode("latin-1")) for name, text in request.headers.raw))
-    return Request(request.method, without_fragment(str(request.url)), headers, request.content)
+    return Request(
+        request.method, without_fragment(str(request.url)), Headers(_texts(request.headers.raw)), request.content
+    )
+
+
+def _texts(raw: list[tuple[bytes, bytes]]) -> Pairs:
+    return tuple((name.decode("latin-1"), text.decode("latin-1")) for name, text in raw)
 
 
 def _length(body: bytes) -> tuple[str, str]:
     return ("Content-Length", str(len(body)))
 
 
-class SentOnce:
-    """A signed body. The hop of a redirect that would send it again fails before an octet of it is sent."""
+class Bodies:
+    """A signed body for the request that it was made for; the hop of a redirect takes along the one without signature.
 
-    def __init__(self, body: bytes) -> None:
-        self._pieces = [body]
+    A transport that repeats the request by itself finds the other one too, whose length is not the one that was
+    told: it fails, and nothing is sent with half a signature.
+    """
+
+    def __init__(self, signed: bytes, plain: bytes) -> None:
+        self._next, self._plain = signed, plain
 
     def _take(self) -> bytes:
-        if not self._pieces:
-            message = "a signed body was redirected: send the request to its new URL"
-            raise ConfigurationError(message)
-        return self._pieces.pop()
+        taken, self._next = self._next, self._plain
+        return taken
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._take()

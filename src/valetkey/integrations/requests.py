@@ -16,7 +16,14 @@ from requests.sessions import SessionRedirectMixin
 from requests.utils import requote_uri
 
 from valetkey.http import Headers, Request
-from valetkey.integrations.credentials import added_headers, bearer_token, same_origin, without_fragment
+from valetkey.integrations.credentials import (
+    Authorizer,
+    Authorizing,
+    added_headers,
+    at_once,
+    same_origin,
+    without_fragment,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,55 +31,43 @@ if TYPE_CHECKING:
 
     from requests import PreparedRequest, Response
 
+    from valetkey.connections.attempt import Attempt
     from valetkey.integrations.credentials import SigningVault
-    from valetkey.secret import Secret
 
 _KEEPS_BODY = (307, 308)
 _OF_THE_BODY = ("Content-Length", "Content-Type", "Transfer-Encoding")
 
 
-class VaultAuth(AuthBase):
+class VaultAuth(Authorizing, AuthBase):
     """Authorizes requests with a vault's connection. Raises in the call what `vault.sign` raises."""
 
     def __init__(self, vault: SigningVault, registration: str, resource_owner: str, account: str = "") -> None:
-        self._vault = vault
-        self._registration, self._resource_owner, self._account = registration, resource_owner, account
+        self._authorizer = Authorizer(vault, registration, resource_owner, account)
 
     def __call__(self, r: PreparedRequest) -> PreparedRequest:
         """The request, authorized as it will be sent."""
         _read_body(r)
-        journey = _Journey(self)
+        journey = _Journey(self._authorizer)
         journey.authorize(r)
         r.register_hook("response", journey.arrived)  # type: ignore[no-untyped-call]
         return r
 
-    def sign(self, request: Request, *, rejected: Secret | None) -> Request:
-        """What the vault makes of it."""
-        return self._vault.sign(
-            request,
-            registration=self._registration,
-            resource_owner=self._resource_owner,
-            account=self._account,
-            rejected=rejected,
-        )
-
 
 class _Journey:
-    """One call of the user's: a request, its redirects, and at most one repetition after a 401."""
+    """One call of the user's: a request, its redirects, and what the vault makes of refusals."""
 
-    def __init__(self, auth: VaultAuth) -> None:
-        self._auth = auth
-        self._token: Secret | None = None
+    def __init__(self, authorizer: Authorizer) -> None:
+        self._authorizer = authorizer
+        self._attempt: Attempt | None = None
         self._before: tuple[str, dict[str, str | None], object] | None = None
-        self._repeated = False
 
-    def authorize(self, prepared: PreparedRequest, *, rejected: Secret | None = None) -> bool:
-        """Put credentials on the request; False where there are no others than the rejected ones."""
-        request = _read(prepared)
-        signed = self._auth.sign(request, rejected=rejected)
-        self._token = bearer_token(signed)
-        if rejected is not None and self._token == rejected:
-            return False
+    def authorize(self, prepared: PreparedRequest) -> None:
+        """Put credentials on the request."""
+        self._put(prepared, at_once(self._authorizer.attempt(_read(prepared))))
+
+    def _put(self, prepared: PreparedRequest, attempt: Attempt) -> None:
+        request, signed = _read(prepared), attempt.signed
+        self._attempt = attempt
         changed = dict(added_headers(request, signed))
         if signed.body != request.body:
             changed["Content-Length"] = str(len(signed.body))
@@ -83,7 +78,6 @@ class _Journey:
             prepared.body = signed.body
         if signed.url != request.url:
             prepared.url = signed.url
-        return True
 
     def strip(self, prepared: PreparedRequest) -> None:
         """Take the credentials off again."""
@@ -98,18 +92,30 @@ class _Journey:
 
     def arrived(self, response: Response, *_: object, **sending: Any) -> Response:
         """The hook: what is done before requests looks at the response."""
-        if response.status_code == 401 and self._before is not None and self._token is not None and not self._repeated:
-            response = self._repeat(response, sending)
+        attempt = self._attempt if self._before is not None else None
+        while attempt is not None and attempt.asks_about(response.status_code):  # the vault ends it
+            attempt = self._following(attempt, response)
+            if attempt is not None:
+                response = self._send(attempt, response, sending)
         if response.is_redirect:
             self._redirect(response)
         return response
 
-    def _repeat(self, response: Response, sending: dict[str, Any]) -> Response:
-        self._repeated = True
-        prepared, rejected = response.request, self._token
+    def _following(self, attempt: Attempt, response: Response) -> Attempt | None:
+        try:
+            body = response.content if attempt.reads_body(response.status_code) else b""
+            fields = getattr(response.raw, "headers", None) or response.headers  # those that are not joined yet
+            reply = self._authorizer.next_attempt(attempt, response.status_code, fields.items(), body)
+            following: Attempt | None = at_once(reply)
+        except BaseException:
+            response.close()
+            raise
+        return following
+
+    def _send(self, attempt: Attempt, response: Response, sending: dict[str, Any]) -> Response:
+        prepared = response.request
         self.strip(prepared)
-        if not self.authorize(prepared, rejected=rejected):
-            return response
+        self._put(prepared, attempt)
         response.content  # noqa: B018 - read, so that the connection can be used again
         response.close()
         jar: Any = prepared._cookies  # type: ignore[attr-defined] # noqa: SLF001 - as requests' own digest does

@@ -14,17 +14,17 @@ import urllib3
 from urllib3.util import Retry, parse_url
 
 from valetkey.http import Headers, Request
-from valetkey.integrations.credentials import bearer_token, same_origin
+from valetkey.integrations.credentials import Authorizer, at_once, same_origin
 from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Self
 
     from urllib3.connectionpool import HTTPConnectionPool
 
+    from valetkey.connections.attempt import Attempt
     from valetkey.integrations.credentials import SigningVault
-    from valetkey.secret import Secret
 
 _OF_THE_BODY = ("content-length", "content-type", "content-encoding", "content-language", "content-location")
 
@@ -50,9 +50,17 @@ class VaultPool(urllib3.PoolManager):
         self, pool: urllib3.PoolManager, vault: SigningVault, registration: str, resource_owner: str, account: str = ""
     ) -> None:
         super().__init__()
-        self._pool, self._vault = pool, vault
-        self._registration, self._resource_owner, self._account = registration, resource_owner, account
-        self.headers = pool.headers
+        self._pool, self.headers = pool, pool.headers
+        self._authorizer = Authorizer(vault, registration, resource_owner, account)
+
+    @classmethod
+    def as_client(
+        cls, pool: urllib3.PoolManager, vault: SigningVault, registration: str, *, scope: tuple[str, ...] | None = None
+    ) -> Self:
+        """The same for the client alone, for no resource owner; see `Vault.sign_as_client`."""
+        made = cls(pool, vault, registration, "")
+        made._authorizer = Authorizer(vault, registration, scope=scope)
+        return made
 
     def urlopen(  # type: ignore[override] # as PoolManager's
         self,
@@ -70,11 +78,10 @@ class VaultPool(urllib3.PoolManager):
         headers = given.pop("headers", None)
         pairs = _pairs(self.headers if headers is None else headers)
         hop: _Hop | None = _Hop(method.upper(), _plain(url), Headers(pairs), _octets(given.pop("body", None)))
-        repeated = False
         while hop is not None:  # Retry counts, and ends it
             at = hop
             try:
-                response, repeated = self._attempt(at, given, repeated=repeated)
+                response = self._answer(at, given)
             except urllib3.exceptions.HTTPError as error:
                 retries = retries.increment(at.method, at.url, error=error, _pool=self)  # type: ignore[arg-type] # for the message
                 retries.sleep()
@@ -82,19 +89,29 @@ class VaultPool(urllib3.PoolManager):
             hop, retries = self._after(at, response, retries, redirect=redirect)
         return response
 
-    def _attempt(self, hop: _Hop, given: dict[str, Any], *, repeated: bool) -> tuple[urllib3.BaseHTTPResponse, bool]:
-        """The response to one request, the second one where the first one's token was refused; whether that was so."""
+    def _answer(self, hop: _Hop, given: dict[str, Any]) -> urllib3.BaseHTTPResponse:
+        """The response that stands to one request."""
         if not hop.ours:
-            return self._send(_request(hop), given), repeated
-        signed = self._signed(hop, None)
-        response, token = self._send(signed, given), bearer_token(signed)
-        if response.status != 401 or token is None or repeated:
-            return response, repeated
-        again = self._signed(hop, token)
-        if bearer_token(again) == token:
-            return response, True
-        response.drain_conn()
-        return self._send(again, given), True
+            return self._send(_request(hop), given)
+        attempt: Attempt | None = at_once(self._authorizer.attempt(_request(hop)))
+        while attempt is not None:  # the vault ends it
+            response = self._send(attempt.signed, given)
+            attempt = self._following(attempt, response)
+            if attempt is not None:
+                response.drain_conn()
+        return response
+
+    def _following(self, attempt: Attempt, response: urllib3.BaseHTTPResponse) -> Attempt | None:
+        if not attempt.asks_about(response.status):
+            return None
+        try:
+            body = response.data if attempt.reads_body(response.status) else b""
+            reply = self._authorizer.next_attempt(attempt, response.status, response.headers.items(), body)
+            following: Attempt | None = at_once(reply)
+        except BaseException:
+            response.close()
+            raise
+        return following
 
     def _after(
         self, hop: _Hop, response: urllib3.BaseHTTPResponse, retries: Retry, *, redirect: bool
@@ -116,15 +133,6 @@ class VaultPool(urllib3.PoolManager):
             return _next(hop, response.status, location, retries), retries
         retries.sleep(response)
         return hop, retries
-
-    def _signed(self, hop: _Hop, rejected: Secret | None) -> Request:
-        return self._vault.sign(
-            _request(hop),
-            registration=self._registration,
-            resource_owner=self._resource_owner,
-            account=self._account,
-            rejected=rejected,
-        )
 
     def _send(self, request: Request, given: dict[str, Any]) -> urllib3.BaseHTTPResponse:
         headers = urllib3.HTTPHeaderDict()

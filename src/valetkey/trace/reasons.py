@@ -46,8 +46,7 @@ STEPS: Mapping[str, str] = {
     "oauth2.registration:delete_client": "end of a registration (RFC 7592 section 2.3)",
     "connections.identity:userinfo": "userinfo (OpenID Connect Core 1.0 section 5.3)",
     "connections.call:_send": "call of the API (RFC 6749 section 7)",
-    "connections.call:call_as_client": "call of the API, signed by the client alone",
-    "connections.call:_at_their_time": "call of the API, signed at the server's own time (RFC 5849 section 3.3)",
+    "connections.call:_send_at_their_time": "call of the API, signed at the server's own time (RFC 5849 section 3.3)",
     "connections.outbox:_sent": "webhook",
     "connections.doctor:_knock": "the doctor looks whether the base URL answers",
     "connections.doctor_providers:_ask": "the doctor looks at the provider",
@@ -56,11 +55,12 @@ STEPS: Mapping[str, str] = {
 SHARED: Mapping[str, str] = {
     "oauth2.token:ask_for_tokens": "token request (RFC 6749 section 3.2)",
     "oauth2.endpoint:ask": "request to an endpoint of the authorization server",
-    "connections.call:send_with": "request with a connection's token (RFC 6749 section 7)",
+    "connections.call:_exchange": "request with a connection's token (RFC 6749 section 7)",
     "oauth1.authorize:exchange": "signed request (RFC 5849 section 3)",
 }
 # What made it necessary, where a program further out says more than the request itself.
 CAUSES: Mapping[str, str] = {
+    "connections.call:call_as_client": "by the client alone",
     "connections.rescue:": "recovering fresh tokens",
     "connections.keepalive:": "keepalive",
     "connections.manage:revoke": "disconnect",
