@@ -15,7 +15,8 @@ from tests.stores import servers
 
 from valetkey.clouds.aws_credentials import AwsCredentialSource
 from valetkey.clouds.aws_profiles import profile_credentials
-from valetkey.clouds.aws_web_identity import MAX_ATTEMPTS, read_credentials
+from valetkey.clouds.aws_web_identity import read_credentials
+from valetkey.clouds.tokens import MAX_ATTEMPTS
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.effects import CONFIGURED, Now, Random, Remaining, Send, Sleep

@@ -177,7 +177,7 @@ class AwsCredentialSource:
 
 
 def _read_credentials(response: Response) -> AwsCredentials:
-    from valetkey.clouds.tokens import read_json
+    from valetkey.clouds.service import read_json
 
     try:
         answer = read_json(response.body)

@@ -10,10 +10,12 @@ over the network. The request is not signed: the token in it is the proof.
 from __future__ import annotations
 
 from valetkey.clouds.aws_sigv4 import AwsCredentials, can_sign
+from valetkey.clouds.service import error_code, read_endpoint
+from valetkey.clouds.tokens import answer_of
 from valetkey.dates import read_time
-from valetkey.effects import CONFIGURED, Now, Random, Remaining, Send, Sleep
-from valetkey.errors import ConfigurationError, StoreError, TransportError
-from valetkey.http import FORM, Headers, Request, is_loopback, read_url, write_form
+from valetkey.effects import CONFIGURED
+from valetkey.errors import ConfigurationError, StoreError
+from valetkey.http import FORM, Headers, Request, write_form
 from valetkey.secret import Secret
 
 TYPE_CHECKING = False
@@ -23,16 +25,11 @@ if TYPE_CHECKING:
     from valetkey.effects import WireOp
     from valetkey.http import Response
 
-MAX_ATTEMPTS = 3
-MAX_DELAY_SECONDS = 0.5
 REQUEST_SECONDS = 5.0
-LEAST_SECONDS = 0.2
 MAX_ANSWER_OCTETS = 65_536
 MAX_TOKEN_OCTETS = 20_000  # STS takes no longer one
-MAX_CODE_CHARACTERS = 64
 PASSING = frozenset({"IDPCommunicationError", "Throttling", "ThrottlingException"})
 FIELDS = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
-NO_CODE = "an error without a code"
 ADVICE = {
     "AccessDenied": "access denied: let the role's trust policy name this identity provider and this subject",
     "ExpiredTokenException": "the token has expired: look at why its file is not renewed",
@@ -57,23 +54,12 @@ def assume_role_with_web_identity(environ: Mapping[str, str]) -> WireOp[AwsCrede
     )
     headers = Headers((("Content-Type", FORM), ("Accept", "text/xml")))
     request = Request("POST", _endpoint(environ), headers, write_form(fields).encode())
-    code = "no answer"
-    for attempt in range(MAX_ATTEMPTS):
-        if attempt:
-            chance = int.from_bytes((yield from Random(4)), "big") / 2**32
-            yield from Sleep(MAX_DELAY_SECONDS * chance)
-        now, remaining = (yield from Now()), (yield from Remaining())
-        if remaining < LEAST_SECONDS:
-            break
-        try:
-            response = yield from Send(request, CONFIGURED, not_after=now + min(REQUEST_SECONDS, remaining))
-        except TransportError:
-            continue
-        if response.status == 200:
-            return read_credentials(response)
-        code = _read_code(response)
-        if response.status < 500 and code not in PASSING:
-            break
+    answer = yield from answer_of(
+        request, CONFIGURED, passing=lambda refused: _read_code(refused) in PASSING, seconds=REQUEST_SECONDS
+    )
+    if answer is not None and answer.response.status == 200:
+        return read_credentials(answer.response)
+    code = "no answer" if answer is None else _read_code(answer.response)
     message = f"AWS STS gave no credentials for the role in AWS_ROLE_ARN: {ADVICE.get(code, code)}"
     raise StoreError(message)
 
@@ -99,7 +85,7 @@ def _read_code(response: Response) -> str:
         code = _element(_element(_text(response), "Error"), "Code")
     except ValueError:
         return f"status {response.status}"
-    return code if code.isascii() and code.isalnum() and len(code) <= MAX_CODE_CHARACTERS else NO_CODE
+    return error_code(code)
 
 
 def _text(response: Response) -> str:
@@ -139,12 +125,4 @@ def _endpoint(environ: Mapping[str, str]) -> str:
             message = "AWS_REGION is the name of a region, such as eu-central-1"
             raise ConfigurationError(message)
         return f"https://sts.{region}.amazonaws.com{'.cn' if region.startswith('cn-') else ''}/"
-    try:
-        url = read_url(chosen)
-    except ValueError as error:
-        message = f"the endpoint of AWS STS: {error}"
-        raise ConfigurationError(message) from None
-    if url.path != "/" or url.query or (url.scheme == "http" and not is_loopback(url.host)):
-        message = "the endpoint of AWS STS is https://host (http only on loopback), without a path or a query"
-        raise ConfigurationError(message)
-    return url.origin + "/"
+    return read_endpoint(chosen, what="the endpoint of AWS STS") + "/"

@@ -11,7 +11,8 @@ Not here: external accounts (workload identity federation) and impersonation.
 
 from __future__ import annotations
 
-from valetkey.clouds.tokens import MAX_FILE_OCTETS, TokenSource, ask_for_token, read_file, read_json
+from valetkey.clouds.service import read_json
+from valetkey.clouds.tokens import MAX_FILE_OCTETS, TokenSource, ask_for_token, read_file
 from valetkey.effects import CONFIGURED, PLATFORM, Now, PrivateKey, Sign
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM, Headers, Request, base64url, is_loopback, read_url, with_query, write_form

@@ -6,6 +6,7 @@ a registered word. Not here: whom to ask (`azure_credentials`, `google_credentia
 
 from __future__ import annotations
 
+from valetkey.clouds.service import LEAST_SECONDS, read_json
 from valetkey.effects import Now, Random, Remaining, Send, Sleep
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.secret import Secret
@@ -13,14 +14,13 @@ from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from collections.abc import Callable
 
     from valetkey.effects import Reach, WireOp
     from valetkey.http import Request, Response
 
 RENEW_SECONDS = 225  # before it expires; metadata servers hand out a new one 300 s before
 REQUEST_SECONDS = 3.0
-LEAST_SECONDS = 0.2
 MAX_ATTEMPTS = 3
 MAX_DELAY_SECONDS = 0.5
 MAX_LIFE_SECONDS = 90_000  # a managed identity's token lives a day
@@ -83,7 +83,32 @@ def ask_for_token(
     who: how errors name the endpoint; advice: what to do about a refusal.
     passing: statuses below 500 that may be gone a moment later.
     """
-    word = "no answer"
+    answer = yield from answer_of(
+        request, reach, passing=lambda refused: refused.status in passing, seconds=REQUEST_SECONDS
+    )
+    if answer is not None and answer.response.status == 200:
+        return read_token(answer.response, int(answer.asked_at), who=who)
+    word = "no answer" if answer is None else _error_word(answer.response)
+    message = f"{who} gave no access token ({word}): {advice}"
+    raise StoreError(message)
+
+
+@value
+class Asked:
+    """The last answer of an endpoint. asked_at: Unix seconds."""
+
+    response: Response
+    asked_at: float
+
+
+def answer_of(
+    request: Request, reach: Reach, *, passing: Callable[[Response], bool], seconds: float
+) -> WireOp[Asked | None]:
+    """A success, a refusal that stays one, or the last of a few that might have passed; None where none came at all.
+
+    passing: whether a refusal below 500 may be gone a moment later. seconds: how long one attempt may take.
+    """
+    last = None
     for attempt in range(MAX_ATTEMPTS):
         if attempt:
             chance = int.from_bytes((yield from Random(4)), "big") / 2**32
@@ -92,16 +117,13 @@ def ask_for_token(
         if remaining < LEAST_SECONDS:
             break
         try:
-            response = yield from Send(request, reach, not_after=now + min(REQUEST_SECONDS, remaining))
+            response = yield from Send(request, reach, not_after=now + min(seconds, remaining))
         except TransportError:
             continue
-        if response.status == 200:
-            return read_token(response, int(now), who=who)
-        word = _error_word(response)
-        if response.status < 500 and response.status not in passing:
+        last = Asked(response, now)
+        if response.status == 200 or (response.status < 500 and not passing(response)):
             break
-    message = f"{who} gave no access token ({word}): {advice}"
-    raise StoreError(message)
+    return last
 
 
 def read_token(response: Response, now: int, *, who: str) -> AccessToken:
@@ -118,16 +140,6 @@ def read_token(response: Response, now: int, *, who: str) -> AccessToken:
         message = f"{who} answered with something that is not an access token"
         raise StoreError(message) from None
     return AccessToken(Secret(token), min(expires_at, now + MAX_LIFE_SECONDS))
-
-
-def read_json(body: bytes | str) -> Any:
-    """What the JSON says, None where it is none: the parser's error, which holds the whole of it, ends here."""
-    from json import loads
-
-    try:
-        return loads(body)
-    except (ValueError, RecursionError):
-        return None
 
 
 def read_file(path: str, variable: str) -> str:

@@ -13,9 +13,9 @@ from __future__ import annotations
 from binascii import b2a_base64
 
 from valetkey.clouds.aws_sigv4 import sign_request
+from valetkey.clouds.service import read_endpoint
 from valetkey.effects import Now
-from valetkey.errors import ConfigurationError
-from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.http import Headers, Request
 from valetkey.keys.aead import KEY_OCTETS
 from valetkey.keys.key_service import (
     MAX_WRAPPED_OCTETS,
@@ -82,17 +82,8 @@ class AwsKms:
 
     def __init__(self, *, credentials: AwsCredentialSource, endpoint: str = "") -> None:
         """endpoint: another address than the region's own, such as a VPC endpoint or a test's server."""
-        if endpoint:
-            try:
-                url = read_url(endpoint)
-            except ValueError as error:
-                message = f"the endpoint of AWS KMS: {error}"
-                raise ConfigurationError(message) from None
-            if url.path != "/" or url.query or (url.scheme == "http" and not is_loopback(url.host)):
-                message = "the endpoint of AWS KMS is https://host (http only on loopback), without a path or a query"
-                raise ConfigurationError(message)
-            endpoint = url.origin + "/"
-        self._credentials, self._endpoint = credentials, endpoint
+        self._endpoint = read_endpoint(endpoint, what="the endpoint of AWS KMS") + "/" if endpoint else ""
+        self._credentials = credentials
 
     def unwrap(self, key: WrappedKey, *, environment: str, patient: bool = True) -> WireOp[bytes]:
         """The data key, by Decrypt. Raises KeyUnavailable, StoreError, ConfigurationError."""

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from binascii import b2a_base64
 
+from valetkey.clouds.service import read_endpoint
 from valetkey.effects import Random
-from valetkey.errors import ConfigurationError
-from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.http import Headers, Request
 from valetkey.keys.aead import KEY_OCTETS, length_prefixed
 from valetkey.keys.key_service import (
     MAX_WRAPPED_OCTETS,
@@ -64,11 +64,8 @@ class GcpKms:
 
     def __init__(self, *, credentials: TokenSource, endpoint: str = ENDPOINT) -> None:
         """endpoint: another address than Google's own, for tests."""
-        url = read_url(endpoint)
-        if url.path != "/" or url.query or (url.scheme == "http" and not is_loopback(url.host)):
-            message = "the endpoint of Google Cloud KMS is https://host (http only on loopback), without a path"
-            raise ConfigurationError(message)
-        self._credentials, self._endpoint = credentials, url.origin + "/"
+        self._credentials = credentials
+        self._endpoint = read_endpoint(endpoint, what="the endpoint of Google Cloud KMS") + "/"
 
     def unwrap(self, key: WrappedKey, *, environment: str, patient: bool = True) -> WireOp[bytes]:
         """The data key, by decrypt. Raises KeyUnavailable, StoreError, ConfigurationError."""

@@ -9,7 +9,8 @@ and are bounded by a number and by the time left.
 
 from __future__ import annotations
 
-from valetkey.effects import CONFIGURED, Now, Random, Remaining, Send, Sleep
+from valetkey.clouds.service import LEAST_SECONDS, error_code, pause, read_json
+from valetkey.effects import CONFIGURED, Now, Remaining, Send
 from valetkey.errors import KeyUnavailable, StoreError, TransportError
 from valetkey.http import base64url_decode
 from valetkey.value import value
@@ -41,9 +42,6 @@ MAX_ATTEMPTS = 4
 FIRST_DELAY_SECONDS = 0.1
 MAX_DELAY_SECONDS = 1.0
 REQUEST_SECONDS = 3.0
-LEAST_SECONDS = 0.2  # with less left, nothing is sent
-MAX_CODE_CHARACTERS = 64
-NO_CODE = "an error without a code"
 MAX_WRAPPED_OCTETS = 6_144  # AWS's limit, the widest of the three
 UNKNOWN_CALLER = frozenset(
     {
@@ -77,7 +75,7 @@ class WrappedKey:
 
 @value
 class Refused:
-    """A service's answer that is no success. code: its own, or `NO_CODE`."""
+    """A service's answer that is no success. code: its own, or `clouds.service.NO_CODE`."""
 
     status: int
     code: str
@@ -96,7 +94,9 @@ def ask(
     """
     reason = "no answer"
     for attempt in range(MAX_ATTEMPTS if patient else 1):
-        if attempt and not (yield from _wait(attempt)):
+        if attempt and not (
+            yield from pause(attempt, first_seconds=FIRST_DELAY_SECONDS, most_seconds=MAX_DELAY_SECONDS)
+        ):
             break
         if (yield from Remaining()) < LEAST_SECONDS:
             break
@@ -118,24 +118,9 @@ def ask(
     raise StoreError(message)
 
 
-def _wait(attempt: int) -> WireOp[bool]:
-    """Whether there was time to wait before this attempt."""
-    chance = int.from_bytes((yield from Random(4)), "big") / 2**32
-    delay = chance * min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
-    if (yield from Remaining()) < delay + LEAST_SECONDS:
-        return False
-    yield from Sleep(delay)
-    return True
-
-
 def read_answer(response: Response) -> Mapping[str, Any] | Refused:
     """The object of a 200, or what was refused; the texts of errors are never read, they may quote what was sent."""
-    from json import loads
-
-    try:
-        content = loads(response.body)
-    except (ValueError, RecursionError):
-        content = None
+    content = read_json(response.body)
     if response.status == 200 and isinstance(content, dict):
         return content
     if response.status == 200:  # something between us answered
@@ -152,9 +137,7 @@ def _code(content: object) -> str:
         if isinstance(error, dict):
             inner = error.get("innererror")
             code = (inner.get("code") if isinstance(inner, dict) else None) or error.get("status") or error.get("code")
-    code = code.rpartition("#")[2] if isinstance(code, str) else ""
-    plain = code.isascii() and code.replace("_", "").isalnum() and len(code) <= MAX_CODE_CHARACTERS
-    return code if plain else NO_CODE
+    return error_code(code)
 
 
 def refusal(

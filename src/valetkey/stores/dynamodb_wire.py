@@ -7,9 +7,10 @@ its own write for somebody else's. Repetitions wait with full jitter, are bounde
 from __future__ import annotations
 
 from valetkey.clouds.aws_sigv4 import sign_request
-from valetkey.effects import CONFIGURED, Now, Random, Remaining, Send, Sleep
+from valetkey.clouds.service import LEAST_SECONDS, NO_CODE, error_code, pause, read_endpoint, read_json
+from valetkey.effects import CONFIGURED, Now, Remaining, Send
 from valetkey.errors import ConfigurationError, StoreError, TransportError
-from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.http import Headers, Request
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -26,8 +27,6 @@ MAX_ATTEMPTS = 6
 FIRST_DELAY_SECONDS = 0.05
 MAX_DELAY_SECONDS = 2.0
 REQUEST_SECONDS = 5.0
-LEAST_SECONDS = 0.2  # with less left, nothing is sent
-MAX_ERROR_CHARACTERS = 64
 
 THROTTLED = frozenset(
     {
@@ -41,7 +40,6 @@ THROTTLED = frozenset(
 )
 EXPIRED = "ExpiredTokenException"
 NO_ANSWER = "no answer"
-NO_CODE = "an error without a code"
 ADVICE = {
     "ResourceNotFoundException": (
         "there is no such table in this region: name another, or make it with: valetkey store create"
@@ -88,7 +86,9 @@ class DynamoDBWire:
         body = dumps(content, ensure_ascii=False).encode()
         answer, maybe_applied = Answer(NO_ANSWER, {}), False
         for attempt in range(min(attempts, MAX_ATTEMPTS)):
-            if attempt and not (yield from self._wait(attempt)):
+            if attempt and not (
+                yield from pause(attempt, first_seconds=FIRST_DELAY_SECONDS, most_seconds=MAX_DELAY_SECONDS)
+            ):
                 break
             try:
                 answer = yield from self._attempt(operation, body)
@@ -136,27 +136,13 @@ class DynamoDBWire:
             return Answer(NO_ANSWER, {}, maybe_applied=error.maybe_received)
         return _read_answer(response)
 
-    def _wait(self, attempt: int) -> WireOp[bool]:
-        """Whether there was time to wait before this attempt."""
-        chance = int.from_bytes((yield from Random(4)), "big") / 2**32
-        delay = chance * min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
-        if (yield from Remaining()) < delay + LEAST_SECONDS:
-            return False
-        yield from Sleep(delay)
-        return True
-
 
 def _helps_to_repeat(answer: Answer) -> bool:
     return answer.maybe_applied or answer.error in THROTTLED or answer.error in (EXPIRED, NO_ANSWER)
 
 
 def _read_answer(response: Response) -> Answer:
-    from json import loads
-
-    try:
-        content = loads(response.body)
-    except (ValueError, RecursionError):
-        content = None
+    content = read_json(response.body)
     if response.status == 200:
         # An answer that is none may come from something between us; DynamoDB may have acted behind it.
         return (
@@ -164,10 +150,7 @@ def _read_answer(response: Response) -> Answer:
             if isinstance(content, dict)
             else Answer("an answer that is not JSON", {}, maybe_applied=True)
         )
-    code = content.get("__type") if isinstance(content, dict) else None
-    code = code.rpartition("#")[2] if isinstance(code, str) else ""
-    if not code.isascii() or not code.isalnum() or len(code) > MAX_ERROR_CHARACTERS:
-        code = NO_CODE
+    code = error_code(content.get("__type") if isinstance(content, dict) else None)
     return Answer(code, {}, maybe_applied=response.status >= 500 or code == NO_CODE)
 
 
@@ -175,12 +158,4 @@ def _endpoint(endpoint: str, region: str) -> str:
     if not endpoint:
         suffix = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
         return f"https://dynamodb.{region}.{suffix}/"
-    try:
-        url = read_url(endpoint)
-    except ValueError as error:
-        message = f"the DynamoDB endpoint: {error}"
-        raise ConfigurationError(message) from None
-    if url.path != "/" or url.query or (url.scheme == "http" and not is_loopback(url.host)):
-        message = "the DynamoDB endpoint is https://host (http only on loopback), without a path or a query"
-        raise ConfigurationError(message)
-    return url.origin + "/"
+    return read_endpoint(endpoint, what="the DynamoDB endpoint") + "/"

@@ -10,9 +10,9 @@ where it lies cannot be changed later, so a person chooses. Only `valetkey store
 
 from __future__ import annotations
 
+from valetkey.clouds.service import NO_CODE
 from valetkey.errors import StoreError
 from valetkey.stores.firestore_wire import CONDITION_FAILED, DENIED, NOT_FOUND
-from valetkey.stores.http_wire import NO_CODE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ Not here: what is asked (`azure_tables`, `firestore`), and how requests are sign
 
 from __future__ import annotations
 
-from valetkey.effects import CONFIGURED, LOST, UNKNOWN, WON, Now, Random, Remaining, Send, Sleep
+from valetkey.clouds.service import LEAST_SECONDS, NO_CODE, error_code, pause, read_json
+from valetkey.effects import CONFIGURED, LOST, UNKNOWN, WON, Now, Remaining, Send
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.http import Headers
 from valetkey.value import replace, value
@@ -24,11 +25,8 @@ MAX_ATTEMPTS = 6
 FIRST_DELAY_SECONDS = 0.05
 MAX_DELAY_SECONDS = 2.0
 REQUEST_SECONDS = 5.0
-LEAST_SECONDS = 0.2  # with less left, nothing is sent
-MAX_ERROR_CHARACTERS = 64
 MAX_STAMPS = 512
 NO_ANSWER = "no answer"
-NO_CODE = "an error without a code"
 NOT_JSON = "an answer that is not JSON"
 DOUBTFUL_STATUSES = (408, 499)  # given up on by somebody between, as every 5xx may be
 NONE: frozenset[str] = frozenset()
@@ -69,7 +67,9 @@ class HttpWire:
         """The answer, after as many repetitions as help. Raises StoreError where nothing can have been applied."""
         answer, maybe_applied = Answer(NO_ANSWER), False
         for attempt in range(min(attempts, MAX_ATTEMPTS)):
-            if attempt and not (yield from self._wait(attempt)):
+            if attempt and not (
+                yield from pause(attempt, first_seconds=FIRST_DELAY_SECONDS, most_seconds=MAX_DELAY_SECONDS)
+            ):
                 break
             try:
                 answer = yield from self._attempt(request)
@@ -131,34 +131,18 @@ class HttpWire:
             return Answer(NO_ANSWER, maybe_applied=error.maybe_received)
         return self._read_answer(response)
 
-    def _wait(self, attempt: int) -> WireOp[bool]:
-        """Whether there was time to wait before this attempt."""
-        chance = int.from_bytes((yield from Random(4)), "big") / 2**32
-        delay = chance * min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2**attempt)
-        if (yield from Remaining()) < delay + LEAST_SECONDS:
-            return False
-        yield from Sleep(delay)
-        return True
-
     def _helps_to_repeat(self, answer: Answer) -> bool:
         error = answer.error
         return answer.maybe_applied or error == NO_ANSWER or error in self.throttled or error in self.stale
 
     def _read_answer(self, response: Response) -> Answer:
-        from json import loads
-
-        try:
-            content = loads(response.body)
-        except (ValueError, RecursionError):
-            content = None
+        content = read_json(response.body)
         if response.status in (200, 201, 204):
             if content is None and response.status != 204:
                 # something between us may have answered; the service may have acted behind it
                 return Answer(NOT_JSON, maybe_applied=True)
             return Answer("", content, response.headers)
-        code = self.read_error(response, content)
-        if not code.isascii() or not code.replace("_", "").isalnum() or len(code) > MAX_ERROR_CHARACTERS:
-            code = NO_CODE
+        code = error_code(self.read_error(response, content))
         doubtful = response.status >= 500 or response.status in DOUBTFUL_STATUSES or code == NO_CODE
         return Answer(code, content, maybe_applied=doubtful)
 
