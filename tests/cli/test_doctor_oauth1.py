@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
+from tests.oauth1.cast import key_pair
 
 from valetkey.cli.commands import valetkey as command
 from valetkey.http import Request
@@ -138,3 +139,38 @@ def test_a_body_of_any_octets_is_read_from_a_file(tmp_path: Path) -> None:
 
     assert [json.loads(result.output)["verdict"] for result in (given, read)] == ["correct", "correct"]
     assert run("--body-file", str(tmp_path / "none"), *fields, *header, **SECRETS).exit_code == 2
+
+
+def test_a_hash_of_another_body_is_told_and_ends_with_status_1() -> None:
+    request = sign_request(
+        Request("POST", "https://api.example.com/1", body=b'{"pay":1}'),
+        ClientCredentials("client", Secret(SECRETS["VALETKEY_DOCTOR_CLIENT_SECRET"])),
+        token=None,
+        timestamp=1_700_000_000,
+        nonce="0123456789abcdef01234567",
+    )
+    command = f"{curl(request)} -H 'Content-Type: application/json' -d '{{\"pay\":1000000}}'"
+    environment = {"VALETKEY_DOCTOR_CLIENT_SECRET": SECRETS["VALETKEY_DOCTOR_CLIENT_SECRET"]}
+
+    shown = run("--curl", "-", given=command, **environment)
+    listed = run("--json", "--curl", "-", given=command, **environment)
+
+    assert (shown.exit_code, listed.exit_code) == (1, 1)
+    assert "is right, but oauth_body_hash in it is not that of the body" in shown.output
+    assert "oauth_body_hash is not the hash of this body (section 3.2 of OAuth Request Body Hash)" in shown.output
+    assert json.loads(listed.output)["body_hash"][0]["name"] == "body_hash_of_another_body"
+
+
+def test_the_private_key_is_read_for_its_public_half_and_never_shown(tmp_path: Path) -> None:
+    private = key_pair()[0]
+    (tmp_path / "key.pem").write_text(private)
+    header = 'OAuth oauth_consumer_key="c", oauth_signature_method="RSA-SHA256", oauth_signature="eA%3D%3D"'
+    fields = ("--url", "https://a.example/", "--header", f"Authorization: {header}")
+
+    result = run("--public-key-file", str(tmp_path / "key.pem"), *fields)
+
+    assert result.exit_code == 1
+    assert "the signature has 1 octets, this key's have 256" in result.output
+    assert private.splitlines()[1] not in result.output
+    assert "A wrong secret looks like this" not in result.output
+    assert "give it, its certificate or its private key" in run(*fields).output

@@ -17,12 +17,14 @@ from valetkey.oauth1.doctor.curl import read_curl
 from valetkey.oauth1.doctor.diagnose import Question, diagnose
 from valetkey.oauth1.doctor.reading import Reading, build_request, read_har
 from valetkey.oauth1.doctor.wording import explain, fingerprint
+from valetkey.oauth1.signature import RSA_ALGORITHMS
 from valetkey.secret import Secret
 from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.oauth1.doctor.diagnose import Diagnosis
+    from valetkey.oauth1.doctor.mistake import Mistake
 
 MAX_FILE_OCTETS = 20_000_000
 CLOCK_SECONDS = 300
@@ -30,6 +32,7 @@ CLIENT_SECRET = "VALETKEY_DOCTOR_CLIENT_SECRET"  # noqa: S105 - the name of a va
 TOKEN_SECRET = "VALETKEY_DOCTOR_TOKEN_SECRET"  # noqa: S105 - as above
 VERDICTS = {
     "correct": "The {whose} is exactly what RFC 5849 says for this request and these secrets.",
+    "wrong_body_hash": "The {whose} is right, but oauth_body_hash in it is not that of the body.",
     "explained": "The {whose} comes about by a known mistake.",
     "unexplained": "None of the {tried} combinations of known mistakes makes the {whose}.",
     "incomplete": "There is too little to tell: see the remarks.",
@@ -41,6 +44,7 @@ ELSEWHERE = (
     "the server has another secret: it was rotated, or belongs to another application",
     "the server sees another request: a proxy changed address, scheme, query or body on the way",
     "the signature method or the place of the parameters is one that the server does not take",
+    "the server wants oauth_body_hash for a body that is no form, or takes only another hash in it",
 )
 
 
@@ -60,7 +64,7 @@ ELSEWHERE = (
 @click.option("--client-secret-file", metavar="FILE", default="")
 @click.option("--token-secret-env", metavar="NAME", default=TOKEN_SECRET, show_default=True)
 @click.option("--token-secret-file", metavar="FILE", default="")
-@click.option("--public-key-file", metavar="FILE", default="", help="PEM, for the RSA methods.")
+@click.option("--public-key-file", metavar="FILE", default="", help="PEM, for RSA: public key, certificate or key.")
 @json_option
 def oauth1(*, as_json: bool, **given: object) -> None:
     """Find the mistake in a signature of OAuth 1.0a that the other side refuses.
@@ -86,6 +90,7 @@ def oauth1(*, as_json: bool, **given: object) -> None:
         client_secret=_secret(options, "client_secret", ask=ask),
         token_secret=_secret(options, "token_secret", ask=ask),
         question=question,
+        body_is_known=reading.body_is_known,
     )
     remarks = [*reading.remarks, *_remarks(diagnosis)]
     _print_json(diagnosis, remarks) if as_json else _print(diagnosis, remarks)
@@ -175,15 +180,26 @@ def _print(diagnosis: Diagnosis, remarks: list[str]) -> None:
     say(_verdict(diagnosis), style="bold")
     for place, finding in enumerate(diagnosis.findings):
         say("Or:" if place else "Found:" if len(finding) == 1 else "Found, together:")
-        for mistake in finding:
-            say(f"  {mistake.says} (section {mistake.section}).")
-            say(f"  What to do: {mistake.advice}.")
-    if diagnosis.verdict == "unexplained":
+        _print_mistakes(finding)
+    if diagnosis.body_hash:
+        say("In oauth_body_hash:")
+        _print_mistakes(diagnosis.body_hash)
+    if diagnosis.verdict == "unexplained" and diagnosis.parts.making.signature_method not in RSA_ALGORITHMS:
         say("A wrong secret looks like this. Compare the fingerprints above with the other side's secrets.")
     if diagnosis.verdict == "correct":
         say("If it is refused all the same, it is for another reason:")
         for reason in ELSEWHERE:
             say(f"  - {reason}")
+
+
+def _print_mistakes(mistakes: tuple[Mistake, ...]) -> None:
+    for mistake in mistakes:
+        say(f"  {mistake.says} (section {mistake.section}).")
+        say(f"  What to do: {mistake.advice}.")
+
+
+def _as_json(mistakes: tuple[Mistake, ...]) -> list[dict[str, str]]:
+    return [{"name": one.name, "section": one.section, "says": one.says, "advice": one.advice} for one in mistakes]
 
 
 def _print_json(diagnosis: Diagnosis, remarks: list[str]) -> None:
@@ -195,10 +211,8 @@ def _print_json(diagnosis: Diagnosis, remarks: list[str]) -> None:
             "whose": diagnosis.whose,
             "request_is_correct": diagnosis.request_is_correct,
             "tried": diagnosis.tried,
-            "findings": [
-                [{"name": one.name, "section": one.section, "says": one.says, "advice": one.advice} for one in finding]
-                for finding in diagnosis.findings
-            ],
+            "findings": [_as_json(finding) for finding in diagnosis.findings],
+            "body_hash": _as_json(diagnosis.body_hash),
             "differences": list(diagnosis.differences),
             "remarks": remarks,
             "pieces": [

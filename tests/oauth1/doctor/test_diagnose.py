@@ -251,7 +251,8 @@ def test_a_request_whose_signature_is_missing_is_compared_with_what_the_other_si
         ({"client_secret": Secret("canary\udcff")}, "the client secret is not UTF-8"),
         ({"token_secret": Secret("canary\ud800")}, "the token secret is not UTF-8"),
         ({"question": Question(public_key="canary")}, "BEGIN PUBLIC KEY"),
-        ({"question": Question(public_key=key_pair()[0])}, "BEGIN PUBLIC KEY"),
+        ({"question": Question(public_key="-----BEGIN PRIVATE KEY-----\ncanary")}, "BEGIN PUBLIC KEY"),
+        ({"question": Question(public_key="-----BEGIN CERTIFICATE-----\ncanary")}, "BEGIN PUBLIC KEY"),
     ],
 )
 def test_a_secret_that_is_no_text_and_a_key_that_is_none_are_refused(given: dict[str, Any], reason: str) -> None:

@@ -5,6 +5,8 @@
     making     how a signature comes about, in steps that can each be done wrong
     mistakes   the mistakes that are known, each with what to do about it
     diagnose   the search for the one mistake, or the two, that make exactly the signature in question
+    rsa        what an RSA signature says of itself when it is opened
+    body_hash  whether oauth_body_hash is that of the body
     wording    what is shown to people, without secrets
 
 The one rule: a mistake is named only where it reproduces the other side's signature or base string to the character;

@@ -53,6 +53,7 @@ OUTPUTS: Mapping[str, Callable[[bytes], str]] = {
     "base64": lambda octets: b64encode(octets).decode(),
     "unpadded": lambda octets: b64encode(octets).decode().rstrip("="),
     "base64url": lambda octets: urlsafe_b64encode(octets).decode(),
+    "base64url_unpadded": lambda octets: urlsafe_b64encode(octets).decode().rstrip("="),
     "hex": bytes.hex,
     "base64_of_hex": lambda octets: b64encode(octets.hex().encode()).decode(),
 }

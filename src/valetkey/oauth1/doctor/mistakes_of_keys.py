@@ -114,11 +114,26 @@ def outputs(right: Making) -> list[Mistake]:
     """In how the octets of the signature became text."""
     if right.signature_method == "PLAINTEXT":
         return []
-    rows = (
-        ("hex", "the signature was written in hexadecimal digits"),
-        ("base64_of_hex", "the signature was written in hexadecimal digits, and those in base64"),
-        ("base64url", "the signature was written in base64 for URLs"),
-        ("unpadded", "the signature lost the = at its end"),
-    )
+    return [output_mistake(name) for name in ("hex", "base64_of_hex", "base64url", "unpadded")]
+
+
+OUTPUTS_SAY = {
+    "hex": "the signature was written in hexadecimal digits",
+    "base64_of_hex": "the signature was written in hexadecimal digits, and those in base64",
+    "base64url": "the signature was written in base64 for URLs",
+    "base64url_unpadded": "the signature was written in base64 for URLs, without the = at its end",
+    "unpadded": "the signature lost the = at its end",
+    "loose": "the signature was written in base64 with bits behind its end, which only some read",
+}
+
+
+def output_mistake(name: str) -> Mistake:
+    """That the octets were written in this way."""
     advice = "write the octets of the signature in base64 (RFC 2045 section 6.8), with its padding"
-    return [Mistake(f"output_{name}", "3.4.2", says, advice, setting(output=name)) for name, says in rows]
+    return Mistake(
+        f"output_{name}", "3.4.2", OUTPUTS_SAY[name], advice, _unpadded if name == "unpadded" else setting(output=name)
+    )
+
+
+def _unpadded(making: Making) -> Making:
+    return replace(making, output="base64url_unpadded" if making.output == "base64url" else "unpadded")

@@ -1,0 +1,252 @@
+"""RSA signatures that were made otherwise than the request says, and what they say of themselves."""
+
+from __future__ import annotations
+
+from base64 import b64encode, urlsafe_b64encode
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import TYPE_CHECKING
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
+from cryptography.x509.oid import NameOID
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.oauth1.cast import key_pair
+from tests.oauth1.doctor.careless import OAUTH, Signer, enc, examine, names
+
+from valetkey.errors import ConfigurationError
+from valetkey.oauth1.doctor.diagnose import Question
+from valetkey.oauth1.doctor.rsa import RsaKey, open_signature, read_rsa_key
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from cryptography.hazmat.primitives.asymmetric.padding import AsymmetricPadding
+    from cryptography.hazmat.primitives.hashes import HashAlgorithm
+
+    from valetkey.oauth1.doctor.diagnose import Diagnosis
+
+SHA1, SHA256, SHA384, SHA512 = hashes.SHA1(), hashes.SHA256(), hashes.SHA384(), hashes.SHA512()
+
+
+@cache
+def private_key(bits: int = 0) -> rsa.RSAPrivateKey:
+    if bits:
+        return rsa.generate_private_key(65537, bits)
+    key = serialization.load_pem_private_key(key_pair()[0].encode(), None)
+    assert isinstance(key, rsa.RSAPrivateKey)
+    return key
+
+
+def pss(digest: HashAlgorithm, salt: int, mask: HashAlgorithm | None = None) -> padding.PSS:
+    return padding.PSS(padding.MGF1(mask or digest), salt)
+
+
+def made(
+    method: str, digest: HashAlgorithm | Prehashed, scheme: AsymmetricPadding | None = None, *, base: str | None = None
+) -> tuple[Signer, bytes]:
+    signer = Signer(oauth={**OAUTH, "oauth_signature_method": method})
+    octets = (signer.base_string() if base is None else base).encode()
+    if isinstance(digest, Prehashed):
+        octets = digest_of(octets)
+    return signer, private_key().sign(octets, scheme or padding.PKCS1v15(), digest)
+
+
+def digest_of(octets: bytes) -> bytes:
+    made_ = hashes.Hash(SHA256)
+    made_.update(octets)
+    return made_.finalize()
+
+
+def base64(octets: bytes) -> str:
+    return b64encode(octets).decode()
+
+
+def looked_at(signer: Signer, octets: bytes, write: Callable[[bytes], str] = base64, key: str = "") -> Diagnosis:
+    signer.text = lambda _: write(octets)
+    return examine(signer.request(), client_secret=None, question=Question(public_key=key or key_pair()[1]))
+
+
+RIGHT = {"RSA-SHA1": SHA1, "RSA-SHA256": SHA256, "RSA-SHA512": SHA512}
+
+
+@pytest.mark.parametrize(
+    ("method", "digest", "scheme", "found"),
+    [
+        ("RSA-SHA256", SHA1, None, "other_hash:SHA-1"),
+        ("RSA-SHA1", SHA256, None, "other_hash:SHA-256"),
+        ("RSA-SHA512", SHA384, None, "other_hash:SHA-384"),
+        ("RSA-SHA256", SHA256, pss(SHA256, 32), "other_padding:PSS"),
+        ("RSA-SHA1", SHA256, pss(SHA256, 32), "other_padding:PSS and other_hash:SHA-256"),
+        ("RSA-PSS", SHA256, padding.PKCS1v15(), "other_padding:PKCS #1 v1.5"),
+        ("RSA-PSS", SHA256, pss(SHA256, 222), "other_salt:222"),
+        ("RSA-PSS", SHA256, pss(SHA256, 0), "other_salt:0"),
+        ("RSA-PSS", SHA256, pss(SHA256, 32, SHA1), "other_mask_hash:SHA-1"),
+        ("RSA-PSS", SHA512, pss(SHA512, 32), "other_hash:SHA-512 and other_mask_hash:SHA-512"),
+        ("RSA-PSS", SHA1, pss(SHA1, 20), "other_hash:SHA-1 and other_mask_hash:SHA-1 and other_salt:20"),
+    ],
+)
+def test_another_hash_padding_or_salt_is_found_and_named(
+    method: str, digest: HashAlgorithm, scheme: AsymmetricPadding | None, found: str
+) -> None:
+    diagnosis = looked_at(*made(method, digest, scheme))
+
+    assert (diagnosis.verdict, names(diagnosis), diagnosis.request_is_correct) == ("explained", [found], False)
+    assert diagnosis.findings[0][0].says.startswith("the signature was ")
+
+
+def test_a_hash_that_stands_without_its_name_is_found() -> None:
+    signer = Signer(oauth={**OAUTH, "oauth_signature_method": "RSA-SHA256"})
+    digest = digest_of(signer.base_string().encode())
+    numbers = private_key().private_numbers()
+    size = numbers.public_numbers.n.bit_length() // 8
+    block = b"\0\1" + b"\xff" * (size - 3 - len(digest)) + b"\0" + digest
+    octets = pow(int.from_bytes(block, "big"), numbers.d, numbers.public_numbers.n).to_bytes(size, "big")
+
+    assert names(looked_at(signer, octets)) == ["no_digest_info"]
+
+
+@pytest.mark.parametrize(
+    ("write", "found"),
+    [
+        (bytes.hex, "output_hex"),
+        (lambda octets: base64(octets.hex().encode()), "output_base64_of_hex"),
+        (lambda octets: base64(octets).rstrip("="), "output_unpadded"),
+        (lambda octets: urlsafe_b64encode(octets).decode(), "output_base64url"),
+        (lambda octets: urlsafe_b64encode(octets).decode().rstrip("="), "output_base64url_unpadded"),
+        (lambda octets: enc(base64(octets)), "signature_encoded_twice"),
+        (lambda octets: base64(octets).replace("+", " "), "signature_plus_lost"),
+    ],
+)
+def test_octets_that_were_written_otherwise_are_found(write: Callable[[bytes], str], found: str) -> None:
+    signer, octets = made("RSA-SHA256", SHA256)
+
+    diagnosis = looked_at(signer, octets, write)
+
+    assert (diagnosis.verdict, names(diagnosis)) == ("explained", [found])
+
+
+def test_another_hash_and_another_writing_are_found_together() -> None:
+    signer, octets = made("RSA-SHA256", SHA1)
+
+    assert names(looked_at(signer, octets, lambda one: urlsafe_b64encode(one).decode())) == [
+        "output_base64url and other_hash:SHA-1"
+    ]
+
+
+@pytest.mark.parametrize("changed", [Signer(query=[]), Signer(base_uri="http://api.example.com/v1/Things/", form=[])])
+def test_a_signature_of_another_base_string_is_found_by_any_hash(changed: Signer) -> None:
+    changed.oauth = {**OAUTH, "oauth_signature_method": "RSA-SHA256"}
+    expected = "query_left_out" if not changed.query else "form_left_out and scheme"
+
+    for digest, more in ((SHA256, ""), (SHA1, " and other_hash:SHA-1")):
+        diagnosis = looked_at(*made("RSA-SHA256", digest, base=changed.base_string()))
+        assert names(diagnosis) == [expected + more]
+
+
+@pytest.mark.parametrize("method", ["RSA-SHA1", "RSA-SHA256", "RSA-SHA512", "RSA-PSS"])
+def test_a_right_signature_is_called_correct(method: str) -> None:
+    diagnosis = looked_at(*made(method, RIGHT.get(method, SHA256), None if method in RIGHT else pss(SHA256, 32)))
+
+    assert (diagnosis.verdict, diagnosis.request_is_correct, diagnosis.remarks) == ("correct", True, ())
+
+
+def test_what_cannot_be_explained_is_told_from_the_key() -> None:
+    signer, octets = made("RSA-SHA256", SHA256, base="something else")
+    other = private_key(2048 + 8).public_key()
+    public = other.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo).decode()
+
+    mine = looked_at(signer, octets)
+    salted = looked_at(*made("RSA-PSS", SHA256, pss(SHA256, 32), base="something else"))
+    broken = looked_at(signer, octets[:-1] + bytes([octets[-1] ^ 1]))
+    longer = looked_at(signer, octets, key=public)
+    short = looked_at(signer, bytes(20))
+    no_text = looked_at(signer, octets, lambda _: "x")
+
+    assert {one.verdict for one in (mine, salted, broken, longer, short, no_text)} == {"unexplained"}
+    assert "this key made the signature (PKCS #1 v1.5 with SHA-256)" in mine.remarks[-1]
+    assert "this key made the signature (PSS with SHA-256)" in salted.remarks[-1]
+    assert "this key did not make the signature" in broken.remarks[-1]
+    assert "has 256 octets, this key's have 257" in longer.remarks[-1]
+    assert "has 20 octets, this key's have 256" in short.remarks[-1]
+    assert "has 0 octets" in no_text.remarks[-1]
+
+
+def test_without_a_key_it_is_said_what_to_give() -> None:
+    signer, octets = made("RSA-SHA256", SHA256)
+    signer.text = lambda _: base64(octets)
+
+    diagnosis = examine(signer.request(), client_secret=None)
+
+    assert diagnosis.verdict == "incomplete"
+    assert diagnosis.remarks[-1].endswith("give it, its certificate or its private key")
+
+
+def certificate() -> str:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")])
+    today = datetime.now(UTC)
+    built = x509.CertificateBuilder(name, name, private_key().public_key(), 1, today, today + timedelta(1))
+    return built.sign(private_key(), SHA256).public_bytes(serialization.Encoding.PEM).decode()
+
+
+def test_the_key_may_come_as_a_public_key_a_certificate_or_the_private_key() -> None:
+    numbers = private_key().public_key().public_numbers()
+    old = private_key().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+
+    for pem in (key_pair()[1], certificate(), key_pair()[0], old.decode()):
+        assert read_rsa_key(pem) == RsaKey(numbers.n, numbers.e)
+    assert "PRIVATE" not in repr(Question(public_key=key_pair()[0]))
+
+
+def test_a_key_that_cannot_be_read_is_refused_with_what_to_do() -> None:
+    encrypted = private_key().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(b"x")
+    )
+    curve = ec.generate_private_key(ec.SECP256R1()).public_key()
+    elliptic = curve.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+    with pytest.raises(ConfigurationError, match="openssl pkey -pubout"):
+        _ = read_rsa_key(encrypted.decode())
+    for pem in (elliptic.decode(), "", "x", "\udcff", certificate().replace("MII", "XII")):
+        with pytest.raises(ConfigurationError, match="no RSA key in PEM form"):
+            _ = read_rsa_key(pem)
+
+
+@pytest.mark.parametrize("bits", [2048, 2049, 2050, 2047])
+@pytest.mark.parametrize("salt", [0, 20, 32])
+def test_a_signature_by_a_key_of_any_length_opens_to_what_openssl_made(bits: int, salt: int) -> None:
+    key = private_key(bits)
+    numbers = key.public_key().public_numbers()
+
+    for digest, name in ((SHA1, "SHA-1"), (SHA256, "SHA-256"), (SHA512, "SHA-512")):
+        salted = open_signature(RsaKey(numbers.n, numbers.e), base64(key.sign(b"base", pss(digest, salt), digest)))
+        plain = open_signature(RsaKey(numbers.n, numbers.e), base64(key.sign(b"base", padding.PKCS1v15(), digest)))
+        fitting = [one for one in salted if one.is_of("base")]
+        assert [(one.hash_name, one.mask, len(one.salt), one.is_certain) for one in fitting] == [
+            (name, name, salt, True)
+        ]
+        assert [(one.hash_name, one.is_of("base"), one.is_of("other")) for one in plain] == [(name, True, False)]
+
+
+@given(st.text(max_size=400) | st.binary(min_size=256, max_size=256).map(base64))
+def test_any_text_opens_or_does_not(text: str) -> None:
+    numbers = private_key().public_key().public_numbers()
+
+    assert not [one for one in open_signature(RsaKey(numbers.n, numbers.e), text) if one.is_of("")]
+
+
+def test_base64_with_bits_behind_its_end_is_not_called_correct() -> None:
+    signer, octets = made("RSA-SHA256", SHA256)
+
+    def loose(one: bytes) -> str:
+        text = base64(one)
+        last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+        return text[:-3] + last[last.index(text[-3]) + 1] + "=="
+
+    assert names(looked_at(signer, octets, loose)) == ["output_loose"]
