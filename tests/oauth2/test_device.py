@@ -106,7 +106,7 @@ def test_lifetimes_and_intervals_come_as_numbers_and_as_digits(given: Any, secon
 )
 def test_a_lifetime_or_interval_that_cannot_be_used_is_refused(wrong: Any) -> None:
     for name in ("expires_in", "interval"):
-        with pytest.raises(MalformedResponse):
+        with pytest.raises(MalformedResponse, match=f"no usable {name}$"):
             _ = read(**{name: wrong})
 
 

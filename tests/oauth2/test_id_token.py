@@ -110,6 +110,18 @@ def test_another_kind_of_token_is_not_an_id_token(kind: str) -> None:
     assert reason({}, typ=kind) == "type"
 
 
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ({"alg": "none"}, "it is not signed with one of RS256, ES256;"),
+        ({"typ": "at+jwt"}, "it is another kind of token;"),
+    ],
+)
+def test_a_header_that_is_refused_is_told_what_is_wrong_with_it(header: dict[str, str], why: str) -> None:
+    with pytest.raises(CallbackError, match=why):
+        check_header(read_jws(signed(GOOD, **header)), algorithms=("RS256", "ES256"))
+
+
 @pytest.mark.parametrize("kind", ["JWT", "jwt", "application/jwt"])
 def test_the_usual_type_is_taken_in_any_case(kind: str) -> None:
     assert reason({}, typ=kind) == ""

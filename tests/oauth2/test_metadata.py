@@ -73,7 +73,7 @@ def test_a_slash_at_the_end_of_an_issuer_is_not_repeated() -> None:
     ],
 )
 def test_an_issuer_is_an_https_url_without_query(issuer: str) -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"\bissuer\b"):
         Peer().run(fetch_metadata(issuer, not_after=NOW))
 
 

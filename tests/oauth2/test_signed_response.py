@@ -139,6 +139,18 @@ def test_a_header_names_a_configured_algorithm_and_no_other_kind_of_token(header
     assert reason_of(lambda: check_response_header(jws, algorithms=("RS256",))) == reason
 
 
+@pytest.mark.parametrize(
+    ("header", "why"),
+    [
+        ({"alg": "none"}, "it is not signed with one of RS256, ES256;"),
+        ({"alg": "RS256", "typ": "at+jwt"}, "it is another kind of token;"),
+    ],
+)
+def test_a_header_that_is_refused_is_told_what_is_wrong_with_it(header: dict[str, str], why: str) -> None:
+    with pytest.raises(CallbackError, match=why):
+        check_response_header(read_jws(compact(header, RIGHT)), algorithms=("RS256", "ES256"))
+
+
 @pytest.mark.parametrize("name", ["code", "state", "iss", "error", "access_token", "id_token", "token_type"])
 @pytest.mark.parametrize("claim", [None, 7, True, ["c"], {"c": "c"}])
 def test_a_parameter_that_is_signed_and_no_text_is_refused(name: str, claim: Any) -> None:

@@ -122,7 +122,7 @@ def _text(members: dict[str, Any], name: str, limit: int) -> str:
 
 def _page(text: object, server: AuthorizationServer) -> str:
     """A page that a person is sent to: https, and http only on loopback where the server itself is there."""
-    if not isinstance(text, str) or not 0 < len(text) <= MAX_URL:
+    if not isinstance(text, str) or len(text) > MAX_URL:
         raise _malformed("no usable verification_uri")
     try:
         url = read_url(text)
