@@ -130,10 +130,18 @@ class WarmRunner(harness.PytestRunner):  # type: ignore[misc] # not installed wh
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
         """1 as soon as a test fails, 0 when none did; without a mutant, where mutmut looks whether they pass at all."""
         from _pytest.runner import runtestprotocol
+        from mutmut.state import state
         from mutmut.utils.file_utils import change_cwd
 
-        own = f"/test_{(mutant_name or '.').split('.')[-2]}.py"  # a file's own tests notice most, so they come first
-        named = sorted((name for name in tests if name in self._items), key=lambda name: own not in name)
+        seconds = state().duration_by_test
+        file = (mutant_name or ".").split(".")[-2]
+
+        def last(name: str) -> tuple[bool, float]:
+            # A file's own tests notice most (test_mistakes.py is mistakes_of_keys.py's too); quick ones cost least.
+            own = name.partition("::")[0].rpartition("/test_")[2].removesuffix(".py")
+            return not file.startswith(own), seconds.get(name, 0)
+
+        named = sorted((name for name in tests if name in self._items), key=last)
         items = [self._items[name] for name in named] or list(self._items.values())
         for capture in {item.config.pluginmanager.getplugin("capturemanager") for item in items}:
             if not capture.is_globally_capturing() and capture not in self._capturing:

@@ -10,7 +10,7 @@ def resource_problems(resources: tuple[str, ...]) -> list[str]:
     problems = []
     for resource in resources:
         scheme, colon, rest = resource.partition(":")
-        sound = scheme[:1].isalpha() and scheme.replace("+", "a").replace("-", "a").replace(".", "a").isalnum()
+        sound = scheme[:1].isalpha() and all(one.isalnum() or one in "+-." for one in scheme)
         if not colon or not rest or not sound or not resource.isascii() or not resource.isprintable():
             problems.append("resources: each is an absolute URI, such as https://api.example.com/")
         elif "#" in resource or " " in resource:

@@ -20,7 +20,8 @@ CLIENT_SECRET = "canary+client/secret=="
 TOKEN_SECRET = "canary token secret&"
 URL = "https://API.Example.com/v1/Things/?b5=%3D%253D&a3=a&c%40=&a2=r%20b&a3=2%20q&x=1/2*"
 QUERY = URL.partition("?")[2]
-BASE_URI = "https://api.example.com/v1/Things/"
+HOST = "https://api.example.com"
+BASE_URI = f"{HOST}/v1/Things/"
 BODY = "c2=&a3=2+q&status=Hello+Ladies+%2b+Gentlemen%2C%20caf%C3%A9%21~&text=x"
 OAUTH = {
     "oauth_consumer_key": "9djd 82/8*~é!",
@@ -95,6 +96,16 @@ class Signer:
             f'{name}="{text if name == "realm" else enc(text)}"' for name, text in fields.items()
         )
         return Request(method, url, Headers((("Authorization", header), ("Content-Type", kind))), body.encode())
+
+
+def small(**steps: Any) -> Signer:
+    """One with little to sign, for what tries every two mistakes: brought to the doctor by `small_request`."""
+    oauth = {name: text for name, text in NO_TOKEN.items() if name != "oauth_version"}
+    return Signer(**{"base_uri": f"{HOST}/V1", "query": [("a", "b c")], "form": [("d", "")], "oauth": oauth} | steps)
+
+
+def small_request(signer: Signer) -> Request:
+    return signer.request(url="https://API.example.com/V1?a=b%20c", body="d=")
 
 
 def pairs(text: str) -> list[tuple[str, str]]:

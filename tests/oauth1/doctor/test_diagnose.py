@@ -22,6 +22,8 @@ from tests.oauth1.doctor.careless import (
     enc,
     examine,
     names,
+    small,
+    small_request,
 )
 
 from valetkey.errors import ConfigurationError
@@ -50,33 +52,32 @@ def test_a_client_or_a_token_may_have_an_empty_secret() -> None:
 @pytest.mark.parametrize(
     ("both", "signer"),
     [
-        ("plus_for_space and scheme", Signer(base_uri=BASE_URI.replace("https", "http"),
-                                             encode=lambda text: quote_plus(text, safe="~"))),
-        ("form_left_out and token_secret_left_out", Signer(form=[], key=f"{enc(CLIENT_SECRET)}&")),
-        ("query_left_out and secrets_not_encoded", Signer(query=[], key=f"{CLIENT_SECRET}&{TOKEN_SECRET}")),
-        ("host_case_kept and other_hash:HMAC-SHA256",
-         Signer(base_uri=BASE_URI.replace("api.example", "API.Example"), digest="sha256")),
+        ("plus_for_space and scheme", small(base_uri="http://api.example.com/V1",
+                                            encode=lambda text: quote_plus(text, safe="~"))),
+        ("form_left_out and token_secret_left_out", small(form=[], key=f"{enc(CLIENT_SECRET)}&")),
+        ("query_left_out and secrets_not_encoded", small(query=[], key=f"{CLIENT_SECRET}&{TOKEN_SECRET}")),
+        ("host_case_kept and other_hash:HMAC-SHA256", small(base_uri="https://API.example.com/V1", digest="sha256")),
         ("scheme and signature_encoded_twice",
-         Signer(base_uri=BASE_URI.replace("https", "http"), text=lambda octets: enc(b64encode(octets).decode()))),
-        ("other_hash:HMAC-SHA512 and parameter_left_out:text", Signer(digest="sha512", unsigned=("text",))),
+         small(base_uri="http://api.example.com/V1", text=lambda octets: enc(b64encode(octets).decode()))),
+        ("other_hash:HMAC-SHA512 and parameter_left_out:oauth_nonce", small(digest="sha512", unsigned=("oauth_nonce",))),
     ],
 )  # fmt: skip
 def test_two_mistakes_at_once_are_named_together(both: str, signer: Signer) -> None:
-    diagnosis = examine(signer.request())
+    diagnosis = examine(small_request(signer))
 
     assert diagnosis.verdict == "explained"
     assert both in names(diagnosis)
 
 
 def test_what_was_tried_is_each_mistake_and_each_two_of_those_that_change_the_request() -> None:
-    unexplained = examine(Signer(key="another&secret").request())
-    one, two = examine(Signer(form=[]).request()), examine(Signer(form=[], digest="sha512").request())
+    unexplained = examine(small_request(small(key="another&secret")))
+    one, two = examine(small_request(small(form=[]))), examine(small_request(small(form=[], digest="sha512")))
 
     assert (unexplained.verdict, unexplained.findings) == ("unexplained", ())
     singles = one.tried - 1  # the first try is the right signature
     assert unexplained.tried == two.tried == 1 + singles + singles * (singles - 1) // 2
-    assert singles > 50
-    assert examine(Signer().request()).tried == 1
+    assert singles > 40
+    assert examine(small_request(small())).tried == 1
 
 
 def test_of_many_that_come_to_the_same_the_first_six_are_named() -> None:
@@ -139,15 +140,14 @@ def test_the_same_base_string_on_both_sides_leaves_the_secrets_to_blame() -> Non
 
 
 def test_a_signature_and_a_base_string_are_explained_by_what_makes_both() -> None:
-    other = Signer(query=[])
-    question = Question(signature=Secret(Signer(form=[]).signature()), base_string=other.base_string())
+    question = Question(Secret(small(form=[]).signature()), small(query=[("a", "other"), ("f", "")]).base_string())
 
-    diagnosis = examine(Signer().request(), question=question)
+    diagnosis = examine(small_request(small()), question=question)
 
     assert diagnosis.verdict == "unexplained"
     assert diagnosis.differences == (
-        "parameters that they did not sign: a2, b5, c%40, x (section 3.4.1.3.1)",
-        "parameters with another value or another encoding: a3 (section 3.6)",
+        "parameters that they signed and the request has not: f",
+        "parameters with another value or another encoding: a (section 3.6)",
     )
 
 
@@ -220,6 +220,7 @@ def method(name: str) -> Request:
         (method("RSA-SHA999"), {"question": Question(public_key=key_pair()[1])}, "none that is known"),
         (method("HMAC-SHA999"), {}, "oauth_signature_method is none that is known"),
         (method("HMAC-"), {}, "oauth_signature_method is none that is known"),
+        (method("HMAC-SHA1\0"), {}, "oauth_signature_method is none that is known"),
         (method("hmac-sha1"), {}, "oauth_signature_method is none that is known"),
         (method(""), {}, "oauth_signature_method is none that is known"),
         (unsigned(), {}, "there is no signature to compare with"),
@@ -265,8 +266,7 @@ texts = st.text(max_size=12)
 
 
 @given(
-    st.sampled_from(["HMAC-SHA1", "PLAINTEXT", "RSA-SHA1", "HMAC-"]).flatmap(lambda name: texts.map(name.__add__))
-    | texts,
+    st.sampled_from(["HMAC-SHA1", "PLAINTEXT", "RSA-SHA1"]) | texts.map("HMAC-{}".format) | texts,
     *[texts] * 4,
     st.none() | texts.map(Secret),
     texts.map(Secret),

@@ -12,6 +12,7 @@ from tests.oauth1.doctor.careless import (
     BASE_URI,
     BODY,
     CLIENT_SECRET,
+    HOST,
     NO_TOKEN,
     OAUTH,
     QUERY,
@@ -30,6 +31,7 @@ from valetkey.http import FORM, Headers, Request
 from valetkey.oauth1.doctor.diagnose import diagnose
 from valetkey.oauth1.doctor.making import base_string, signature
 from valetkey.oauth1.doctor.mistakes import mistakes_for
+from valetkey.oauth1.doctor.parts import take_apart
 from valetkey.secret import Secret
 from valetkey.value import replace
 
@@ -95,8 +97,6 @@ ELSEWHERE = {
     "charset_in_content_type": "3.4.1.3.1",
     "other_method:POST": "3.4.1.1",
     "other_hash:HMAC-SHA1": "3.4.2",
-    "signature_encoded_twice": "3.5.1",
-    "signature_plus_lost": "3.5.1",
 }
 
 
@@ -108,8 +108,8 @@ def key(client: str = CLIENT_SECRET, token: str = TOKEN_SECRET) -> str:
     return f"{enc(client)}&{enc(token)}"
 
 
-# The mistake, who makes it, the request, what else the doctor is given.
-Row = tuple[str, Signer, dict[str, str], dict[str, Any]]
+# The mistake, who makes it, the request, the secrets that the doctor is given.
+Row = tuple[str, Signer, Request, dict[str, Any]]
 
 
 def row(
@@ -119,15 +119,17 @@ def row(
     *,
     kind: str = FORM,
     sent_as: str = "POST",
-    given: dict[str, Any] | None = None,
+    client_secret: str = CLIENT_SECRET,
+    token_secret: str = TOKEN_SECRET,
     **steps: Any,
 ) -> Row:
     """A request and, in `steps`, what was done wrong; else query and form are signed as they are meant."""
     steps = {"query": pairs(url.partition("?")[2]), "form": pairs(body)} | steps
-    return mistake, Signer(**steps), {"url": url, "body": body, "kind": kind, "method": sent_as}, given or {}
+    signer = Signer(**steps).until("-_") if mistake == "output_base64url" else Signer(**steps)
+    given = {"client_secret": Secret(client_secret), "token_secret": Secret(token_secret)}
+    return mistake, signer, signer.request(url=url, body=body, kind=kind, method=sent_as), given
 
 
-HOST = "https://api.example.com"
 PLUS = (f"{BASE_URI}?a=1+2&&b+c=d%2B", "&e=3+4&&f+g=%20")
 PLUS_KEPT: dict[str, Any] = {"query": [("a", "1+2"), ("b+c", "d+")], "form": [("e", "3+4"), ("f+g", " ")]}
 NOT_DECODED: dict[str, Any] = {"query": [("a", "1+2"), ("b+c", "d%2B")], "form": [("e", "3+4"), ("f+g", "%20")]}
@@ -200,10 +202,10 @@ KEYS = [
     row("secrets_swapped", key=key(TOKEN_SECRET, CLIENT_SECRET)),
     row("line_break_in_client_secret", key=key(f"{CLIENT_SECRET}\n")),
     row("line_break_in_token_secret", key=key(token=f"{TOKEN_SECRET}\n")),
-    row("blanks_in_client_secret", given={"client_secret": Secret(f" {CLIENT_SECRET}\n")}),
-    row("blanks_in_token_secret", given={"token_secret": Secret(f"\t{TOKEN_SECRET} ")}),
-    row("escapes_in_client_secret", given={"client_secret": Secret(enc(CLIENT_SECRET))}),
-    row("escapes_in_token_secret", given={"token_secret": Secret(enc(TOKEN_SECRET))}),
+    row("blanks_in_client_secret", client_secret=f" {CLIENT_SECRET}\n"),
+    row("blanks_in_token_secret", token_secret=f"\t{TOKEN_SECRET} "),
+    row("escapes_in_client_secret", client_secret=enc(CLIENT_SECRET)),
+    row("escapes_in_token_secret", token_secret=enc(TOKEN_SECRET)),
     row("other_hash:HMAC-SHA256", digest="sha256"),
     row("other_hash:HMAC-SHA512", digest="sha512"),
     row("other_hash:HMAC-SHA1", oauth=OAUTH | {"oauth_signature_method": "HMAC-SHA256"}),
@@ -211,20 +213,28 @@ KEYS = [
     row("output_base64_of_hex", text=lambda octets: b64encode(octets.hex().encode()).decode()),
     row("output_base64url", text=lambda octets: urlsafe_b64encode(octets).decode()),
     row("output_unpadded", text=lambda octets: b64encode(octets).decode().rstrip("=")),
-    row("signature_encoded_twice", text=lambda octets: enc(b64encode(octets).decode())),
 ]
 ROWS = [*ENCODING, *SORTING, *PARAMETERS, *ADDRESSES, *METHODS, *KEYS]
 
 
 @pytest.mark.parametrize(("mistake", "signer", "request_", "given"), ROWS, ids=[row[0] for row in ROWS])
-def test_each_mistake_and_no_other_is_named_by_the_signature_that_it_makes(
-    mistake: str, signer: Signer, request_: dict[str, str], given: dict[str, Any]
+def test_each_mistake_makes_the_signature_of_one_who_makes_it(
+    mistake: str, signer: Signer, request_: Request, given: dict[str, Any]
 ) -> None:
-    if mistake == "output_base64url":
-        signer = signer.until("-_")
+    parts = take_apart(request_, **given)
 
-    diagnosis = examine(signer.request(**request_), **given)
+    made = [one.change(parts.making) for one in mistakes_for(parts.making, parts.content_type) if one.name == mistake]
 
+    assert [signature(making, base_string(making)) for making in made] == [signer.signature()]
+
+
+@pytest.mark.parametrize(("mistake", "signer", "request_", "given"), ROWS, ids=[row[0] for row in ROWS])
+def test_each_mistake_and_no_other_is_named_by_the_signature_that_it_makes(
+    mistake: str, signer: Signer, request_: Request, given: dict[str, Any]
+) -> None:
+    diagnosis = examine(request_, **given)
+
+    assert diagnosis.parts.signature.reveal() == signer.signature()
     assert (diagnosis.verdict, diagnosis.whose) == ("explained", "request")
     assert names(diagnosis) == [mistake]
     assert diagnosis.findings[0][0].section == (SECTIONS | ELSEWHERE)[mistake]
@@ -238,13 +248,19 @@ def test_a_key_without_its_ampersand_is_named_where_there_is_no_token() -> None:
     assert diagnosis.findings[0][0].section == "3.4.2"
 
 
+def test_a_signature_that_was_encoded_twice_is_named() -> None:
+    (found,) = examine(Signer(text=lambda octets: enc(b64encode(octets).decode())).request()).findings
+
+    assert [(one.name, one.section) for one in found] == [("signature_encoded_twice", "3.5.1")]
+
+
 def test_a_signature_whose_plus_became_a_blank_is_named() -> None:
     given = Signer().until("+").request()
     header = (given.headers.get("Authorization") or "").replace("%2B", "%20")  # nothing else in it has a plus
 
     (found,) = examine(replace(given, headers=given.headers.with_set("Authorization", header))).findings
 
-    assert [(one.name, one.section) for one in found] == [("signature_plus_lost", ELSEWHERE["signature_plus_lost"])]
+    assert [(one.name, one.section) for one in found] == [("signature_plus_lost", "3.5.1")]
 
 
 def test_every_mistake_is_known_by_its_name_and_its_section() -> None:
@@ -252,7 +268,7 @@ def test_every_mistake_is_known_by_its_name_and_its_section() -> None:
     known = mistakes_for(parts.making, parts.content_type)
 
     assert {one.name: one.section for one in known} == SECTIONS
-    assert {row[0] for row in ROWS} | {"ampersand_left_out", "signature_plus_lost"} == {*SECTIONS, *ELSEWHERE}
+    assert {row[0] for row in ROWS} | {"ampersand_left_out"} == {*SECTIONS, *ELSEWHERE}
 
 
 def test_a_mistake_that_cannot_have_been_made_with_a_request_changes_nothing() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import unquote
 
+from valetkey.oauth1.doctor.making import HMAC_METHODS
 from valetkey.oauth1.doctor.mistake import Mistake, setting
 from valetkey.secret import Secret
 from valetkey.value import replace
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
     from valetkey.oauth1.doctor.making import Making
     from valetkey.oauth1.doctor.mistake import Change
-
-HASHES = ("HMAC-SHA1", "HMAC-SHA256", "HMAC-SHA512")
 
 
 def keys(right: Making) -> list[Mistake]:
@@ -60,7 +59,7 @@ def keys(right: Making) -> list[Mistake]:
     ]
     for place, whose in (("client_secret", "client's"), ("token_secret", "token's")):
         found += _misread(place, whose)
-    if right.signature_method.startswith("HMAC-"):
+    if right.signature_method in HMAC_METHODS:
         found += [
             Mistake(
                 f"other_hash:{method}",
@@ -69,7 +68,7 @@ def keys(right: Making) -> list[Mistake]:
                 "sign by the method that oauth_signature_method names",
                 setting(signature_method=method),
             )
-            for method in HASHES
+            for method in HMAC_METHODS
             if method != right.signature_method
         ]
     return found
