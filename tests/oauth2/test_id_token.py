@@ -117,7 +117,7 @@ def test_another_kind_of_token_is_not_an_id_token(kind: str) -> None:
         ({"typ": "at+jwt"}, "it is another kind of token;"),
     ],
 )
-def test_a_header_that_is_refused_is_told_what_is_wrong_with_it(header: dict[str, str], why: str) -> None:
+def test_a_header_that_is_refused_is_told_what_is_wrong_with_it(header: dict[str, Any], why: str) -> None:
     with pytest.raises(CallbackError, match=why):
         check_header(read_jws(signed(GOOD, **header)), algorithms=("RS256", "ES256"))
 

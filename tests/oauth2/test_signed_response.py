@@ -146,7 +146,7 @@ def test_a_header_names_a_configured_algorithm_and_no_other_kind_of_token(header
         ({"alg": "RS256", "typ": "at+jwt"}, "it is another kind of token;"),
     ],
 )
-def test_a_header_that_is_refused_is_told_what_is_wrong_with_it(header: dict[str, str], why: str) -> None:
+def test_a_header_that_is_refused_is_told_what_is_wrong_with_it(header: dict[str, Any], why: str) -> None:
     with pytest.raises(CallbackError, match=why):
         check_response_header(read_jws(compact(header, RIGHT)), algorithms=("RS256", "ES256"))
 
