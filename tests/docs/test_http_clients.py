@@ -24,4 +24,4 @@ def test_every_block_prints_what_its_comments_say() -> None:
         assert printed.getvalue().splitlines() == promised
         promises += len(promised)
 
-    assert promises == 13
+    assert promises == 14

@@ -13,15 +13,17 @@ import aiohttp
 import httpx
 import httpx2
 import pytest
+import requests
 import trustme
 import urllib3
 from tests.certificates import asking, authority, common_name, issued, trusting
 from tests.drivers.peers import Peer, always, ok, once
-from tests.drivers.test_transport_clients import settled
+from tests.drivers.test_transport_clients import ContextAdapter, settled
 
 from valetkey.drivers.transports.aiohttp import AiohttpTransport
 from valetkey.drivers.transports.certificates import CertifiedContexts, load_certificate
 from valetkey.drivers.transports.httpx import HttpxTransport
+from valetkey.drivers.transports.requests import RequestsTransport
 from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.drivers.transports.urllib3 import Urllib3Transport
 from valetkey.effects import CONFIGURED, ClientCertificate, Send
@@ -56,6 +58,23 @@ def by_urllib3_with_authorities(*effects: Send, able: bool = True) -> list[Respo
         return by_urllib3(*effects, able=False)
     with authority().cert_pem.tempfile() as path, urllib3.PoolManager(ca_certs=path) as pool:
         transport = Urllib3Transport(pool)
+        return [transport.send(effect) for effect in effects]
+
+
+def by_requests(*effects: Send, able: bool = True) -> list[Response]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.mount("https://", ContextAdapter(trusting()))
+        transport = RequestsTransport(session, tls=trusting if able else None)
+        return [transport.send(effect) for effect in effects]
+
+
+def by_requests_with_authorities(*effects: Send, able: bool = True) -> list[Response]:
+    if not able:
+        return by_requests(*effects, able=False)
+    with authority().cert_pem.tempfile() as path, requests.Session() as session:
+        session.trust_env, session.verify = False, path
+        transport = RequestsTransport(session)
         return [transport.send(effect) for effect in effects]
 
 
@@ -107,6 +126,8 @@ CLIENTS: dict[str, Sends] = {
     "stdlib": by_stdlib,
     "urllib3": by_urllib3,
     "urllib3 with authorities": by_urllib3_with_authorities,
+    "requests": by_requests,
+    "requests with authorities": by_requests_with_authorities,
     "httpx": client_of(httpx),
     "httpx2": client_of(httpx2),
     "async httpx": async_client_of(httpx),
@@ -248,6 +269,24 @@ def test_a_client_that_cannot_present_a_certificate_is_told_so(sends: Sends, cer
             sends(effect(url_of(peer), certificate), able=False)
 
         assert peer.requests == []
+
+
+def test_a_sessions_own_client_certificate_is_not_presented_in_its_place(
+    certificate: ClientCertificate, tmp_path: Path
+) -> None:
+    own = read_certificate(issued("of-the-session"))
+    assert own.key is not None
+    (tmp_path / "own.pem").write_text(own.key.pem.reveal() + own.pem.reveal())
+    with (
+        Peer(tells_who, asking()) as peer,
+        authority().cert_pem.tempfile() as path,
+        requests.Session() as session,
+    ):
+        session.trust_env, session.verify, session.cert = False, path, str(tmp_path / "own.pem")
+        transport = RequestsTransport(session)
+        sent = [transport.send(effect(url_of(peer), one)) for one in (None, certificate, None)]
+
+    assert [response.body for response in sent] == [b"of-the-session", b"client-1", b"of-the-session"]
 
 
 def test_a_pools_own_client_certificate_is_not_presented_in_its_place(

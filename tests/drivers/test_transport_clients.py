@@ -12,8 +12,10 @@ import aiohttp
 import httpx
 import httpx2
 import pytest
+import requests
 import trustme
 import urllib3
+from requests.adapters import HTTPAdapter
 from tests.drivers.peers import Clock, Peer, Script, always, dripping, ok, once, silent
 
 from valetkey.drivers.defaults import build_ports
@@ -21,6 +23,7 @@ from valetkey.drivers.transports import borrowed
 from valetkey.drivers.transports.aiohttp import AiohttpTransport
 from valetkey.drivers.transports.borrowed import Outside
 from valetkey.drivers.transports.httpx import HttpxTransport
+from valetkey.drivers.transports.requests import RequestsTransport
 from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.drivers.transports.urllib3 import Urllib3Transport
 from valetkey.drivers.transports.wire import MAX_BODY
@@ -54,6 +57,35 @@ def by_stdlib(*effects: Send, tls: ssl.SSLContext | None = None, outside: Outsid
 def by_urllib3(*effects: Send, tls: ssl.SSLContext | None = None, outside: Outside | None = None) -> list[Response]:
     with urllib3.PoolManager(ssl_context=tls) as pool:
         transport = Urllib3Transport(pool, outside=outside)
+        return [transport.send(effect) for effect in effects]
+
+
+class ContextAdapter(HTTPAdapter):
+    """Trusts whom its context trusts, as people write such adapters."""
+
+    def __init__(self, context: ssl.SSLContext) -> None:
+        self._context = context
+        super().__init__()
+
+    def init_poolmanager(self, *given: Any, **named: Any) -> None:
+        super().init_poolmanager(*given, **named, ssl_context=self._context)
+
+    def build_connection_pool_key_attributes(self, *given: Any, **named: Any) -> Any:
+        where, settings = super().build_connection_pool_key_attributes(*given, **named)
+        return where, {name: text for name, text in settings.items() if name != "cert_reqs"}
+
+    def cert_verify(self, *_: Any) -> None:
+        """The context does."""
+
+
+def by_requests(*effects: Send, tls: ssl.SSLContext | None = None, outside: Outside | None = None) -> list[Response]:
+    with requests.Session() as session:
+        session.trust_env = False
+        session.auth, session.headers["X-Default"] = ("not", "used"), "1"
+        session.cookies.set("a", "b")
+        if tls is not None:
+            session.mount("https://", ContextAdapter(tls))
+        transport = RequestsTransport(session, outside=outside)
         return [transport.send(effect) for effect in effects]
 
 
@@ -101,6 +133,7 @@ TRUST = ssl.create_default_context()
 CLIENTS: dict[str, Sends] = {
     "stdlib": by_stdlib,
     "urllib3": by_urllib3,
+    "requests": by_requests,
     "httpx": client_of(httpx),
     "httpx2": client_of(httpx2),
     "async httpx": async_client_of(httpx),
@@ -611,7 +644,13 @@ def proxied(library: str, url: str) -> Callable[[Send], Response]:
         with urllib3.ProxyManager(url) as pool:
             return Urllib3Transport(pool).send(effect)
 
+    def by_requests(effect: Send) -> Response:
+        with requests.Session() as session:
+            session.proxies = {"http": url, "https": url}
+            return RequestsTransport(session).send(effect)
+
     calls: dict[str, Callable[[Send], Response]] = {
+        "requests": by_requests,
         "httpx2": by_httpx,
         "urllib3": by_urllib3,
         "async httpx": lambda effect: asyncio.run(by_async_httpx(effect)),
@@ -620,7 +659,7 @@ def proxied(library: str, url: str) -> Callable[[Send], Response]:
     return calls[library]
 
 
-@pytest.mark.parametrize("library", ["urllib3", "httpx2", "async httpx", "aiohttp"])
+@pytest.mark.parametrize("library", ["urllib3", "requests", "httpx2", "async httpx", "aiohttp"])
 @pytest.mark.parametrize(
     ("url", "reach"),
     [("http://127.0.0.1:9/", CONFIGURED), ("http://169.254.169.254/latest", PLATFORM), ("https://as.example/", PUBLIC)],

@@ -8,8 +8,8 @@ redeemed must never be sent again as if it was not.
     wire.py      one exchange on one connection, under a deadline and limits
     certificates.py  TLS contexts that present a client certificate, one for each
     reach.py     which addresses a URL may lead to
-    borrowed.py  what the next three share; they send through the application's own client
-    urllib3.py, httpx.py (httpx2 too), aiohttp.py
+    borrowed.py  what the next four share; they send through the application's own client
+    urllib3.py, requests.py (over urllib3.py), httpx.py (httpx2 too), aiohttp.py
     cutoff.py    a deadline for sockets that somebody else reads from
 
 Not here: what is sent and why (`oauth1`, `oauth2`, `clouds`); following redirects, which nobody does with credentials

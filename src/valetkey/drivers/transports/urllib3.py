@@ -51,7 +51,7 @@ class Urllib3Transport:
         given = getattr(pool, "connection_pool_kw", {})
         self.presents_certificates = tls is not None or given.get("ssl_context") is None
         own = any(given.get(name) for name in ("ca_certs", "ca_cert_dir", "ca_cert_data"))
-        self._certified = CertifiedContexts(tls or (_bare_context if own else usual_context))
+        self._certified = CertifiedContexts(tls or (bare_context if own else usual_context))
 
     def send(self, effect: Send) -> Response:
         """One exchange, within the effect's reach and deadline. Raises TransportError."""
@@ -63,13 +63,7 @@ class Urllib3Transport:
         sent: list[bool] = []
         cutoff = Cutoff(given.deadline)
         try:
-            no_proxy(given, proxied=getattr(self._pool, "proxy", None) is not None)
-            named: dict[str, Any] = {"server_hostname": given.url.host, "assert_hostname": None} if address else {}
-            if given.effect.certificate is not None:
-                named |= self._certificate(given.effect.certificate)
-            pool = self._pool.connection_from_host(
-                address or given.url.host, given.port, given.url.scheme, pool_kwargs=named
-            )
+            pool = self._connections(given, address)
             seconds = share(given, left)
             # urlopen does not say when the request has left, nor give the socket out before the head has come
             connection = pool._get_conn(timeout=seconds)  # noqa: SLF001
@@ -90,6 +84,16 @@ class Urllib3Transport:
             broken = failure(given.url, error, sent=bool(sent), unread=sent == [True])
         raise broken  # not in `except`, which would make the client's error its context
 
+    def _connections(self, given: Errand, address: str) -> Any:
+        """urllib3's pool of the connections to where the request goes. Raises Refused, ConfigurationError."""
+        no_proxy(given, proxied=getattr(self._pool, "proxy", None) is not None)
+        named = in_its_name(given) if address else {}
+        if given.effect.certificate is not None:
+            named |= self._certificate(given.effect.certificate)
+        return self._pool.connection_from_host(
+            address or given.url.host, given.port, given.url.scheme, pool_kwargs=named
+        )
+
     def _certificate(self, certificate: ClientCertificate) -> dict[str, Any]:
         """What makes a pool of this certificate's own, in place of the one that the pool manager may present."""
         if not self.presents_certificates:
@@ -98,7 +102,12 @@ class Urllib3Transport:
         return {**own, "cert_file": None, "key_file": None, "key_password": None}
 
 
-def _bare_context() -> ssl.SSLContext:
+def in_its_name(given: Errand) -> dict[str, Any]:
+    """What makes TLS ask for the URL's host, and believe no other, at an address that was checked for it."""
+    return {"server_hostname": given.url.host, "assert_hostname": None}
+
+
+def bare_context() -> ssl.SSLContext:
     """A context that trusts nobody yet: urllib3 adds the authorities that the pool manager names."""
     import ssl
 
