@@ -17,7 +17,7 @@ LIBRARIES = {"requests", "httpx", "httpx2", "aiohttp", "urllib3", "httpcore", "h
 
 def imported(tree: ast.Module) -> dict[str, str]:
     """What each name of the file comes from, imports for type checkers included."""
-    found = {}
+    found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             found |= {(one.asname or one.name.partition(".")[0]): one.name for one in node.names}
