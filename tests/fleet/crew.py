@@ -87,6 +87,12 @@ class Crew:
             worker.tell({"ask": self.threads, "seconds": seconds})
         return Asked(self)
 
+    def call(self, threads: int, *, seconds: float = 120.0) -> Asked:
+        """Let so many threads of every process call the API, at once."""
+        for worker in self.workers:
+            worker.tell({"call": threads, "seconds": seconds})
+        return Asked(self)
+
     def keep_asking(self, seconds: float) -> Asked:
         """Let every thread ask again and again for so long."""
         for worker in self.workers:

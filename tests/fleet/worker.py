@@ -2,9 +2,9 @@
 
     python -m tests.fleet.worker PROCESS
 
-On the standard input, one JSON object a line: {"open": SETUP}, {"ask": THREADS, "seconds": SECONDS} or
-{"keep_asking": THREADS, "seconds": SECONDS}; on the standard output one line for each: `opened`, or what each thread
-was answered, or every different answer that a thread got in that time.
+On the standard input, one JSON object a line: {"open": SETUP}, {"ask": THREADS, "seconds": SECONDS}, {"call": THREADS,
+"seconds": SECONDS} or {"keep_asking": THREADS, "seconds": SECONDS}; on the standard output one line for each: `opened`,
+or what each thread was answered, or every different answer that a thread got in that time.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tests.fleet.clock import AsyncFleetClock, FleetClock
 
@@ -33,6 +34,11 @@ from valetkey.secret import Secret
 from valetkey.stores.open import open_store
 from valetkey.value import replace
 from valetkey.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from valetkey.drivers.ports import Transport
 
 CALLBACK = "https://app.example/oauth/callback/two"
 PAUSE_SECONDS = 0.1
@@ -63,14 +69,14 @@ def open_vault(setup: dict[str, Any], *, process: int = 255) -> Vault:
     )
 
 
-def open_async_vault(setup: dict[str, Any]) -> AsyncVault:
+def open_async_vault(setup: dict[str, Any], *, transport: Transport | None = None) -> AsyncVault:
     """The same for callers on an event loop."""
     clock = AsyncFleetClock(Path(setup["clock"]))
     return AsyncVault(
         settings_of(setup),
         store=open_store(setup["store"], environ=ENVIRON, awaited=True),
         keys=LocalKeyRing.from_text(setup["key"], random=system_random),
-        transport=StdlibTransport(wall=clock.now),
+        transport=transport or StdlibTransport(wall=clock.now),
         clock=clock,
     )
 
@@ -86,15 +92,25 @@ def shown(token: Secret) -> str:
     return sha256(token.reveal().encode()).hexdigest()
 
 
-def ask(vault: Vault, threads: int, seconds: float) -> list[str]:
-    """What each of so many threads was answered, that ask at once."""
+def token(vault: Vault) -> str:
+    """The access token."""
+    return shown(vault.access_token("two", "alice"))
+
+
+def status(vault: Vault, base_url: str) -> str:
+    """The status of a call to the provider's API."""
+    return str(vault.session("two", "alice").get(f"{base_url}/oauth2/me").status)
+
+
+def at_once(act: Callable[[Vault], str], vault: Vault, threads: int, seconds: float) -> list[str]:
+    """What each of so many threads was answered, that act at once."""
     barrier = threading.Barrier(threads)
 
     def one(_: int) -> str:
         _ = barrier.wait()
         try:
             with vault.invocation(seconds):
-                return shown(vault.access_token("two", "alice"))
+                return act(vault)
         except ValetkeyError as error:
             return told(error)
 
@@ -121,20 +137,23 @@ def keep_asking(vault: Vault, threads: int, seconds: float) -> list[str]:
 
 
 def main() -> None:
-    process, vault = int(sys.argv[1]), None
+    process, vault, base_url = int(sys.argv[1]), None, ""
     for line in sys.stdin:
         command = json.loads(line)
         if "open" in command:
             if vault is not None:
                 vault.close()
-            vault = open_vault(command["open"], process=process)
+            vault, base_url = open_vault(command["open"], process=process), command["open"]["base_url"]
             print("opened", flush=True)
             continue
         assert vault is not None
         if "ask" in command:
-            print(json.dumps(ask(vault, command["ask"], command["seconds"])), flush=True)
+            answers = at_once(token, vault, command["ask"], command["seconds"])
+        elif "call" in command:
+            answers = at_once(partial(status, base_url=base_url), vault, command["call"], command["seconds"])
         else:
-            print(json.dumps(keep_asking(vault, command["keep_asking"], command["seconds"])), flush=True)
+            answers = keep_asking(vault, command["keep_asking"], command["seconds"])
+        print(json.dumps(answers), flush=True)
 
 
 if __name__ == "__main__":
