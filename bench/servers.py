@@ -1,4 +1,8 @@
-"""Servers on loopback for the benchmarks: DynamoDB by moto behind TLS, PostgreSQL, Redis; what is not there is left out."""
+"""Servers on loopback for the benchmarks; what is not there is left out.
+
+DynamoDB by moto behind TLS, PostgreSQL, Redis, Azure Tables by Azurite (Microsoft's, needs Node.js), Firestore by
+Google's own emulator, which comes with its command line (`google-cloud-cli-firestore-emulator`) and needs Java.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
+ROOT = Path(__file__).parent.parent
+NODE = ROOT / ".cache" / "node"
+AZURITE = NODE / "node_modules" / "azurite" / "dist" / "src" / "table" / "main.js"
+AZURITE_ACCOUNT = "devstoreaccount1"  # it and its key are Azurite's, the same everywhere
+AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+FIRESTORE = "google-cloud-sdk/platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
+FIRESTORE_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
+QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def free_port() -> int:
@@ -106,4 +118,56 @@ def postgres(folder: Path) -> Iterator[str | None]:
         yield f"postgresql://vk@127.0.0.1:{port}/postgres"
     finally:
         subprocess.run([*as_user, "kill", "-INT", (directory / "postmaster.pid").read_text().split()[0]], check=False)
+        process.wait(20)
+
+
+@contextmanager
+def azure_tables(folder: Path) -> Iterator[dict[str, str]]:
+    """Where it is, and the account's key; nothing where Node.js is not there, or npm could not install it."""
+    del folder  # it keeps its rows in memory
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node and npm and not AZURITE.is_file():
+        NODE.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / "tests" / "stores" / "node" / "package.json", NODE)
+        options = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
+        subprocess.run([npm, "install", *options], cwd=NODE, check=False, **QUIET)  # type: ignore[call-overload]
+    if not node or not AZURITE.is_file():
+        yield {}
+        return
+    port = free_port()
+    command = [node, str(AZURITE), "--tableHost", "127.0.0.1", "--tablePort", str(port)]
+    command += ["--inMemoryPersistence", "--silent", "--disableTelemetry"]
+    process = subprocess.Popen(command, **QUIET)  # type: ignore[call-overload]
+    try:
+        wait_for(port)
+        endpoint = f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
+        yield {"BENCH_AZTABLES": endpoint, "AZURE_STORAGE_KEY": AZURITE_KEY}
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def firestore_emulator() -> str:
+    """Where its jar is; empty where it or Java is not."""
+    java, found = shutil.which("java"), shutil.which("gcloud")
+    root = Path(found).resolve().parent.parent.parent if found else Path("/usr/lib")
+    jar = root / FIRESTORE
+    return str(jar) if java and jar.is_file() else ""
+
+
+@contextmanager
+def firestore(folder: Path) -> Iterator[dict[str, str]]:
+    """Where it is, as every client of Firestore reads it; nothing where it is not installed."""
+    jar = firestore_emulator()
+    if not jar:
+        yield {}
+        return
+    port = free_port()
+    command = ["java", "-Duser.language=en", "-cp", jar, FIRESTORE_CLASS, "start", "--host=127.0.0.1", f"--port={port}"]
+    process = subprocess.Popen(command, cwd=folder, **QUIET)  # type: ignore[call-overload]
+    try:
+        wait_for(port)
+        yield {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{port}"}
+    finally:
+        process.terminate()
         process.wait(20)

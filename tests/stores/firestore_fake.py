@@ -1,11 +1,12 @@
-"""A fake of Firestore's REST API, for no official emulator can be had by a package manager alone.
+"""A fake of Firestore's REST API: Google's own emulator is not on every machine, and cannot be made to misbehave.
 
 It is a model of the documented contract (the REST v1 reference of `projects.databases.documents`, of `Precondition`,
 `Document`, `Value` and `StructuredQuery`, and "Quotas and limits"), written for these tests; it is not Google's code
-and was never compared with the service. What it enforces: the names and limits of documents and fields, one type for
-each value, preconditions by existence and by update time, atomic commits, update times that only grow (and stay where
-a write changes nothing), results in order of names, cursors, and the shapes of answers and errors. What it does not
-know, it refuses. It has no transactions, because none are used.
+and was never compared with the service. The suite of all stores runs against the emulator too, where that is. What it
+enforces: the names and limits of documents and fields, one type for each value, preconditions by existence and by
+update time, atomic commits, update times that only grow (and stay where a write changes nothing), results in order of
+names, cursors, and the shapes of answers and errors. What it does not know, it refuses. It has no transactions, because
+none are used.
 """
 
 from __future__ import annotations

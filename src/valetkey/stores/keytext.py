@@ -24,6 +24,7 @@ _CODES = tuple(
     for octet in range(256)
 )
 _OCTETS = {code: octet for octet, code in enumerate(_CODES)}
+_PLAIN_CHARACTERS = frozenset(map(chr, PLAIN))
 _SIGNS = frozenset(sign for _, sign in SIGNS)
 
 
@@ -41,6 +42,8 @@ def write_key_text(part: str, most: int) -> str:
 
 def read_key_text(text: str) -> str | None:
     """The partition or name behind the text; None where it was cut. Raises ValueError for anything else."""
+    if _PLAIN_CHARACTERS.issuperset(text):  # as a partition is, which is hexadecimal
+        return text
     octets, at = bytearray(), 0
     while at < len(text):
         width = 3 if text[at] in _SIGNS else 1
