@@ -11,7 +11,7 @@ from valetkey.front import Front
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import TypeVar
 
     from valetkey.connections.assertion import AssertionKind
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from valetkey.drivers.session import AsyncSession
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request, Response
+    from valetkey.oauth1.verify import Keys, SignedRequest
     from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
@@ -273,6 +274,20 @@ class AsyncVault(Front):
     async def forget(self, registration: str, resource_owner: str, account: str = "") -> None:
         """See `connections.manage.forget`."""
         return await self.run(verbs.forget(self, registration, resource_owner, account))
+
+    async def receive(
+        self,
+        request: Request,
+        *,
+        keys: Callable[[SignedRequest], Keys | None],
+        window_seconds: int = 300,
+        methods: tuple[str, ...] | None = None,
+        plaintext_over_http: bool = False,
+        accept_unsigned_body: bool = False,
+    ) -> SignedRequest:
+        """See `connections.receive.receive_once`."""
+        how = {"window_seconds": window_seconds, "methods": methods, "plaintext_over_http": plaintext_over_http}
+        return await self.run(verbs.receive(self, request, keys=keys, accept_unsigned_body=accept_unsigned_body, **how))
 
     async def close(self) -> None:
         """Wait for what cancelled callers left behind, then give back what is held open."""

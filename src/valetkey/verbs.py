@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.http import Pairs, Request, Response
+    from valetkey.oauth1.verify import SignedRequest
     from valetkey.oauth2.introspection import Introspection
     from valetkey.oauth2.token_exchange import ExchangedToken
     from valetkey.secret import Secret
@@ -362,3 +363,10 @@ def forget(vault: Front, registration: str, resource_owner: str, account: str) -
     from valetkey.connections.manage import forget as program
 
     return program(vault.settings, registration, resource_owner=_owner(resource_owner), account=account)
+
+
+def receive(vault: Front, request: Request, **how: Any) -> Op[SignedRequest]:
+    """See the verb of that name."""
+    from valetkey.connections.receive import receive_once as program
+
+    return program(vault.settings, request, **how)

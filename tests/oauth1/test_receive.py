@@ -8,7 +8,7 @@ import pytest
 from tests.oauth1.cast import CLIENT, KEYS, NOW, TOKEN, URL, form_request
 
 from valetkey.errors import RequestRefused, StoreError
-from valetkey.http import Headers, Request
+from valetkey.http import FORM, Headers, Request
 from valetkey.oauth1.credentials import ClientCredentials, TokenCredentials
 from valetkey.oauth1.receive import MAX_NONCES, MemoryNonces, receive
 from valetkey.oauth1.sign import sign_request
@@ -201,3 +201,81 @@ def test_a_client_with_a_secret_of_another_is_another() -> None:
 
     with pytest.raises(RequestRefused, match="signature"):
         receive(request, keys=known, nonces=MemoryNonces(), now=NOW)
+
+
+def with_body(body: bytes, kind: str = "application/json", *, method: str = "POST", body_hash: bool = True) -> Request:
+    request = Request(method, URL, Headers((("Content-Type", kind),) if kind else ()), body)
+    nonce = "0123456789abcdef01234567"
+    return sign_request(request, CLIENT, token=TOKEN, timestamp=NOW, nonce=nonce, body_hash=body_hash)
+
+
+def with_other_body(request: Request, body: bytes, kind: str = "application/json") -> Request:
+    return Request(request.method, request.url, request.headers.with_set("Content-Type", kind), body)
+
+
+def refusal(request: Request) -> tuple[str, int, str]:
+    with pytest.raises(RequestRefused) as caught:
+        receive(request, keys=known, nonces=MemoryNonces(), now=NOW)
+    return caught.value.reason, caught.value.status, str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["application/json", "text/xml", "multipart/form-data; boundary=x", ""])
+@pytest.mark.parametrize("method", ["POST", "PUT", "GET", "DELETE"])
+def test_a_body_that_nothing_signs_is_refused_with_what_to_do(kind: str, method: str) -> None:
+    reason, status, text = refusal(with_body(b'{"pay":1}', kind, method=method, body_hash=False))
+
+    assert (reason, status) == ("parameter_absent", 400)
+    assert "send the hash" in text
+    assert "accept_unsigned_body" in text
+
+
+def test_a_body_that_nothing_signs_is_taken_on_purpose_only() -> None:
+    request = with_body(b'{"pay":1}', body_hash=False)
+    changed = with_other_body(request, b'{"pay":1000000}')
+
+    for one in (request, changed):  # whoever accepts it accepts any body
+        found = receive(one, keys=known, nonces=MemoryNonces(), now=NOW, accept_unsigned_body=True)
+        assert found.client_identifier == CLIENT.identifier
+
+
+@pytest.mark.parametrize("body", [b'{"pay":1}', b"\x89PNG\xff", b"a=1&b=2"])
+def test_a_body_whose_hash_is_signed_passes_and_no_other_body_does(body: bytes) -> None:
+    request = with_body(body)
+
+    assert receive(request, keys=known, nonces=MemoryNonces(), now=NOW).parameter("oauth_body_hash")
+    assert refusal(with_other_body(request, b'{"pay":1000000}'))[0] == "signature_invalid"
+    assert refusal(with_other_body(request, b""))[0] == "signature_invalid"
+    assert refusal(with_other_body(request, body, FORM))[0] == "parameter_rejected"
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE", "POST"])
+def test_where_there_is_no_body_there_is_nothing_to_cover(method: str) -> None:
+    request = with_body(b"", "", method=method)
+
+    assert receive(request, keys=known, nonces=MemoryNonces(), now=NOW).timestamp == NOW
+    assert refusal(with_other_body(request, b"{}"))[0] == "parameter_absent"  # one that was added on the way
+    assert refusal(with_other_body(request, b"pay=1", FORM))[0] == "signature_invalid"
+
+
+def test_a_form_needs_no_hash_and_cannot_pass_for_another_type() -> None:
+    request = signed()
+
+    assert receive(request, keys=known, nonces=MemoryNonces(), now=NOW)
+    assert refusal(with_other_body(request, request.body))[0] == "parameter_absent"
+    with pytest.raises(RequestRefused, match="signature"):
+        receive(
+            with_other_body(request, request.body),
+            keys=known,
+            nonces=MemoryNonces(),
+            now=NOW,
+            accept_unsigned_body=True,
+        )
+
+
+def test_plaintext_signs_nothing_and_is_protected_by_https_alone() -> None:
+    request = Request(
+        "POST", URL.replace("http://", "https://"), Headers((("Content-Type", "application/json"),)), b"{}"
+    )
+    sent = sign_request(request, CLIENT, token=TOKEN, timestamp=NOW, nonce="n", signature_method="PLAINTEXT")
+
+    assert receive(sent, keys=known, nonces=MemoryNonces(), now=NOW)

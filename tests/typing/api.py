@@ -12,6 +12,7 @@ from valetkey.drivers.session import Answer
 from valetkey.gateways.asgi import asgi_app
 from valetkey.gateways.aws import lambda_handler
 from valetkey.gateways.wsgi import wsgi_app
+from valetkey.oauth1.receive import Keys, SignedRequest
 from valetkey.oauth2.introspection import Introspection
 
 
@@ -21,6 +22,10 @@ def owner(request: Request) -> str | None:
 
 async def async_owner(request: Request) -> str | None:
     return request.headers.get("x")
+
+
+def keys(signed: SignedRequest) -> Keys | None:
+    return Keys(Secret("s")) if signed.client_identifier == "client" else None
 
 
 def blocking(vault: Vault, request: Request) -> None:
@@ -36,6 +41,7 @@ def blocking(vault: Vault, request: Request) -> None:
     assert_type(vault.client_session("github", scope=("a",)).get("https://api.github.com/meta"), Answer)
     assert_type(vault.require("github", "alice", scope=("repo",)), Connection)
     assert_type(vault.introspect("github", "alice"), Introspection)
+    assert_type(vault.receive(request, keys=keys, methods=("HMAC-SHA1",)), SignedRequest)
     assert_type(vault.poll_device_authorization("handle", "alice").connection, Connection | None)
     assert_type(vault.connect_by_assertion("github", "alice", assertion=Secret("a.b.c")), Connection)
     assert_type(vault.connect_by_password("github", "alice", username="a", password=Secret("b")), Connection)
@@ -52,6 +58,7 @@ async def awaited(vault: AsyncVault, request: Request) -> None:
     assert_type(await vault.access_token("github", "alice"), Secret)
     assert_type(await vault.client_token("github"), Secret)
     assert_type(await vault.introspect("github", "alice"), Introspection)
+    assert_type(await vault.receive(request, keys=keys), SignedRequest)
     assert_type((await vault.begin_device_authorization("github", "alice")).user_code, str)
     assert_type(await vault.session("github", "alice").get("https://api.github.com/user"), Answer)
     asgi_app(vault, resource_owner=async_owner)
