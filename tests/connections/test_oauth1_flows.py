@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 import tomllib
+from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from valetkey.async_vault import AsyncVault
 from valetkey.connections.cookies import read_cookies
 from valetkey.connections.refresh import current_tokens
+from valetkey.dates import write_time
 from valetkey.errors import CallbackError, ConfigurationError, ProviderError, ReauthorizationRequired, StoreError
 from valetkey.http import Headers, Request, Response, read_form
 from valetkey.oauth1.clocks import MAX_HOSTS, ClockOffsets
@@ -26,6 +28,8 @@ from valetkey.value import replace
 from valetkey.web.routes import respond
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from valetkey.connections.connection import Tokens
 
 PASSWORD = "wonderland"
@@ -409,6 +413,86 @@ def test_an_offset_that_does_not_help_is_forgotten() -> None:
 
     assert me(world) == 401
     assert registration.clocks.of("127.0.0.1") == 0
+
+
+def client_me(world: World) -> int:
+    return world.vault().client_session("one").get(f"{PROVIDER_URL}/oauth1/client").status
+
+
+@pytest.mark.parametrize("ahead", [200_000, -200_000])
+@pytest.mark.parametrize("ask", [me, client_me])
+def test_a_clock_that_is_wrong_by_days_is_named_with_both_times(ahead: int, ask: Callable[[World], int]) -> None:
+    world = world_of()
+    world.connect("one")
+    world.sandbox.now = lambda: world.clock.time + ahead
+    before = len(world.network.sent)
+
+    with pytest.raises(ProviderError) as caught:
+        ask(world)
+
+    assert (caught.value.error, caught.value.status, len(world.network.sent)) == ("clock_skew", 401, before + 1)
+    for said in (world.clock.time, world.clock.time + ahead):
+        assert write_time(int(said)) in str(caught.value)
+    world.sandbox.now = world.clock.now
+    assert ask(world) == 200
+
+
+@pytest.mark.parametrize("verb", ["session", "client_session"])
+def test_an_async_session_names_both_times_as_well(verb: str) -> None:
+    world = world_of()
+    world.connect("one")
+    world.sandbox.now = lambda: world.clock.time + 200_000
+    path, owner = ("me", ("alice",)) if verb == "session" else ("client", ())
+
+    async def ask() -> None:
+        vault = AsyncVault(
+            world.settings, store=world.store, keys=world.keys, transport=world.network, clock=world.clock
+        )
+        _ = await getattr(vault, verb)("one", *owner).get(f"{PROVIDER_URL}/oauth1/{path}")
+
+    with pytest.raises(ProviderError, match=r"our clock says .*, the provider's ") as caught:
+        asyncio.run(ask())
+    assert caught.value.error == "clock_skew"
+
+
+def answered(world: World, monkeypatch: pytest.MonkeyPatch, body: str, *, status: int = 401, ahead: int = 0) -> None:
+    """Every answer of the API is this one."""
+
+    def refuse(_: Request) -> Response:
+        date = formatdate(world.clock.time + ahead, usegmt=True)
+        return Response(status, Headers((("Date", date),)), body.encode())
+
+    monkeypatch.setattr(world.sandbox, "respond", refuse)
+
+
+def test_a_timestamp_that_is_refused_at_the_servers_own_time_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = world_of()
+    world.connect("one")
+    answered(world, monkeypatch, "oauth_problem=timestamp_refused", ahead=300)
+    before = len(world.network.sent)
+
+    with pytest.raises(ProviderError, match="our clock says") as caught:
+        me(world)
+
+    assert (caught.value.error, len(world.network.sent)) == ("clock_skew", before + 2)
+    clocks = world.settings.registrations["one"].clocks
+    assert clocks is not None
+    assert clocks.of("127.0.0.1") == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "ahead", "sent"), [("oauth_problem=token_rejected", 200_000, 1), ("", 30, 1), ("", 300, 2)]
+)
+def test_a_refusal_for_another_reason_stays_the_answer(
+    monkeypatch: pytest.MonkeyPatch, body: str, ahead: int, sent: int
+) -> None:
+    world = world_of()
+    world.connect("one")
+    answered(world, monkeypatch, body, ahead=ahead)
+    before = len(world.network.sent)
+
+    assert me(world) == 401
+    assert len(world.network.sent) == before + sent
 
 
 def test_no_more_than_a_day_is_believed_and_no_more_than_some_hosts_are_remembered() -> None:

@@ -15,7 +15,6 @@ from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
 from valetkey.connections.registrations import registered_lately
 from valetkey.connections.sign import check_target, refuse_certificate_bound
-from valetkey.http import read_url
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -87,6 +86,8 @@ def attempt_as_client(
 def next_attempt(settings: Settings, attempt: Attempt, response: Response) -> Op[Attempt | None]:
     """What to send after this answer; None where the answer stands. Raises what asking for a token anew raises.
 
+    Raises ProviderError (`clock_skew`, with both times) where no time that may be learned helps a refused timestamp.
+
     A proof is made with the nonce that the answer named (RFC 9449 section 9), a signature at the server's own time
     (RFC 5849 section 3.3); a token that was refused is replaced if it is still the stored one (RFC 6750 section 3.1).
     """
@@ -143,15 +144,15 @@ def proved_again(attempt: Attempt, response: Response) -> WireOp[Attempt | None]
 
 def _at_their_time(attempt: Attempt, response: Response) -> WireOp[Attempt | None]:
     """The request signed at the server's own time, if that may be why it was refused (5849 s3.3)."""
-    from valetkey.connections.by_oauth1 import learn_clock
+    from valetkey.connections.by_oauth1 import learn_clock, unlearn_clock
 
     at = attempt.registration
     if "clock" not in attempt.changed:
         if not (yield from learn_clock(at, attempt.request, response)):
             return None
         return (yield from _changed(attempt, "clock", attempt.tokens))
-    if attempt.changed[-1] == "clock" and at.clocks is not None:
-        at.clocks.forget(read_url(attempt.request.url).host)
+    if attempt.changed[-1] == "clock":
+        yield from unlearn_clock(at, attempt.request, response)
     return None
 
 

@@ -167,18 +167,40 @@ def _signed(registration: Registration, request: Request, token: TokenCredential
 
 
 def learn_clock(registration: Registration, request: Request, response: Response) -> WireOp[bool]:
-    """Whether the answer is a refusal that another time may cure: the host's offset is then known (section 3.3)."""
-    from valetkey.oauth1.answers import MAX_CLOCK_OFFSET_SECONDS, clock_offset
+    """Whether the answer is a refusal that another time may cure: the host's offset is then known (section 3.3).
 
-    clocks = registration.clocks
-    offset = clock_offset(response, now=int((yield from Now())))
-    if clocks is None or offset is None or abs(offset) > MAX_CLOCK_OFFSET_SECONDS:
+    Raises ProviderError (`clock_skew`) where the clocks are more than a day apart: that is not believed.
+    """
+    from valetkey.oauth1.answers import MAX_CLOCK_OFFSET_SECONDS, clock_offset, clock_skew, problem
+
+    now = int((yield from Now()))
+    offset = clock_offset(response, now=now)
+    if offset is None:
         return False
-    host = read_url(request.url).host
-    if abs(offset - clocks.of(host)) <= 1:
+    if abs(offset) > MAX_CLOCK_OFFSET_SECONDS:
+        raise clock_skew(now=now, offset=offset, status=response.status)
+    clocks, host = registration.clocks, read_url(request.url).host
+    if clocks is None or (abs(offset - clocks.of(host)) <= 1 and problem(response) != "timestamp_refused"):
         return False
     clocks.learn(host, offset)
     return True
+
+
+def unlearn_clock(registration: Registration, request: Request, response: Response) -> WireOp[None]:
+    """Forget the offset where it did not help.
+
+    Raises ProviderError (`clock_skew`) where the server says that it refuses even its own time.
+    """
+    from valetkey.oauth1.answers import clock_offset, clock_skew, problem
+
+    if response.status not in (400, 401):
+        return
+    if registration.clocks is not None:
+        registration.clocks.forget(read_url(request.url).host)
+    now = int((yield from Now()))
+    offset = clock_offset(response, now=now)
+    if offset is not None and problem(response) == "timestamp_refused":
+        raise clock_skew(now=now, offset=offset, status=response.status)
 
 
 def revoke(registration: Registration, tokens: Tokens, *, not_after: float) -> WireOp[AtProvider]:

@@ -34,6 +34,9 @@ def call(
 ) -> Op[Response]:
     """What the resource server answers to the authorized request. Raises what `sign` raises, TransportError.
 
+    OAuth 1.0a: a refused timestamp is tried again at the server's time, once; ProviderError (`clock_skew`) names both
+    times where that cannot help.
+
     An answer that asks for scope which the connection lacks is raised as ReauthorizationRequired (6750 section 3.1).
     """
     at = yield from registered_lately(settings, registration)
