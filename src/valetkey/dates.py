@@ -6,6 +6,7 @@ The one rule: only arithmetic, no clock and no time zones; one form of each is r
 from __future__ import annotations
 
 DAY_SECONDS = 86_400
+MAX_RETRY_AFTER = 3600.0  # seconds: nobody is made to wait longer by a header
 DAYS_FROM_MARCH_OF_YEAR_0 = 719_468  # to 1970-01-01, in the proleptic Gregorian calendar
 DAYS_IN_400_YEARS = 146_097
 WEEKDAYS = ("Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed")  # 1970-01-01 was a Thursday
@@ -52,6 +53,17 @@ def read_http_date(text: str) -> int | None:
     if not 1 <= day <= 31 or hour > 23 or minute > 59 or second > 60:
         return None
     return _days(year, MONTHS.index(parts[2]) + 1, day) * DAY_SECONDS + hour * 3600 + minute * 60 + second
+
+
+def read_retry_after(text: str | None, *, now: float) -> float | None:
+    """Seconds to wait, at most an hour: from seconds or an HTTP date (RFC 9110 section 10.2.3), else None."""
+    if text is None:
+        return None
+    text = text.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), MAX_RETRY_AFTER)  # a float has no limit of digits, an int has
+    moment = read_http_date(text)
+    return None if moment is None else min(max(moment - now, 0.0), MAX_RETRY_AFTER)
 
 
 def read_time(text: str) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from valetkey.dates import http_date
 from valetkey.errors import Explanation, MalformedResponse, ProviderError
 from valetkey.http import Headers, Response
 from valetkey.oauth1.answers import (
@@ -141,17 +142,25 @@ def test_an_error_without_a_code_is_named_after_its_status(status: int, code: st
     [
         ("120", 120.0),
         ("0", 0.0),
-        ("999999999", 86_400.0),
-        ("9999999999", None),
+        ("999999999", 3600.0),
+        ("9" * 5000, 3600.0),
         ("-1", None),
         ("٣", None),
-        (DATE, None),
+        (DATE, None),  # of which clock is not known
     ],
 )
 def test_the_time_to_wait_is_bounded(text: str, seconds: float | None) -> None:
     response = Response(429, Headers((("Retry-After", text),))) if text.isascii() else answer(status=429)
 
     assert error_of(response).retry_after == seconds
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(120, 120.0), (-120, 0.0), (0, 0.0), (90_000, 3600.0)])
+def test_a_moment_to_wait_for_counts_from_the_answers_own_date(ahead: int, seconds: float) -> None:
+    told = 1_700_000_000  # by the server's clock, whatever ours says
+    headers = Headers((("Date", http_date(told)), ("Retry-After", http_date(told + ahead))))
+
+    assert error_of(Response(503, headers)).retry_after == seconds
 
 
 def test_success_is_any_status_of_the_200s() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from tests.oauth2.peer import NOW, SERVER, answer
 from tests.oauth2.vectors import load
 
+from valetkey.dates import read_retry_after
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Response
-from valetkey.oauth2.error_response import read_retry_after
 from valetkey.oauth2.token import TokenResponse, read_token_response
 from valetkey.value import replace
 

@@ -13,6 +13,7 @@ from tests.oauth2.peer import NOW, SERVER
 from tests.oauth2.tokens import ec_jwk, rsa_jwk
 from tests.properties.outside import altered, answers, anything, documents, nearly, octets, outcome
 
+from valetkey.dates import MAX_RETRY_AFTER, read_retry_after
 from valetkey.errors import CallbackError, MalformedResponse, ProviderError
 from valetkey.http import Headers, Response, base64url
 from valetkey.oauth1 import answers as oauth1_answers
@@ -21,7 +22,7 @@ from valetkey.oauth2.authorization_request import MAX_PUSHED_SECONDS, read_pushe
 from valetkey.oauth2.bearer import read_challenges
 from valetkey.oauth2.device import MAX_INTERVAL, MAX_LIFETIME, read_device_codes
 from valetkey.oauth2.dpop import read_nonce, wants_nonce
-from valetkey.oauth2.error_response import MAX_RETRY_AFTER, error_response, read_answer, read_retry_after
+from valetkey.oauth2.error_response import error_response, read_answer
 from valetkey.oauth2.id_token import Identity, check_bindings, check_identity, check_moment
 from valetkey.oauth2.introspection import read_introspection_response
 from valetkey.oauth2.jwks import read_key_set

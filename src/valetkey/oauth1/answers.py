@@ -6,7 +6,7 @@ RFC 5849 names no error codes; `oauth_problem` (OAuth Problem Reporting) is what
 
 from __future__ import annotations
 
-from valetkey.dates import read_http_date, write_time
+from valetkey.dates import read_http_date, read_retry_after, write_time
 from valetkey.errors import MalformedResponse, ProviderError, in_words
 from valetkey.http import read_form
 from valetkey.oauth1.credentials import TemporaryCredentials, TokenCredentials
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 MAX_ANSWER_OCTETS = 65_536
 MAX_CLOCK_SKEW_SECONDS = 60  # nearer than this, a refusal has another reason than the clock
 MAX_CLOCK_OFFSET_SECONDS = 86_400
-MAX_RETRY_AFTER_SECONDS = 86_400
 
 _CODE = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _OUR_WORDS = {400: "request_refused", 401: "unauthorized", 403: "forbidden", 404: "not_found", 429: "rate_limited"}
@@ -169,7 +168,9 @@ def _challenge(response: Response) -> Pairs:
 
 
 def _retry_after(response: Response) -> float | None:
-    text = response.headers.get("Retry-After") or ""
-    if text.isascii() and text.isdigit() and len(text) <= 9:
-        return float(min(int(text), MAX_RETRY_AFTER_SECONDS))
-    return None
+    # A moment is told by the server's clock, which may not be ours: it counts from the answer's own Date.
+    text = response.headers.get("Retry-After")
+    date = read_http_date(response.headers.get("Date") or "")
+    if date is None and read_http_date(text or "") is not None:
+        return None
+    return read_retry_after(text, now=date or 0)

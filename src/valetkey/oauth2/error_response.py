@@ -5,6 +5,7 @@ The one rule: of the provider's text only an error code ever reaches one of our 
 
 from __future__ import annotations
 
+from valetkey.dates import read_retry_after
 from valetkey.errors import MalformedResponse, ProviderError, in_words
 from valetkey.http import decode_utf8, read_form
 from valetkey.oauth2.strict_json import BOM, read_json_object
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 MAX_ANSWER_OCTETS = 1 << 20
 MAX_CODE_LENGTH = 64
 MAX_ERRORS = 8
-MAX_RETRY_AFTER = 3600.0
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _CODE_FIELDS = ("error", "errorType", "error_type", "type", "errorCode", "error_code", "errcode", "code")
 # What to do next, by registered code: 6749 s5.2, 7009 s2.2.1.
@@ -122,16 +122,3 @@ def _possible_codes(fields: dict[str, Any]) -> list[str]:
 def is_error_code(text: str) -> bool:
     """Whether a text may be shown as an error code: 1 to 64 letters in lower case and underscores."""
     return 0 < len(text) <= MAX_CODE_LENGTH and _LETTERS.issuperset(text)
-
-
-def read_retry_after(text: str | None, *, now: float) -> float | None:
-    """Seconds to wait, at most an hour: from seconds or an HTTP date (RFC 9110 section 10.2.3), else None."""
-    if text is None:
-        return None
-    text = text.strip()
-    if text.isascii() and text.isdigit():
-        return min(float(text), MAX_RETRY_AFTER)  # a float has no limit of digits, an int has
-    from valetkey.dates import read_http_date
-
-    moment = read_http_date(text)
-    return None if moment is None else min(max(moment - now, 0.0), MAX_RETRY_AFTER)

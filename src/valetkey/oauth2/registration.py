@@ -7,10 +7,11 @@ Not here: who registers, and where the result is kept (`connections.enrolment`).
 
 from __future__ import annotations
 
+from valetkey.dates import read_retry_after
 from valetkey.effects import Now, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Request, is_loopback, read_url
-from valetkey.oauth2.error_response import is_error_code, read_retry_after
+from valetkey.oauth2.error_response import is_error_code
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.secret import Secret
 from valetkey.value import value
