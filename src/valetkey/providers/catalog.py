@@ -111,8 +111,11 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
         if problems:
             return None
         from valetkey.oauth1.credentials import Server
+        from valetkey.providers.oauth1_server import contradictions
 
-        return Server(**read)
+        server = Server(**read)
+        problems += [f"{where}: {problem}" for problem in contradictions(server)]
+        return server
     needed = ("issuer",) if "discovery" in table else schema.OAUTH2_REQUIRED
     read = _loose(schema.read_table(table, schema.OAUTH2, required=needed, **reading))
     read |= _read_errors(read, reading)

@@ -153,6 +153,10 @@ def register(
         server = _with_signature_method(server, signature_method, name, problems)
         if client_certificate is not None or tls_client_certificate_bound_access_tokens:
             problems.append(f"{name}: `client_certificate` belongs to OAuth 2.0: this provider speaks OAuth 1.0a")
+        if signature_method:
+            from valetkey.providers.oauth1_server import contradictions
+
+            problems += [f"{name}: {problem}" for problem in contradictions(server)]  # type: ignore[arg-type]
         problems += _problems1(name, server, client_secret, private_key, accepts=accept_missing_verifier)
         server = replace(server, authorization_parameters=_own_words(provider, server, client_id, scope, application))
         from valetkey.oauth1.clocks import ClockOffsets
