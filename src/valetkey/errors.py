@@ -13,6 +13,7 @@
       StoreError                 the store or the key service failed
         KeyUnavailable           a row is sealed with a key that is not here or is refused; the row is kept
         SealBroken               a sealed value was altered or stands in another place
+          KeyMismatch            ... or the key of its id is not the one that sealed it (KeyUnavailable too)
       RefreshInProgress          another caller is at it; try after `retry_after` seconds
 
 The one rule: no secret, no body of a message and no object that holds either ever goes into an error.
@@ -165,6 +166,13 @@ class KeyUnavailable(StoreError):
 
 class SealBroken(StoreError):
     """A sealed value was altered, or stands in a place it was not sealed for. The row is kept for inspection."""
+
+
+class KeyMismatch(KeyUnavailable, SealBroken):
+    """The key ring has a key of that id, and it is not the one that sealed this value here.
+
+    Bring back the octets that `key_id` stood for, or the VALETKEY_ENVIRONMENT that sealed, and it opens again.
+    """
 
 
 class RefreshInProgress(ValetkeyError):

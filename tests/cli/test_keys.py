@@ -185,8 +185,20 @@ def test_rows_of_a_missing_key_are_counted_by_its_name_and_are_status_1(deployme
 
     assert result.exit_code == 1
     assert json.loads(result.output)["missing"] == {name: 2}
-    assert f"key {name} is missing for" in text.output
+    assert f"key {name} is missing, or is another, for" in text.output
     assert deployment.vault.connection(OAUTH2, "alice") is not None
+
+
+def test_rows_that_the_first_key_does_not_open_are_not_passed_as_sealed_by_it(deployment: Deployment) -> None:
+    name = ring_of(deployment).partition(":")[0]
+    wrong = generate_key(lambda octets: bytes(range(9, 9 + octets)), key_id=name)
+
+    result = run("reseal", "--json", **with_ring(deployment.environ, wrong))
+    right = run("reseal", "--json", **with_ring(deployment.environ, ring_of(deployment)))
+
+    assert result.exit_code == 1
+    assert (json.loads(result.output)["already"], json.loads(result.output)["missing"]) == (0, {name: 2})
+    assert (right.exit_code, json.loads(right.output)["already"]) == (0, 2)
 
 
 def test_a_key_service_that_is_down_says_where_to_go_on(

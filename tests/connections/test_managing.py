@@ -160,11 +160,21 @@ def test_a_key_that_was_retired_too_early_keeps_the_row_and_brings_it_back_with_
 
 def test_keys_that_are_swapped_under_one_id_do_not_open() -> None:
     world = world_of()
-    with_keys(world, ("same", world.clock.random(32)))
+    right = "same", world.clock.random(32)
+    with_keys(world, right)
     _ = world.connect()
+    before = stored(world, alice_key())
     with_keys(world, ("same", world.clock.random(32)))
 
-    assert isinstance(failure(world, token(world)), SealBroken)
+    error = failure(world, token(world))
+    assert isinstance(error, KeyUnavailable)
+    assert isinstance(error, SealBroken)
+    assert error.key_id == "same"
+    assert "that id stands for another key now" in str(error)
+    assert stored(world, alice_key()) == before
+
+    with_keys(world, right)
+    assert works(world, world.run(token(world))), "and everything works again when it is back"
 
 
 @pytest.mark.parametrize("registration", ["one", "two"])

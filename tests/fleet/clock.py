@@ -37,7 +37,8 @@ class FleetClock(SystemClock):
 
     def move(self, seconds: float) -> None:
         """Let it be later, for every process at once."""
-        AHEAD.pack_into(self._ahead, 0, AHEAD.unpack_from(self._ahead)[0] + seconds)
+        # In one piece: pack_into zeroes what it is about to write, and another process would live in the past meanwhile.
+        self._ahead[:] = AHEAD.pack(AHEAD.unpack_from(self._ahead)[0] + seconds)
 
     def close(self) -> None:
         self._ahead.close()

@@ -149,11 +149,11 @@ def _report(total: Resealed, *, as_json: bool) -> None:
         f"sealed by {total.key_id} before": total.already,
         "being refreshed": total.leased or "",
         "written by others": total.busy or "",
-        "altered or moved": total.broken or "",
+        "altered": total.broken or "",
         "not valetkey's": total.unreadable or "",
     }
     for key_id, count in total.missing:
-        fields[f"key {key_id} is missing for"] = count
+        fields[f"key {key_id} is missing, or is another, for"] = count
     print_fields(fields)
     if total.cursor:
         say(f"There is more: valetkey keys reseal --cursor {total.cursor}")

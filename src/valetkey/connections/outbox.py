@@ -41,6 +41,7 @@ AFTER_SUCCESS = 5
 PAUSES = (5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000)
 """Seconds from one attempt to the next; the last one again and again, until the event has been kept for three days."""
 MAX_PAGES = 1_000
+MAX_ATTEMPTS = 1_000_000  # far more than three days hold
 
 
 @value
@@ -114,7 +115,7 @@ def _is_event(row: Row) -> bool:
     """Whether the row is as `_keep` writes it; what is not is somebody else's, and holds up nobody."""
     at, attempts = row.clear.get("next_at"), row.clear.get("attempts")
     named = row.key.name.startswith(TOLD) and isinstance(row.clear.get("event_id"), str)
-    return named and isinstance(at, int) and isinstance(attempts, int) and attempts >= 0
+    return named and isinstance(at, int) and isinstance(attempts, int) and 0 <= attempts < MAX_ATTEMPTS
 
 
 def _deliver(settings: Settings, webhook: Webhook, row: Row, not_after: float) -> Op[bool]:

@@ -258,10 +258,10 @@ def find_pending(settings: Settings, cookies: Pairs, *, flow: str) -> Op[Pending
             continue
         try:
             return (yield from open_pending(settings, text))
-        except KeyUnavailable:
-            failure = AuthorizationExpired("flow_expired", "the authorization was begun too long ago: start again")
         except SealBroken:
             failure = CallbackError("flow_cookie_invalid", "the authorization's cookie was altered: start again")
+        except KeyUnavailable:
+            failure = AuthorizationExpired("flow_expired", "the authorization was begun too long ago: start again")
     raise failure
 
 

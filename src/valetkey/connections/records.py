@@ -54,10 +54,10 @@ def describe_record(settings: Settings, record: Record) -> Op[Connection]:
     """The connection with its owner and scope from inside the seal; `problem` says why it could not be read."""
     try:
         credentials = yield from open_record(settings, record)
-    except KeyUnavailable:
-        return replace(record.connection, problem="key_unavailable")
     except SealBroken:
         return replace(record.connection, problem="seal_broken")
+    except KeyUnavailable:
+        return replace(record.connection, problem="key_unavailable")
     except StoreError:
         return replace(record.connection, problem="unreadable")
     return replace(

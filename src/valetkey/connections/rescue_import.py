@@ -111,10 +111,10 @@ def _import(settings: Settings, registration: Registration, row: Row, record: Re
         record = replace(record, connection=as_it_was)
     try:
         credentials = yield from open_rescue(settings, record, row.sealed)
-    except KeyUnavailable:
-        return "key_unavailable"
     except SealBroken:
         return "seal_broken"
+    except KeyUnavailable:
+        return "key_unavailable"
     if not (yield from _beside(row)):
         message = "the rescue record could not be written because others kept writing it: import the line again"
         raise StoreError(message)

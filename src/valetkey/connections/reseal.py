@@ -7,7 +7,7 @@ printed, or from the start, and loses nothing. It runs beside functions that ref
 to its holder, whose commit seals it by the first key anyway; a row that somebody else wrote meanwhile is read again.
 Registrations that were made at run time are sealed anew alike.
 The one rule: incarnation, generation and every clear column but `key_id` stay as they are. What does not open is
-counted and kept. Not here: claims and cookies, which lapse by themselves within an hour.
+counted and kept, also where the first key's id stands on it. Not here: claims and cookies, which lapse by themselves within an hour.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from valetkey.connections.enrolled import REGISTRATION
 from valetkey.connections.records import VERSION_OCTETS, list_page, sealing_key, swap_settled
 from valetkey.connections.seal import connection_place, key_id_of, registration_place, rescue_place
 from valetkey.effects import Key, Load, Now, Open, Place, Random, Row, Seal
-from valetkey.errors import KeyUnavailable, SealBroken, StoreError
+from valetkey.errors import KeyMismatch, KeyUnavailable, SealBroken, StoreError
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -40,8 +40,8 @@ class Resealed:
     key_id: the key that rows are sealed with now.
     resealed, already: sealed anew, and sealed by that key before.
     leased, busy: left alone because somebody is refreshing them, or kept writing them: sweep again later.
-    broken: altered, or moved from another place. unreadable: written by a newer valetkey, or by something else.
-    missing: how many rows each missing or refused key holds, by its id.
+    broken: altered. unreadable: written by a newer valetkey, or by something else.
+    missing: how many rows each key holds, by its id, that is missing, refused, or not the one that sealed them.
     """
 
     key_id: str
@@ -98,44 +98,52 @@ def _reseal(settings: Settings, row: Row, key_id: str) -> Op[Outcome | None]:
     for _ in range(ROUNDS):
         if found is None:
             return None
-        left_alone = _why_not(found, key_id, now=(yield from Now()))
-        if left_alone is not None:
-            return left_alone
         try:
-            written = yield from _seal_anew(settings, found)
+            place, leased = _place_of(settings.environment, found), _leased(found, now=(yield from Now()))
+        except StoreError:
+            return "unreadable"
+        already = key_id_of(found.sealed) == key_id
+        if leased and not already:
+            return "leased"
+        try:
+            written = (yield from _opens(place, found)) if already else (yield from _seal_anew(place, found))
+        except KeyMismatch:
+            raise
         except SealBroken:
             return "broken"
         if written:
-            return "resealed"
+            return "already" if already else "resealed"
         found = yield from Load(row.key)
     return "busy"
 
 
-def _why_not(row: Row, key_id: str, *, now: float) -> Outcome | None:
-    """Why the row is not to be sealed anew; None where it is."""
-    if key_id_of(row.sealed) == key_id:
-        return "already"
-    if row.key.name.startswith(REGISTRATION):
-        return "leased" if row.clear.get("attempt") and number(row.clear, "claimed_until") > now else None
-    try:
-        if row.key.name.startswith(RESCUE):
-            _ = _rescue_place("", row)
-            return None
-        connection = read_clear(row.clear, row.key)
-    except StoreError:
-        return "unreadable"
-    return "leased" if connection.attempt and connection.lease_until > now else None
-
-
-def _seal_anew(settings: Settings, row: Row) -> Op[bool]:
-    """Whether the row is sealed by the first key now; False where somebody else wrote it meanwhile."""
+def _place_of(environment: str, row: Row) -> Place:
+    """Where its tokens belong. Raises StoreError where valetkey did not write the row."""
     if row.key.name.startswith(RESCUE):
-        place = _rescue_place(settings.environment, row)
-    elif row.key.name.startswith(REGISTRATION):
-        place = registration_place(settings.environment, row.key.name)
-    else:
-        connection = read_clear(row.clear, row.key)
-        place = connection_place(settings.environment, row.key, connection.incarnation, connection.generation)
+        return _rescue_place(environment, row)
+    if row.key.name.startswith(REGISTRATION):
+        return registration_place(environment, row.key.name)
+    connection = read_clear(row.clear, row.key)
+    return connection_place(environment, row.key, connection.incarnation, connection.generation)
+
+
+def _leased(row: Row, *, now: float) -> bool:
+    """Whether somebody is at it, who will seal it by the first key anyway. Raises StoreError."""
+    if row.key.name.startswith(RESCUE):
+        return False
+    if row.key.name.startswith(REGISTRATION):
+        return bool(row.clear.get("attempt")) and number(row.clear, "claimed_until") > now
+    connection = read_clear(row.clear, row.key)
+    return bool(connection.attempt) and connection.lease_until > now
+
+
+def _opens(place: Place, row: Row) -> Op[bool]:
+    """True. Raises KeyUnavailable, SealBroken where the key of the right id is another, or the row was altered."""
+    return len((yield from Open(place, row.sealed))) >= 0
+
+
+def _seal_anew(place: Place, row: Row) -> Op[bool]:
+    """Whether the row is sealed by the first key now; False where somebody else wrote it meanwhile."""
     sealed = yield from Seal(place, (yield from Open(place, row.sealed)))
     clear = {**row.clear, "key_id": key_id_of(sealed)} if "key_id" in row.clear else row.clear
     version = yield from Random(VERSION_OCTETS)

@@ -15,7 +15,7 @@ from __future__ import annotations
 from _operator import _compare_digest
 
 from valetkey.digest import hmac_sha256, keyed_sha256, sha256
-from valetkey.errors import SealBroken
+from valetkey.errors import KeyMismatch, SealBroken
 from valetkey.http import base64url, base64url_decode
 
 TYPE_CHECKING = False
@@ -75,7 +75,7 @@ def key_id_of(sealed: bytes) -> str:
 
 
 def open_sealed(key: bytes, place: Place, *, sealed: bytes) -> bytes:
-    """The plaintext. Raises SealBroken, which says neither what was in it nor which check failed."""
+    """The plaintext. Raises SealBroken where it was altered, KeyMismatch where another key or place sealed it."""
     from cryptography.exceptions import InvalidTag
     from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
@@ -84,7 +84,11 @@ def open_sealed(key: bytes, place: Place, *, sealed: bytes) -> bytes:
     fields = length_prefixed(place.fields)
     derived, expected = _derive(key, place.purpose, fields)
     if not _compare_digest(commitment, expected):
-        raise _broken(place)
+        message = (
+            f"what was sealed as {place.purpose} does not open with sealing key {key_id!r}: that id stands for another key "
+            "now, or it was sealed in another VALETKEY_ENVIRONMENT, altered or moved. Bring back what sealed it; it is kept"
+        )
+        raise KeyMismatch(key_id, message)
     try:
         ciphertext, associated = (
             payload[COMMITMENT_OCTETS + NONCE_OCTETS :],
@@ -92,11 +96,8 @@ def open_sealed(key: bytes, place: Place, *, sealed: bytes) -> bytes:
         )
         return AESGCM(derived).decrypt(nonce, ciphertext, associated)
     except InvalidTag:
-        raise _broken(place) from None
-
-
-def _broken(place: Place) -> SealBroken:
-    return SealBroken(f"a sealed value does not open as {place.purpose}: altered, or moved from another place")
+        message = f"a sealed value does not open as {place.purpose}: it was altered; it is kept for inspection"
+        raise SealBroken(message) from None
 
 
 def _take_apart(sealed: bytes) -> tuple[str, bytes]:
