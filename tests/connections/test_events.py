@@ -6,20 +6,25 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.connections.steps import begun, expired, failure, returning, standing, token, world_of
+from tests.connections.steps import begun, expired, failure, returning, standing, token, works, world_of
 
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.codec import partition_of
 from valetkey.connections.events import COMMON, EVENTS, scope_change
 from valetkey.connections.manage import forget, revoke
+from valetkey.drivers.drive import drive
 from valetkey.drivers.events import WARNED, Listeners, LogEvents, load_hook
-from valetkey.effects import Event
-from valetkey.errors import ConfigurationError, ProviderError, ReauthorizationRequired
+from valetkey.effects import Event, Swap
+from valetkey.errors import ConfigurationError, ProviderError, ReauthorizationRequired, StoreError
+from valetkey.testing.interleave import Caller
 from valetkey.testing.world import World
+from valetkey.value import replace
 from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from valetkey.effects import AnyEffect
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +98,80 @@ def test_a_dead_grant_is_told_once_however_many_callers_come() -> None:
 
     (event,) = told(world, "needs_reauthorization")
     assert event.fields["reason"] == "invalid_grant"
+
+
+def test_a_connection_whose_only_token_has_ended_is_told_once_however_many_callers_come() -> None:
+    world = expired(refresh_tokens=False)
+    for _ in range(3):
+        assert isinstance(failure(world, token(world)), ReauthorizationRequired)
+
+    (event,) = told(world, "needs_reauthorization")
+    assert event.fields["reason"] == "expired_without_refresh_token"
+
+
+@pytest.mark.parametrize("order", range(8))
+def test_of_callers_that_meet_at_the_end_of_a_token_one_tells(order: int) -> None:
+    world = expired(refresh_tokens=False)
+    callers = [Caller(token(world)) for _ in range(3)]
+    turn = order
+    while living := [caller for caller in callers if caller.effect is not None]:
+        living[turn % len(living)].step(world.answer)
+        turn = turn * 5 + 1
+
+    assert {type(caller.error) for caller in callers} == {ReauthorizationRequired}
+    assert len(told(world, "needs_reauthorization")) == 1
+
+
+def test_who_loses_the_end_to_a_person_that_connects_again_looks_again() -> None:
+    world = expired(refresh_tokens=False)
+    raced: list[None] = []
+
+    def answer(effect: AnyEffect) -> object:
+        if isinstance(effect, Swap) and not raced:
+            raced.append(None)
+            _ = world.connect()
+        return world.answer(effect)
+
+    assert works(world, drive(token(world), answer))
+    assert raced
+    assert told(world, "needs_reauthorization") == []
+
+
+def test_a_store_that_cannot_be_written_to_leaves_the_end_to_the_next_caller() -> None:
+    world = expired(refresh_tokens=False)
+
+    def answer(effect: AnyEffect) -> object:
+        if isinstance(effect, Swap):
+            message = "the store is out of reach"
+            raise StoreError(message)
+        return world.answer(effect)
+
+    with pytest.raises(ReauthorizationRequired):
+        _ = drive(token(world), answer)
+    assert told(world, "needs_reauthorization") == []
+    assert isinstance(failure(world, token(world)), ReauthorizationRequired)
+    assert len(told(world, "needs_reauthorization")) == 1
+
+
+def narrowed(world: World) -> None:
+    """The provider takes a scope back, and says so at the next refresh (RFC 6749 section 6)."""
+    families = world.sandbox.state.families
+    for name, family in families.items():
+        families[name] = replace(family, scope=family.scope[:1])
+
+
+def test_a_refresh_that_brings_less_scope_tells_what_is_gone() -> None:
+    world = world_of()
+    first = begun(world, scope=("read", "write"))
+    _ = world.run(finish_authorization(world.settings, returning(world, first), resource_owner="alice"))
+    narrowed(world)
+    world.clock.time += world.client.access_token_seconds + 1
+
+    _ = world.run(token(world))
+
+    (event,) = told(world, "scope_changed")
+    assert (event.fields["added"], event.fields["removed"]) == ("", "write")
+    assert standing(world).scope == ("read",)
 
 
 def test_connecting_again_with_another_scope_tells_what_changed() -> None:

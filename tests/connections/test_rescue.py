@@ -70,3 +70,19 @@ def test_it_goes_once_its_tokens_stand_in_the_row() -> None:
     assert adopted is not None
     assert world.store.rows.load(place) is None
     assert world.run(open_record(world.settings, loaded(world))).current.access_token == Secret("late-access")
+
+
+def test_its_scope_counts_and_what_changed_is_told() -> None:
+    world = World()
+    world.connect()
+    holder = claimed(world)
+    credentials = world.run(open_record(world.settings, holder))
+    late = replace(credentials, current=Tokens(Secret("late-access"), Secret("late-refresh")), scope=("other",))
+    world.run(keep_rescue(world.settings, holder, late, holder.connection, store_is_down=False))
+    world.clock.time += 60
+
+    _ = world.run(adopt_rescue(world.settings, world.settings.registrations["two"], claimed(world)))
+
+    event = world.events.events[-1]
+    assert event.name == "scope_changed"
+    assert (event.fields["added"], event.fields["removed"]) == ("other", " ".join(credentials.scope))

@@ -257,8 +257,10 @@ def test_an_expired_connection_without_a_refresh_token_asks_the_resource_owner()
 
     assert isinstance(error, ReauthorizationRequired)
     assert error.reason == "expired_without_refresh_token"
-    assert standing(world).state == "active", "the row is left as it is"
+    assert (standing(world).state, standing(world).last_error) == ("needs_reauthorization", error.reason)
     assert world.refresh_requests() == 0
+    _ = world.connect()
+    assert works(world, world.run(token(world)))
 
 
 def test_a_clock_that_jumps_back_costs_at_most_a_refresh() -> None:

@@ -36,8 +36,8 @@ TIMES = (
 UNREAD = "{} of them cannot be read: {}."
 WHY_UNREAD = {
     "key_unavailable": "the key that sealed them is not in VALETKEY_KEY, or its key service refuses it",
-    "seal_broken": "their seal is broken: another key stands under its id, another VALETKEY_ENVIRONMENT sealed them, or "
-    "they were altered",
+    "seal_broken": "their seal is broken: another key stands under its id, another VALETKEY_ENVIRONMENT sealed them, "
+    "or they were altered",
     "unreadable": "the key service is out of reach, or a newer valetkey wrote them",
 }
 

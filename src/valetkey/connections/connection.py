@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         "not_processed",
         "unknown",
         "refused",
+        "ended",
         "rescued",
         "reauthorized",
         "put_back",
@@ -42,7 +43,7 @@ _ALWAYS: dict[Happening, State] = {"reauthorized": ACTIVE, "revocation_begun": R
 _HELD: dict[Happening, State] = {"put_back": ACTIVE, **_ALWAYS}  # newer tokens than a backup brought
 NEXT: dict[State, dict[Happening, State]] = {
     GONE: {"connected": ACTIVE},
-    ACTIVE: {"claimed": REFRESHING, "refused": NEEDS_REAUTHORIZATION, **_HELD},
+    ACTIVE: {"claimed": REFRESHING, "refused": NEEDS_REAUTHORIZATION, "ended": NEEDS_REAUTHORIZATION, **_HELD},
     REFRESHING: {
         "saved": ACTIVE,
         "not_processed": ACTIVE,  # IN_DOUBT where older doubts remain: see next_state

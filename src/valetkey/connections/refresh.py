@@ -110,7 +110,13 @@ def current_tokens(
             if tokens is not None:
                 return tokens
             continue
-        yield from _wait_or_raise(settings, registration, found, now, pause)
+        if found.step == "expired":
+            from valetkey.connections.ended import end
+
+            over = now >= record.connection.access_expires_at > 0
+            yield from end(settings, record, "expired_without_refresh_token", certain=over)
+            continue
+        yield from _wait_or_raise(found, now, pause)
         pause = min(pause * 1.5, MAX_POLL_SECONDS)
     raise RefreshInProgress(MAX_POLL_SECONDS)
 
@@ -154,11 +160,8 @@ def _usable(settings: Settings, registration: Registration, record: Record | Non
     return record
 
 
-def _wait_or_raise(settings: Settings, registration: Registration, found: Plan, now: float, pause: float) -> Op[None]:
+def _wait_or_raise(found: Plan, now: float, pause: float) -> Op[None]:
     """Wait for another caller's refresh, within the invocation; everything else that keeps a token away is raised."""
-    if found.step == "expired":
-        connect_url = settings.connect_page(registration.name)
-        raise ReauthorizationRequired(registration.name, "expired_without_refresh_token", connect_url=connect_url)
     if found.step == "rejected_again":
         message = "the provider refuses an access token that it has just issued: look at its scope and audience"
         raise ProviderError(message, error="access_token_rejected", status=401)
@@ -169,7 +172,7 @@ def _wait_or_raise(settings: Settings, registration: Registration, found: Plan, 
     yield from Sleep(pause * (0.5 + chance[0] / 256))
 
 
-def _claim_and_refresh(
+def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from beginning
     settings: Settings,
     registration: Registration,
     record: Record,
@@ -201,9 +204,14 @@ def _claim_and_refresh(
         raise
     try:
         registration = yield from _made_ready(settings, registration)
-    except (ProviderError, TransportError, ReauthorizationRequired):
+    except (ProviderError, TransportError, ReauthorizationRequired) as failure:
         if found.usable:
             return credentials.current
+        if isinstance(failure, ReauthorizationRequired):
+            from valetkey.connections.ended import end
+
+            yield from end(settings, record, failure.reason)
+            return None
         raise
     claimed = yield from _claim(record, now, limit)
     if claimed is None:

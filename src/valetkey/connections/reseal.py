@@ -7,7 +7,8 @@ printed, or from the start, and loses nothing. It runs beside functions that ref
 to its holder, whose commit seals it by the first key anyway; a row that somebody else wrote meanwhile is read again.
 Registrations that were made at run time are sealed anew alike.
 The one rule: incarnation, generation and every clear column but `key_id` stay as they are. What does not open is
-counted and kept, also where the first key's id stands on it. Not here: claims and cookies, which lapse by themselves within an hour.
+counted and kept, also where the first key's id stands on it.
+Not here: claims and cookies, which lapse by themselves within an hour.
 """
 
 from __future__ import annotations

@@ -85,8 +85,9 @@ def open_sealed(key: bytes, place: Place, *, sealed: bytes) -> bytes:
     derived, expected = _derive(key, place.purpose, fields)
     if not _compare_digest(commitment, expected):
         message = (
-            f"what was sealed as {place.purpose} does not open with sealing key {key_id!r}: that id stands for another key "
-            "now, or it was sealed in another VALETKEY_ENVIRONMENT, altered or moved. Bring back what sealed it; it is kept"
+            f"what was sealed as {place.purpose} does not open with sealing key {key_id!r}: that id stands for another "
+            "key now, or it was sealed in another VALETKEY_ENVIRONMENT, altered or moved. Bring back what sealed it; "
+            "it is kept"
         )
         raise KeyMismatch(key_id, message)
     try:
