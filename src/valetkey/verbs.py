@@ -196,12 +196,19 @@ def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None,
     return program(vault.settings, registration, scope=scope, rejected=rejected)
 
 
-def doctor(vault: Front, request: Request | None, store: Store, traces_lost: str) -> Op[Diagnosis]:
+def doctor(
+    vault: Front, request: Request | None, store: Store, traces_lost: str, tenants: tuple[str, ...]
+) -> Op[Diagnosis]:
     """See the verb of that name."""
     from valetkey.connections.doctor import diagnose
 
     return diagnose(
-        vault.settings, request=request, store=store.description, local=store.local, traces_lost=traces_lost
+        vault.settings,
+        request=request,
+        store=store.description,
+        local=store.local,
+        traces_lost=traces_lost,
+        tenants=tenants,
     )
 
 

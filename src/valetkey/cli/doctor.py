@@ -16,8 +16,9 @@ STYLES = {"problem": "bold red", "warning": "yellow", "note": ""}
 
 @click.group(invoke_without_command=True)
 @json_option
+@click.option("--tenant", "tenants", multiple=True, metavar="REGISTRATION:TENANT", help="Ask this tenant's hosts, too.")
 @click.pass_context
-def doctor(ctx: click.Context, *, as_json: bool) -> None:
+def doctor(ctx: click.Context, *, as_json: bool, tenants: tuple[str, ...]) -> None:
     """What is wrong with this deployment, and what to do about it.
 
     Looks at the base URL, redirect URIs, clocks, discovery documents, scopes, cookies, keys and the store of the
@@ -29,7 +30,7 @@ def doctor(ctx: click.Context, *, as_json: bool) -> None:
     from valetkey.cli.connections import opened
 
     with opened() as vault, vault.invocation(SECONDS):
-        diagnosis = vault.doctor()
+        diagnosis = vault.doctor(tenants=tenants)
     if as_json:
         print_json({"problems": len(diagnosis.problems), "findings": diagnosis.findings})
     else:

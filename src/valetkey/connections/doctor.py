@@ -71,13 +71,16 @@ def diagnose(
     store: str = "",
     local: bool = False,
     traces_lost: str = "",
+    tenants: tuple[str, ...] = (),
 ) -> Op[Diagnosis]:
     """The state of the deployment. Raises nothing but what cancels the caller.
 
     request: one that the platform delivered, to compare the base URL with; None asks the base URL itself.
     store, local: how the store calls itself, and whether it is lost with the machine. traces_lost: why traces are.
+    tenants: contexts such as `zendesk:acme` whose hosts are to be asked.
     """
     from valetkey.connections.doctor_providers import look_at_registration
+    from valetkey.connections.doctor_tenants import look_at_tenants, unknown_contexts
 
     found: list[Finding] = []
     found += yield from _base_url(settings, request)
@@ -89,12 +92,12 @@ def diagnose(
     asked: dict[str, tuple[Finding, ...]] = {}
     for name in sorted(settings.registrations):
         registration = settings.registrations[name]
-        found += yield from _cookie(settings, registration)
+        found += yield from look_at_cookie(settings, registration)
         found += yield from look_at_registration(settings, registration, asked)
-    for tenants in settings.tenants.values():
-        own = tenants.redirect_uri if tenants.shared_redirect_uri else f"{tenants.redirect_uri}:TENANT, one for each"
-        what = f"its redirect URI is {own}"
-        found.append(Finding("note", tenants.name, "redirect_uri", what, "register exactly that at the provider"))
+    for one in settings.tenants.values():
+        named = tuple(name.partition(":")[2] for name in tenants if name.partition(":")[0] == one.name)
+        found += yield from look_at_tenants(settings, one, named, asked)
+    found += unknown_contexts(settings, tenants)
     order = {"problem": 0, "warning": 1, "note": 2}
     return Diagnosis(tuple(sorted(found, key=lambda finding: order[finding.level])))
 
@@ -135,12 +138,12 @@ def _seen(settings: Settings, request: Request) -> list[Finding]:
     host = (request.headers.get("x-forwarded-host") or request.headers.get("host") or "").strip().lower()
     usual = {wanted, f"{base.host}:443"} if base.scheme == "https" and base.port in (None, 443) else {wanted}
     if host and host not in usual:
-        what = f"this request came for {_plain(host)}, and VALETKEY_BASE_URL names {wanted}: cookies stay behind"
+        what = f"this request came for {plain(host)}, and VALETKEY_BASE_URL names {wanted}: cookies stay behind"
         advice = "set VALETKEY_BASE_URL to the host in the browser's address bar, and register the new redirect URIs"
         found.append(Finding("problem", "base_url", "host", what, advice))
     scheme = (request.headers.get("x-forwarded-proto") or "").partition(",")[0].strip().lower()
     if scheme and scheme != base.scheme:
-        what = f"this request came by {_plain(scheme)}, and VALETKEY_BASE_URL says {base.scheme}"
+        what = f"this request came by {plain(scheme)}, and VALETKEY_BASE_URL says {base.scheme}"
         found.append(
             Finding("problem", "base_url", "scheme", what, "correct VALETKEY_BASE_URL, or end http at the edge")
         )
@@ -164,7 +167,7 @@ def _servers(settings: Settings) -> list[Finding]:
     return found
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """What came from outside, short and printable."""
     return "".join(letter if letter.isprintable() and letter.isascii() else "?" for letter in text[:80])
 
@@ -208,7 +211,7 @@ def _store(settings: Settings, description: str, *, local: bool) -> Op[list[Find
     return found + [Finding("problem", "store", "check", sentence) for sentence in missing]
 
 
-def _cookie(settings: Settings, registration: Registration) -> Op[list[Finding]]:
+def look_at_cookie(settings: Settings, registration: Registration) -> Op[list[Finding]]:
     """Whether a flow fits into its cookie, made as long as this registration makes it."""
     from valetkey.connections.pending import MAX_WHOLE, Pending, seal_pending
 

@@ -69,23 +69,30 @@ def look_at_registration(
             f"register exactly this at {registration.provider.title}, character by character",
         )
     ]
+    found += yield from look_at_settings(registration)
     try:
         at = yield from described(settings, registration)
     except (ValetkeyError, ConfigurationError) as failed:
         what = f"its issuer's metadata cannot be used: {failed}"
         return [*found, Finding("problem", name, "discovery", what, "check the issuer, character by character")]
-    found += _opt_ins(at)
-    found += _lifetimes(at)
-    found += _secret_age(at, (yield from Now()))
-    found += _certificate_age(at, (yield from Now()))
     server = at.provider.server
     metadata: Metadata | None = None
     if isinstance(server, AuthorizationServer):
         metadata, compared = yield from _discovery(name, server)
         found += compared
-        found += _scopes(at, server, metadata)
+        found += look_at_scopes(at, server, metadata)
     found += yield from _clock(at, asked)
     return found
+
+
+def look_at_settings(registration: Registration) -> Op[list[Finding]]:
+    """What can be seen without asking the provider anything."""
+    from valetkey.connections.doctor_keys import look_at_key
+
+    now = yield from Now()
+    found = _opt_ins(registration) + _lifetimes(registration)
+    found += _secret_age(registration, now) + _certificate_age(registration, now)
+    return found + (yield from look_at_key(registration))
 
 
 def _ask(url: str, reach: Reach = "configured", certificate: ClientCertificate | None = None) -> Op[Response | None]:
@@ -175,7 +182,7 @@ def _mutual_tls(name: str, server: AuthorizationServer, metadata: Metadata) -> l
     return found
 
 
-def _scopes(registration: Registration, server: AuthorizationServer, metadata: Metadata | None) -> list[Finding]:
+def look_at_scopes(registration: Registration, server: AuthorizationServer, metadata: Metadata | None) -> list[Finding]:
     """Scopes that the provider does not know, and scopes that bring no refresh token."""
     found, name, scope = [], registration.name, registration.scope
     known = None if metadata is None else metadata.scopes_supported
