@@ -139,9 +139,11 @@ class AsyncVault(Front):
         """See `connections.sign.access_token`."""
         return await self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
 
-    async def doctor(self, request: Request | None = None, *, tenants: tuple[str, ...] = ()) -> Diagnosis:
+    async def doctor(
+        self, request: Request | None = None, *, tenants: tuple[str, ...] = (), probe: tuple[str, ...] = ()
+    ) -> Diagnosis:
         """See `connections.doctor.diagnose`."""
-        return await self.run(verbs.doctor(self, request, self._store, self._traces_lost, tenants))
+        return await self.run(verbs.doctor(self, request, self._store, self._traces_lost, tenants, probe))
 
     async def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""

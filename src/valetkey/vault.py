@@ -128,9 +128,11 @@ class Vault(Front):
         """See `connections.sign.access_token`."""
         return self.run(verbs.access_token(self, registration, resource_owner, account, rejected))
 
-    def doctor(self, request: Request | None = None, *, tenants: tuple[str, ...] = ()) -> Diagnosis:
+    def doctor(
+        self, request: Request | None = None, *, tenants: tuple[str, ...] = (), probe: tuple[str, ...] = ()
+    ) -> Diagnosis:
         """See `connections.doctor.diagnose`."""
-        return self.run(verbs.doctor(self, request, self._store, self._traces_lost, tenants))
+        return self.run(verbs.doctor(self, request, self._store, self._traces_lost, tenants, probe))
 
     def userinfo(self, registration: str, resource_owner: str, account: str = "") -> UserInfo:
         """See `connections.identity.userinfo`."""

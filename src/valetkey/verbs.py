@@ -197,7 +197,12 @@ def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None,
 
 
 def doctor(
-    vault: Front, request: Request | None, store: Store, traces_lost: str, tenants: tuple[str, ...]
+    vault: Front,
+    request: Request | None,
+    store: Store,
+    traces_lost: str,
+    tenants: tuple[str, ...],
+    probe: tuple[str, ...],
 ) -> Op[Diagnosis]:
     """See the verb of that name."""
     from valetkey.connections.doctor import diagnose
@@ -209,6 +214,7 @@ def doctor(
         local=store.local,
         traces_lost=traces_lost,
         tenants=tenants,
+        probe=probe,
     )
 
 

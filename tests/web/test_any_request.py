@@ -44,6 +44,8 @@ PATHS = (
         "/callback/poster",
         "/link/vk1.test.AAAA",
         "/link/x",
+        "/doctor/vk1.test.AAAA",
+        "/doctor/x",
         "/connect/nobody",
         "/elsewhere",
         "/verifier/github",

@@ -8,12 +8,13 @@ from tests.web.world import BASE, SAME_ORIGIN, Browser, World, location, query_o
 
 from valetkey.connections.links import complete_authorization, connect_url
 from valetkey.connections.mcp import begin_mcp_authorization
+from valetkey.connections.seal import doctor_place
 from valetkey.connections.server_page import server_page
 from valetkey.connections.settings import McpSettings
 from valetkey.effects import Open, Place, Seal
 from valetkey.errors import RequestRefused, SealBroken
 
-PURPOSES = ("flow", "lean-flow", "connection", "done", "form", "link", "claim", "registration", "server")
+PURPOSES = ("flow", "lean-flow", "connection", "done", "form", "link", "claim", "registration", "server", "doctor")
 
 
 def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
@@ -40,6 +41,7 @@ def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
         begun = begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=(), account=label)
         _ = world.run(begun)
     _ = world.run(server_page(world.settings, URL))
+    _ = world.answer(Seal(doctor_place(world.settings.environment), str(int(world.clock.now())).encode()))
     return world, seals
 
 
@@ -73,6 +75,7 @@ def test_every_door_takes_its_own_seals_only(purpose: str) -> None:
     )
     assert by_form.status == (303 if purpose == "form" else 403)
     assert browser.get(f"/oauth/link/{sealed}").status == (200 if purpose == "link" else 404)
+    assert world.browser().get(f"/oauth/doctor/{sealed}").status == (200 if purpose == "doctor" else 404)
     assert browser.get(f"/oauth/mcp?server={sealed}").status == (200 if purpose == "server" else 404)
     assert browser.get(f"/oauth/connections?cursor={sealed}").status == 400
     state = browser.start()["state"]

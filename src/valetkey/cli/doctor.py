@@ -17,20 +17,22 @@ STYLES = {"problem": "bold red", "warning": "yellow", "note": ""}
 @click.group(invoke_without_command=True)
 @json_option
 @click.option("--tenant", "tenants", multiple=True, metavar="REGISTRATION:TENANT", help="Ask this tenant's hosts, too.")
+@click.option("--probe", multiple=True, metavar="REGISTRATION", help="Begin a flow at its provider, to see its answer.")
 @click.pass_context
-def doctor(ctx: click.Context, *, as_json: bool, tenants: tuple[str, ...]) -> None:
+def doctor(ctx: click.Context, *, as_json: bool, tenants: tuple[str, ...], probe: tuple[str, ...]) -> None:
     """What is wrong with this deployment, and what to do about it.
 
     Looks at the base URL, redirect URIs, clocks, discovery documents, scopes, cookies, keys and the store of the
     deployment that the environment configures, and changes nothing. The status is 1 where there is a problem, 2 where
-    the configuration itself is wrong.
+    the configuration itself is wrong. With --probe a provider is asked as a flow would ask it, to see whether it takes
+    the redirect URI: it keeps what it was asked for a while, and in its logs.
     """
     if ctx.invoked_subcommand is not None:
         return
     from valetkey.cli.connections import opened
 
     with opened() as vault, vault.invocation(SECONDS):
-        diagnosis = vault.doctor(tenants=tenants)
+        diagnosis = vault.doctor(tenants=tenants, probe=probe)
     if as_json:
         print_json({"problems": len(diagnosis.problems), "findings": diagnosis.findings})
     else:

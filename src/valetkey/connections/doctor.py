@@ -4,7 +4,8 @@
     valetkey doctor            on a terminal, with the deployment's environment
 
 It looks at what both sides must agree on and nobody tells: addresses, clocks, keys, scopes. The one rule: it changes
-nothing, asks each provider at most twice, and a check that cannot be made is a finding and never an error.
+nothing, asks each provider at most twice unless it is named to be probed, and a check that cannot be made is a finding
+and never an error.
 Not here: a single refused signature (`oauth1.doctor`); the providers' side of it (`doctor_providers`).
 """
 
@@ -16,10 +17,9 @@ from valetkey.errors import (
     KeyUnavailable,
     RequestRefused,
     StoreError,
-    TransportError,
     ValetkeyError,
 )
-from valetkey.http import Headers, Request, read_url
+from valetkey.http import read_url
 from valetkey.secret import Secret
 from valetkey.value import value
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
+    from valetkey.http import Request
     from valetkey.providers.registration import Registration
 
     Level: TypeAlias = Literal["problem", "warning", "note"]
@@ -72,12 +73,14 @@ def diagnose(
     local: bool = False,
     traces_lost: str = "",
     tenants: tuple[str, ...] = (),
+    probe: tuple[str, ...] = (),
 ) -> Op[Diagnosis]:
     """The state of the deployment. Raises nothing but what cancels the caller.
 
     request: one that the platform delivered, to compare the base URL with; None asks the base URL itself.
     store, local: how the store calls itself, and whether it is lost with the machine. traces_lost: why traces are.
-    tenants: contexts such as `zendesk:acme` whose hosts are to be asked.
+    tenants: contexts such as `zendesk:acme` whose hosts are to be asked. probe: registrations or such contexts whose
+    provider is to be asked for the beginning of a flow, which it keeps for a while.
     """
     from valetkey.connections.doctor_providers import look_at_registration
     from valetkey.connections.doctor_tenants import look_at_tenants, unknown_contexts
@@ -98,36 +101,24 @@ def diagnose(
         named = tuple(name.partition(":")[2] for name in tenants if name.partition(":")[0] == one.name)
         found += yield from look_at_tenants(settings, one, named, asked)
     found += unknown_contexts(settings, tenants)
+    for name in dict.fromkeys(probe):
+        from valetkey.connections.doctor_redirect import look_at_redirect
+
+        found += yield from look_at_redirect(settings, name)
     order = {"problem": 0, "warning": 1, "note": 2}
     return Diagnosis(tuple(sorted(found, key=lambda finding: order[finding.level])))
 
 
 def _base_url(settings: Settings, request: Request | None) -> Op[list[Finding]]:
+    from valetkey.connections.doctor_gateway import look_at_gateway, without_secure
+
     found = []
     if not settings.secure:
-        what = f"{settings.base_url} is plain http: cookies go without the __Host- prefix and without Secure"
-        found.append(Finding("warning", "base_url", "scheme", what, "use it on this machine only; deploy under https"))
+        advice = "use it on this machine only; deploy under https"
+        found.append(Finding("warning", "base_url", "scheme", without_secure(settings), advice))
     if request is None:
-        return found + (yield from _knock(settings))
+        return found + (yield from look_at_gateway(settings))
     return found + _seen(settings, request)
-
-
-def _knock(settings: Settings) -> Op[list[Finding]]:
-    """Whether somebody answers at the base URL, and is valetkey."""
-    from valetkey.connections.grant import exchange_deadline
-    from valetkey.effects import CONFIGURED, Send
-
-    advice = "check VALETKEY_BASE_URL, and that the gateway is mounted under its path"
-    try:
-        page = Request("GET", f"{settings.base_url}/connections", Headers((("Accept", "text/html"),)))
-        response = yield from Send(page, CONFIGURED, (yield from exchange_deadline()))
-    except TransportError:
-        what = f"nobody answers at {settings.base_url}, as seen from here"
-        return [Finding("warning", "base_url", "answers", what, advice)]
-    if response.status == 404 or response.status >= 500:
-        what = f"{settings.base_url}/connections answers {response.status}: our pages are not there"
-        return [Finding("problem", "base_url", "answers", what, advice)]
-    return []
 
 
 def _seen(settings: Settings, request: Request) -> list[Finding]:

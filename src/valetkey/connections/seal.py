@@ -62,6 +62,11 @@ def server_place(environment: str) -> Place:
     return Place("server", (environment,))
 
 
+def doctor_place(environment: str) -> Place:
+    """Of what shows our own pages that a doctor asks."""
+    return Place("doctor", (environment,))
+
+
 def link_place(environment: str) -> Place:
     """Of a connect link."""
     return Place("link", (environment,))

@@ -48,8 +48,9 @@ STEPS: Mapping[str, str] = {
     "connections.call:_send": "call of the API (RFC 6749 section 7)",
     "connections.call:_send_at_their_time": "call of the API, signed at the server's own time (RFC 5849 section 3.3)",
     "connections.outbox:_sent": "webhook",
-    "connections.doctor:_knock": "the doctor looks whether the base URL answers",
+    "connections.doctor_gateway:_ask": "the doctor looks at what answers at the base URL",
     "connections.doctor_providers:_ask": "the doctor looks at the provider",
+    "connections.doctor_redirect:_asked": "the doctor begins a flow, to see what the provider says",
 }
 # The same for programs that send on behalf of others, where none of those has a row.
 SHARED: Mapping[str, str] = {
@@ -67,7 +68,9 @@ CAUSES: Mapping[str, str] = {
     "connections.signed_response:": "to verify the signed answer (JARM section 2.4)",
 }
 # What is no step of a flow, and whose URL may be a secret.
-NO_STEPS = frozenset(("connections.outbox:_sent", "connections.doctor:_knock", "connections.doctor_providers:_ask"))
+NO_STEPS = frozenset(
+    ("connections.outbox:_sent", "connections.doctor_gateway:_ask", "connections.doctor_providers:_ask")
+)
 # Whose path is a resource of an API or made by a server for one client, and not an endpoint that somebody configured.
 CALLS = frozenset(name for name in (*STEPS, *SHARED) if name.startswith("connections.call:"))
 RESOURCES = CALLS | {"oauth2.protected_resource:fetch_resource_metadata", "oauth2.registration:delete_client"}

@@ -17,6 +17,7 @@ z, 0 to 9 and hyphens; everything else is the same 404. GET changes nothing but 
     GET  /client/{context}          the document that an authorization server reads instead of a registration
     GET  /link/{link}               a connect link's page with one button; a robot that opens it does nothing
     POST /link/{link}               303 to the provider                   a page of our origin
+    GET  /doctor/{probe}            cookies as flows set them             who has our keys, for a minute
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from __future__ import annotations
 from valetkey.connections.codec import APPLICATION
 from valetkey.errors import RequestRefused
 from valetkey.value import replace
-from valetkey.web import connecting, forms, listing, servers, verifying
+from valetkey.web import connecting, forms, listing, probing, servers, verifying
 from valetkey.web.refusals import EXPECTED
 from valetkey.web.visit import Visit, is_link, is_name, method_not_allowed, refused
 
@@ -49,6 +50,7 @@ ROUTES: tuple[tuple[tuple[str, ...], Mapping[str, Handler]], ...] = (
     (("verifier", "*"), {"GET": verifying.show_verifier, "POST": verifying.take_verifier}),
     (("mcp",), {"GET": servers.show_server, "POST": servers.connect_server}),
     (("client", "*"), {"GET": servers.show_document}),
+    (("doctor", "+"), {"GET": probing.show_cookies}),
     (("link", "+"), {"GET": connecting.show_link, "POST": connecting.follow_link}),
 )
 
