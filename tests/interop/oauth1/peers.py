@@ -156,6 +156,7 @@ class OauthlibPeer(oauthlib.oauth1.RequestValidator):  # type: ignore[misc]
         self.tokens: dict[str, str] = {}
         self.verifiers: dict[str, str] = {}
         self.endpoints = oauthlib.oauth1.WebApplicationServer(self)
+        self.two_legged = oauthlib.oauth1.SignatureOnlyEndpoint(self)
 
     def respond(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:
         path = url.partition("?")[0].rpartition("/")[2]
@@ -163,6 +164,9 @@ class OauthlibPeer(oauthlib.oauth1.RequestValidator):  # type: ignore[misc]
         if path == "photos":
             good, _ = self.endpoints.validate_protected_resource_request(url, realms=["photos"], **request)
             return (200, {}, "photos") if good else (401, {}, "")
+        if path == "client":  # signed by the client alone
+            good, _ = self.two_legged.validate_request(url, **request)
+            return (200, {}, "client") if good else (401, {}, "")
         if path == "authorize":
             made, text, status = self.endpoints.create_authorization_response(url, **request)
         elif path == "initiate":

@@ -11,8 +11,9 @@ import pytest
 from authlib.oauth1 import ClientAuth
 from tests.oauth1.cast import key_pair
 
+from valetkey.errors import RequestRefused
 from valetkey.http import FORM, Headers, Request
-from valetkey.oauth1.doctor.diagnose import diagnose
+from valetkey.oauth1.doctor.diagnose import Question, diagnose
 from valetkey.oauth1.receive import MemoryNonces, receive
 from valetkey.oauth1.verify import Keys
 from valetkey.secret import Secret
@@ -79,3 +80,23 @@ def test_the_doctor_finds_the_wrong_address_in_what_oauthlib_signed() -> None:
     diagnosis = diagnose(moved, client_secret=KEYS.client_secret, token_secret=KEYS.token_secret)
 
     assert ["scheme"] in [[one.name for one in finding] for finding in diagnosis.findings]
+
+
+@pytest.mark.parametrize("method", ["HMAC-SHA1", "HMAC-SHA256", "RSA-SHA1", "RSA-SHA256"])
+def test_a_body_whose_hash_oauthlib_signed_is_received_and_no_other_body_is(method: str) -> None:
+    client = oauthlib.oauth1.Client(
+        "client", client_secret=SECRETS[0], resource_owner_key="token", resource_owner_secret=SECRETS[1],
+        rsa_key=key_pair()[0], signature_method=method,
+    )  # fmt: skip
+    url, headers, body = client.sign(URL, "POST", '{"pay":1}', {"Content-Type": "application/json"})
+    sent = Request("POST", url, Headers(tuple(headers.items())), body.encode())
+    changed = Request("POST", url, sent.headers, b'{"pay":1000000}')
+
+    assert receive(sent, keys=keys, nonces=MemoryNonces(), now=time.time()).parameter("oauth_body_hash")
+    with pytest.raises(RequestRefused, match="the body is not the one that was hashed"):
+        receive(changed, keys=keys, nonces=MemoryNonces(), now=time.time())
+    question = Question(public_key=key_pair()[1])
+    secrets = {"client_secret": KEYS.client_secret, "token_secret": KEYS.token_secret, "question": question}
+    assert diagnose(sent, **secrets).verdict == "correct"  # type: ignore[arg-type]
+    found = diagnose(changed, **secrets)  # type: ignore[arg-type]
+    assert (found.verdict, found.body_hash[0].name) == ("wrong_body_hash", "body_hash_of_another_body")
