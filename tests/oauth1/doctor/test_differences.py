@@ -91,6 +91,7 @@ def test_the_same_parameters_in_another_order_are_called_that() -> None:
         ({"form": (("b", "canary"),)}, ["another value or another encoding: b "]),
         ({"query": (("x", "canary"),), "form": (("b", "canary"),)}, ["did not sign: a ", "has not: x", "encoding: b "]),
         ({"encode": "plus"}, ["another value or another encoding: b "]),
+        ({"query": (("a", "1"), ("a", "x=canary")), "encode": "none"}, ["another value or another encoding: a, b "]),
         ({"form": (("b", "2=canary"),), "encode": "none"}, ["another value or another encoding: b "]),
     ],
 )

@@ -28,7 +28,6 @@ from tests.oauth1.doctor.careless import (
 )
 
 from valetkey.http import FORM, Headers, Request
-from valetkey.oauth1.doctor.diagnose import diagnose
 from valetkey.oauth1.doctor.making import base_string, signature
 from valetkey.oauth1.doctor.mistakes import mistakes_for
 from valetkey.oauth1.doctor.parts import take_apart
@@ -130,9 +129,12 @@ def row(
     return mistake, signer, signer.request(url=url, body=body, kind=kind, method=sent_as), given
 
 
-PLUS = (f"{BASE_URI}?a=1+2&&b+c=d%2B", "&e=3+4&&f+g=%20")
-PLUS_KEPT: dict[str, Any] = {"query": [("a", "1+2"), ("b+c", "d+")], "form": [("e", "3+4"), ("f+g", " ")]}
-NOT_DECODED: dict[str, Any] = {"query": [("a", "1+2"), ("b+c", "d%2B")], "form": [("e", "3+4"), ("f+g", "%20")]}
+PLUS = (f"{BASE_URI}?a=1+2&&b+c=d%2B&h=i=j", "&e=3+4&&f+g=%20")
+PLUS_KEPT: dict[str, Any] = {"query": [("a", "1+2"), ("b+c", "d+"), ("h", "i=j")], "form": [("e", "3+4"), ("f+g", " ")]}
+NOT_DECODED: dict[str, Any] = {
+    "query": [("a", "1+2"), ("b+c", "d%2B"), ("h", "i=j")],
+    "form": [("e", "3+4"), ("f+g", "%20")],
+}
 ENCODING = [
     row("escapes_not_decoded", query=raw_pairs(QUERY), form=raw_pairs(BODY)),
     row("escapes_not_decoded", *PLUS, **NOT_DECODED),
@@ -186,6 +188,7 @@ ADDRESSES = [
     row("trailing_slash_added", f"{HOST}/v1?a=b", base_uri=f"{HOST}/v1/"),
     row("trailing_slash_removed", base_uri=BASE_URI[:-1]),
     row("trailing_slash_removed", f"{HOST}?a=b", base_uri=HOST),
+    row("trailing_slash_removed", f"{HOST}/X/?a=b", base_uri=f"{HOST}/X"),
     row("path_decoded", f"{HOST}/a%20b?a=b", base_uri=f"{HOST}/a b"),
     row("path_lower_case", base_uri=BASE_URI.lower()),
 ]
@@ -238,7 +241,7 @@ def test_each_mistake_and_no_other_is_named_by_the_signature_that_it_makes(
     assert (diagnosis.verdict, diagnosis.whose) == ("explained", "request")
     assert names(diagnosis) == [mistake]
     assert diagnosis.findings[0][0].section == (SECTIONS | ELSEWHERE)[mistake]
-    assert diagnosis.request_is_correct is False
+    assert (diagnosis.request_is_correct, diagnosis.differences) == (False, ())
 
 
 def test_a_key_without_its_ampersand_is_named_where_there_is_no_token() -> None:
@@ -268,22 +271,45 @@ def test_every_mistake_is_known_by_its_name_and_its_section() -> None:
     known = mistakes_for(parts.making, parts.content_type)
 
     assert {one.name: one.section for one in known} == SECTIONS
+    for whose in ("client", "token"):
+        of_one = [one.says for one in known if one.name.endswith(f"_in_{whose}_secret")]
+        assert [says.startswith(f"the {whose}'s secret ") for says in of_one] == [True] * 3
     assert {row[0] for row in ROWS} | {"ampersand_left_out"} == {*SECTIONS, *ELSEWHERE}
 
 
+def test_every_mistake_says_what_was_done_and_what_to_do() -> None:
+    right = examine(Signer().request()).parts.making
+    plain, charset = mistakes_for(right, FORM), mistakes_for(right, f"{FORM}; charset=UTF-8")
+
+    assert all(one.says and one.advice for one in (*plain, *charset))
+    (left_out,) = [one for one in plain if one.name == "form_left_out"]
+    (with_charset,) = [one for one in charset if one.name == "charset_in_content_type"]
+    assert "charset" not in left_out.says + left_out.advice.partition(",")[0]
+    assert "charset" in with_charset.says
+    assert "without charset" in with_charset.advice
+
+
+PROTOCOL = (
+    ("oauth_consumer_key", "k"),
+    ("oauth_signature_method", "HMAC-SHA1"),
+    ("oauth_token", "t"),
+    ("oauth_version", "1.0"),
+)
+FIELDS = ", ".join(f'{name}="{text}"' for name, text in PROTOCOL)
+IN_HEADER = Headers((("Authorization", f"OAuth {FIELDS}"),))
+
+
+def without_effect(request: Request) -> set[str]:
+    """The mistakes that change nothing of the request's signature, but for one whose effect is up to chance."""
+    right = take_apart(request, client_secret=Secret("c"), token_secret=None).making
+    made = {one.name: one.change(right) for one in mistakes_for(right, request.headers.get("Content-Type") or "")}
+    text = signature(right, base_string(right))
+    found = {name for name, making in made.items() if signature(making, base_string(making)) == text}
+    return found - {"output_base64url"}
+
+
 def test_a_mistake_that_cannot_have_been_made_with_a_request_changes_nothing() -> None:
-    fields = ("oauth_consumer_key", "k"), ("oauth_signature_method", "HMAC-SHA1"), ("oauth_token", "t")
-    header = "OAuth " + ", ".join(f'{name}="{text}"' for name, text in (*fields, ("oauth_version", "1.0")))
-    request = Request("GET", f"{HOST}/x?a=b", Headers((("Authorization", header),)))
-    right = diagnose(request, client_secret=Secret("c"), token_secret=None).parts.making
-
-    without_effect = {
-        one.name
-        for one in mistakes_for(right, "")
-        if signature(one.change(right), base_string(one.change(right))) == signature(right, base_string(right))
-    }
-
-    assert without_effect == {
+    always = {
         *("escapes_not_decoded", "plus_not_decoded", "encoded_twice", "plus_for_space"),
         *("not_encoded", "protocol_parameters_not_encoded"),
         *("marks_not_encoded", "slash_not_encoded", "tilde_encoded", "latin1_not_utf8"),
@@ -294,3 +320,10 @@ def test_a_mistake_that_cannot_have_been_made_with_a_request_changes_nothing() -
         *("token_secret_left_out", "secrets_not_encoded", "line_break_in_token_secret"),
         *(f"{what}_in_{whose}_secret" for what in ("blanks", "escapes") for whose in ("client", "token")),
     }
+
+    assert without_effect(Request("GET", f"{HOST}/x?a=b", IN_HEADER)) == always
+    no_query = {"query_left_out", "query_in_address", "query_in_address_only", "not_sorted", "trailing_slash_added"}
+    assert without_effect(Request("GET", f"{HOST}/x/", IN_HEADER)) == (always | no_query) - {"trailing_slash_removed"}
+    body = "&".join(f"{name}={text}" for name, text in (*PROTOCOL, ("z", "1")))
+    in_body = without_effect(Request("POST", f"{HOST}/x?a=b", Headers((("Content-Type", FORM),)), body.encode()))
+    assert in_body == always, "a form is counted once, without the protocol parameters in it"

@@ -41,7 +41,7 @@ def test_a_secret_is_told_by_a_fingerprint_and_that_it_is_missing_or_empty() -> 
     assert one.startswith("sha256:")
     assert len(one) == len("sha256:") + 8
     assert one != other
-    assert len({one, fingerprint(None), fingerprint(Secret(""))}) == 3
+    assert (fingerprint(None), fingerprint(Secret(""))) == ("not given", "empty")
 
 
 class Diagnosed:
@@ -60,7 +60,7 @@ class Diagnosed:
     ],
 )
 def test_the_steps_are_those_of_the_sections(method: str, section: str, shown: str) -> None:
-    making = replace(RIGHT, signature_method=method, client_secret=Secret("canary"))
+    making = replace(RIGHT, signature_method=method, client_secret=Secret("canary"), token_secret=Secret("other"))
     diagnosis: Any = Diagnosed(making, "made-of-it")
 
     pieces = explain(diagnosis)
@@ -81,7 +81,8 @@ def test_the_steps_are_those_of_the_sections(method: str, section: str, shown: s
     assert [piece.title.rpartition(" ")[2] for piece in pieces[2:6]] == ["header", "header", "query", "form"]
     assert texts[6] == "a=1&b=2%20canary&oauth_consumer_key=k&oauth_nonce=n"
     assert texts[7] == base_string(making)
-    assert texts[8:10] == [fingerprint(Secret("canary")), fingerprint(None)]
+    assert texts[8:10] == [fingerprint(Secret("canary")), fingerprint(Secret("other"))]
+    assert [piece.title for piece in pieces[:2]] == ["method", "base string URI"]
     assert (pieces[-1].title, texts[-1]) == (f"{method} signature", shown)
 
 

@@ -107,7 +107,7 @@ def diagnose(
 def _check_given(client_secret: Secret | None, token_secret: Secret | None) -> None:
     for whose, secret in (("client", client_secret), ("token", token_secret)):
         try:
-            _ = (secret.reveal() if secret is not None else "").encode()
+            _ = secret and secret.reveal().encode()
         except UnicodeEncodeError:
             message = f"the {whose} secret is not UTF-8 text: look at the variable or file that it comes from"
             raise ConfigurationError(message) from None

@@ -23,6 +23,6 @@ def mistakes_for(right: Making, content_type: str) -> tuple[Mistake, ...]:
         *mistakes_of_requests.addresses(),
         *mistakes_of_requests.methods(right),
         *mistakes_of_keys.keys(right),
-        *mistakes_of_keys.outputs(right),
+        *mistakes_of_keys.outputs(),
         *mistakes_of_requests.left_out(right),
     )

@@ -109,10 +109,8 @@ def _misread(place: str, whose: str) -> list[Mistake]:
     ]
 
 
-def outputs(right: Making) -> list[Mistake]:
+def outputs() -> list[Mistake]:
     """In how the octets of the signature became text."""
-    if right.signature_method == "PLAINTEXT":
-        return []
     return [output_mistake(name) for name in ("hex", "base64_of_hex", "base64url", "unpadded")]
 
 
