@@ -28,7 +28,7 @@ from tests.oauth1.doctor.careless import (
 )
 
 from valetkey.http import FORM, Headers, Request
-from valetkey.oauth1.doctor.making import base_string, signature
+from valetkey.oauth1.doctor.making import base_string, normalized, signature
 from valetkey.oauth1.doctor.mistakes import mistakes_for
 from valetkey.oauth1.doctor.parts import take_apart
 from valetkey.secret import Secret
@@ -264,6 +264,14 @@ def test_a_signature_whose_plus_became_a_blank_is_named() -> None:
     (found,) = examine(replace(given, headers=given.headers.with_set("Authorization", header))).findings
 
     assert [(one.name, one.section) for one in found] == [("signature_plus_lost", "3.5.1")]
+
+
+def test_a_parameter_in_two_places_is_sorted_before_it_is_encoded_in_two_ways() -> None:
+    right = examine(Signer().request()).parts.making
+
+    both = replace(right, protocol=(("b", " "), ("a", " ")), query=(("a", " "),), form=(), order="decoded")
+
+    assert normalized(replace(both, encode_protocol="none")) == "a= &a=%20&b= "
 
 
 def test_every_mistake_is_known_by_its_name_and_its_section() -> None:

@@ -167,6 +167,7 @@ def test_a_signature_that_is_not_encoded_is_remarked(character: str) -> None:
     assert "percent-encoded" in remarks(HEADER.replace("s%3D", f"s{character}x"))
     assert remarks(HEADER.replace('"n"', f'"n{character}"')) == "", "only the signature's characters are at risk"
     assert "percent-encoded" not in remarks(HEADER.replace("s%3D", f"s{character}%3D"))
+    assert remarks(HEADER.replace("s%3D", "plainX")) == ""
 
 
 @pytest.mark.parametrize(
@@ -181,6 +182,20 @@ def test_a_signature_that_is_not_encoded_is_remarked(character: str) -> None:
 def test_a_header_that_is_not_written_as_the_rfc_says_is_remarked_and_read(header: str) -> None:
     assert "3.5.1" in remarks(header)
     assert apart(header=header).making.protocol[0] == ("oauth_consumer_key", "k")
+
+
+def test_a_header_may_end_with_a_comma_and_a_realm_may_have_an_apostrophe() -> None:
+    named = HEADER.replace("OAuth ", """OAuth realm="Bob's photos", """)
+
+    assert remarks(f"{named}, ") == ""
+
+
+def test_a_body_that_is_no_text_and_a_type_that_is_missing_are_taken_as_they_are() -> None:
+    request = Request("POST", "https://a.example/", Headers((("Authorization", HEADER),)), b"\xff=1")
+
+    parts = take_apart(request, client_secret=None, token_secret=None)
+
+    assert (parts.content_type, parts.making.form, parts.making.body_form) == ("", (), (("\ufffd", "1"),))
 
 
 def test_a_realm_with_commas_is_one_and_is_no_parameter() -> None:

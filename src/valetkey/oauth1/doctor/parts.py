@@ -132,7 +132,7 @@ def _fields(text: str, remarks: list[str]) -> list[str]:
             fields.append("")
         else:
             fields[-1] += character
-    if quoted or "'" in text or any('="' not in field for field in fields if field.strip()):
+    if quoted or any('="' not in field for field in fields if field.strip()):
         remarks.append('the header is not written name="value", name="value": servers may refuse it (section 3.5.1)')
     return [field for field in fields if field.strip()]
 
