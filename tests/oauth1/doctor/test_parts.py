@@ -70,6 +70,7 @@ def test_a_request_with_nothing_odd_is_taken_apart_without_a_remark() -> None:
         ("https://[::1]:8443/a?b#c?d", ("https", "::1", "8443", "/a", "::1", "8443")),
         ("https://[::1]/", ("https", "::1", "", "/", "::1", "")),
         ("https://u:p@api.example/a#b", ("https", "api.example", "", "/a", "api.example", "")),
+        ("https://api.example/a?to=https://b.example/", ("https", "api.example", "", "/a", "api.example", "")),
         ("https://api.example?x=1", ("https", "api.example", "", "/", "api.example", "")),
         ("https://api.example/a/b@c", ("https", "api.example", "", "/a/b@c", "api.example", "")),
     ],
@@ -146,6 +147,8 @@ def remarks(header: str = HEADER, url: str = "https://a.example/", **more: str) 
 @pytest.mark.parametrize("name", ["oauth_consumer_key", "oauth_signature_method", "oauth_timestamp", "oauth_nonce"])
 def test_what_is_missing_is_remarked(name: str) -> None:
     assert f"{name} is missing" in remarks(HEADER.replace(name, "oauth_x"))
+    if name == "oauth_signature_method":
+        assert apart(header=HEADER.replace(name, "oauth_x")).making.signature_method == ""
 
 
 def test_plaintext_needs_no_timestamp_and_no_nonce() -> None:
