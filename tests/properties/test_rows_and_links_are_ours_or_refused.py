@@ -172,11 +172,14 @@ def reading() -> dict[str, tuple[str, Callable[[str], Any]]]:
     }
 
 
+READING = reading()
+
+
 @pytest.mark.parametrize("kind", ["ask", "link"])
 @given(data=st.data())
 @settings(max_examples=80)
 def test_any_changed_character_of_a_sealed_link_is_refused(kind: str, data: st.DataObject) -> None:
-    right, read = reading()[kind]
+    right, read = READING[kind]
     at = data.draw(st.integers(0, len(right) - 1))
     other = data.draw(st.sampled_from("AZaz09-_.=~\0\xe9\ud800").filter(lambda found: found != right[at]))
     changed = data.draw(
@@ -194,7 +197,7 @@ def test_any_changed_character_of_a_sealed_link_is_refused(kind: str, data: st.D
 @given(text=nearly("vk1.test." + "A" * 80, "A" * (MAX_ASK + 1)) | st.text(max_size=60))
 @settings(max_examples=80)
 def test_any_other_text_of_a_sealed_link_is_refused(kind: str, text: str) -> None:
-    _, refused = outcome(lambda: WORLD.run(reading()[kind][1](text)), RequestRefused)
+    _, refused = outcome(lambda: WORLD.run(READING[kind][1](text)), RequestRefused)
 
     assert refused
     assert refused.status == 404
@@ -202,7 +205,7 @@ def test_any_other_text_of_a_sealed_link_is_refused(kind: str, text: str) -> Non
 
 @pytest.mark.parametrize(("kind", "seconds"), [("ask", ASK_SECONDS), ("link", LINK_SECONDS)])
 def test_a_sealed_link_is_good_for_its_time_and_no_longer(kind: str, seconds: int) -> None:
-    right, read = reading()[kind]
+    right, read = READING[kind]
     before = WORLD.clock.time
     try:
         WORLD.clock.time = before + seconds - 1
