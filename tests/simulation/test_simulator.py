@@ -95,6 +95,18 @@ def test_stores_whose_reads_are_stale_break_what_strong_reads_keep() -> None:
     assert stale[1] == "I6: a connection was ended although a rescue record held its newer tokens"
 
 
+def test_drawn_runs_with_stale_reads_tell_what_breaks_and_fail_only_for_what_must_hold(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    drawn = ["--seeds", "60", "--stale", "--mode", "strict", "--processes", "1"]
+    assert main(drawn) == 0
+    assert "I6: a connection was ended although a rescue record held its newer tokens" in capsys.readouterr().out
+
+    with worn(next(mutant for mutant in MUTANTS if mutant.name == "the store does not compare versions")):
+        assert main(["--seeds", "60", "--stale", "--mode", "window", "--processes", "1"]) == 1
+    assert "I1: " in capsys.readouterr().out
+
+
 def test_a_run_is_the_same_each_time() -> None:
     def told(seed: int) -> list[str]:
         storm, lines = Storm("strict", seed), list[str]()
