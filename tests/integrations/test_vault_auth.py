@@ -271,6 +271,17 @@ def test_a_body_that_is_redirected_with_its_method_is_authorized_anew(
         assert len(provider.nonces) == 2  # none was sent twice
 
 
+@pytest.mark.parametrize("status", [301, 302, 303])
+def test_a_form_whose_redirect_may_become_a_get_is_authorized_anew(
+    call: Call, vault: FakeVault, provider: Provider, status: int
+) -> None:
+    got = call(vault, "POST", provider.url + f"/to/{status}/echo?x=1", data={"a": "b"})
+
+    assert got.status == 200, got.body
+    if status == 303:
+        assert (provider.seen[-1].method, provider.seen[-1].headers.get("content-type")) == ("GET", None)
+
+
 @pytest.mark.parametrize("answer", [200, 201, 500, 503])
 def test_a_redirected_post_that_may_have_been_done_is_not_sent_again(
     call: Call, provider: Provider, answer: int

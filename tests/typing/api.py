@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import assert_type
 
-from valetkey import AsyncVault, ReauthorizationRequired, Request, Secret, Vault
+from valetkey import AsyncVault, ReauthorizationRequired, Request, Response, Secret, Vault
+from valetkey.connections.attempt import Attempt
 from valetkey.connections.authorize import Finished, Redirect
 from valetkey.connections.connection import Connection
 from valetkey.connections.manage import ConnectionPage, Revocation
@@ -34,6 +35,9 @@ def blocking(vault: Vault, request: Request) -> None:
     assert_type(vault.access_token("github", "alice"), Secret)
     assert_type(vault.sign(request, registration="github", resource_owner="alice"), Request)
     assert_type(vault.session("github", "alice").get("https://api.github.com/user"), Answer)
+    assert_type(vault.attempt_as_client(request, registration="github").signed, Request)
+    attempt = vault.attempt(request, registration="github", resource_owner="alice")
+    assert_type(vault.next_attempt(attempt, Response(401)), Attempt | None)
     assert_type(vault.connections("alice"), ConnectionPage)
     assert_type(vault.connection("github", "alice"), Connection | None)
     assert_type(vault.revoke("github", "alice"), Revocation)

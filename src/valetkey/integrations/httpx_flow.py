@@ -131,6 +131,8 @@ class AuthFlow(Authorizing):
             if hop is None:
                 return
             hop.read()
+            if hop.method != target.method:  # it has no body any more, and must not be signed as if it had a form
+                hop.headers.pop("Content-Type", None)
             target = hop
         message = "the provider redirects without end"
         raise self._library.TooManyRedirects(message, request=target)
