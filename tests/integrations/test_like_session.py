@@ -14,6 +14,7 @@ import requests
 import urllib3
 
 from valetkey import AsyncVault
+from valetkey.errors import ConfigurationError
 from valetkey.integrations.aiohttp import VaultAuth as AiohttpAuth
 from valetkey.integrations.httpx import VaultAuth as HttpxAuth
 from valetkey.integrations.httpx2 import VaultAuth as Httpx2Auth
@@ -244,3 +245,19 @@ def test_a_refusal_is_answered_by_the_same_requests(client: str, case: Case, wor
     found = [(call(world, case.who, url)[0], world.arrived()) for _ in range(2)]
 
     assert found == [(status, first), (status, second)]
+
+
+@pytest.mark.parametrize("client", list(CLIENTS))
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_want_of_a_resource_owner_is_a_mistake_and_never_means_the_client_alone(
+    client: str, nobody: str | None
+) -> None:
+    """An application whose user is not signed in must not speak with its own authority."""
+    made = Served(client={}, server={})
+    who = Someone("one")
+    who.auth = lambda kind, *before: kind(*before, "one", nobody)  # type: ignore[method-assign]
+    with made.served:
+        with pytest.raises(ConfigurationError, match="non-empty"):
+            CLIENTS[client](made, who, f"{made.sandbox.base_url}/oauth1/client")
+
+        assert made.arrived() == []

@@ -60,20 +60,21 @@ _TELLING = ("date", "dpop-nonce", "www-authenticate", "content-type")  # what a 
 
 @value
 class Authorizer:
-    """Whose credentials, out of which vault; resource_owner None is the client alone.
+    """Whose credentials, out of which vault. alone: the client's own, and nobody's for want of a resource owner.
 
     Its replies are those of the vault: an AsyncVault's are awaited.
     """
 
     vault: Any
     registration: str
-    resource_owner: str | None = None
+    resource_owner: str = ""
     account: str = ""
     scope: tuple[str, ...] | None = None
+    alone: bool = False
 
     def attempt(self, request: Request) -> Any:
         """The first attempt."""
-        if self.resource_owner is None:
+        if self.alone:
             return self.vault.attempt_as_client(request, registration=self.registration, scope=self.scope)
         owner, account = self.resource_owner, self.account
         return self.vault.attempt(request, registration=self.registration, resource_owner=owner, account=account)
@@ -98,7 +99,7 @@ class Authorizing:
     ) -> Self:
         """The same for the client alone, for no resource owner; see `Vault.sign_as_client`."""
         auth = cls.__new__(cls)
-        auth._authorizer = Authorizer(vault, registration, scope=scope)  # noqa: SLF001 - its own
+        auth._authorizer = Authorizer(vault, registration, scope=scope, alone=True)  # noqa: SLF001 - its own
         return auth
 
 

@@ -59,7 +59,7 @@ class VaultPool(urllib3.PoolManager):
     ) -> Self:
         """The same for the client alone, for no resource owner; see `Vault.sign_as_client`."""
         made = cls(pool, vault, registration, "")
-        made._authorizer = Authorizer(vault, registration, scope=scope)
+        made._authorizer = Authorizer(vault, registration, scope=scope, alone=True)
         return made
 
     def urlopen(  # type: ignore[override] # as PoolManager's
