@@ -123,6 +123,11 @@ def test_a_switch_takes_nothing_along_and_can_be_taken_back(option: str) -> None
     assert read(f"curl --no-{option} {URL}") == read(f"curl {URL}")
 
 
+def test_a_switch_that_is_taken_back_is_off_again() -> None:
+    assert read(f"curl -G {URL} -d a=1 --no-get").method == "POST"
+    assert read(f"curl -I {URL} --no-head --head --no-head").method == "GET"
+
+
 @pytest.mark.parametrize(
     ("word", "said"),
     [("--photos", "--photos"), ("--no-url", "--no-url"), ("--silent=yes", "--silent"), ("--T\N{EURO SIGN}", "an option"),
@@ -149,6 +154,7 @@ def test_one_url_is_read_and_the_others_are_said() -> None:
     assert read(f"curl -- {URL}").url == URL
     assert "several requests" in remark(f"curl {URL} -d a=1 --next -X PUT https://other.example")
     assert read_curl(f"curl {URL} -d a=1 -: -X PUT https://other.example").request.method == "POST"
+    assert "several requests" in remark(f"curl {URL} -: -K x https://other.example -: https://third.example")
 
 
 @pytest.mark.parametrize(

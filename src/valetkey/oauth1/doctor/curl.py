@@ -73,7 +73,7 @@ def read_curl(command: str, *, body: bytes | None = None) -> Reading:
         what = "parts of the form are not signed, and were" if is_multipart else "file that it sends was"
         told.remarks.append(f"the {what} not read: a hash of the body can only be checked with the body as it was sent")
     request = build_request(told.method or method, url, told.headers, sent)
-    return Reading(request, tuple(told.remarks), body_is_known=body is not None or not unread)
+    return Reading(request, tuple(dict.fromkeys(told.remarks)), body_is_known=body is not None or not unread)
 
 
 def _options(words: list[str], told: _Told) -> Iterator[tuple[str, str]]:
@@ -127,10 +127,10 @@ def _next(rest: list[str]) -> str:
 
 
 def _told_by(told: _Told, option: str, text: str) -> None:
-    if option in ("next", "config", "request-target", "variable"):
-        _remark(told, option)
     if "next" in told.switches:
         return
+    if option in ("next", "config", "request-target", "variable"):
+        _remark(told, option)
     if option == "url":
         told.urls.append(text)
     elif option == "request":
@@ -145,6 +145,8 @@ def _told_by(told: _Told, option: str, text: str) -> None:
         told.query.append(text[1:] if text.startswith("+") else _encoded(told, text, "query"))
     elif option == "upload-file":
         told.upload = text
+    elif option.startswith("no-"):
+        told.switches.discard(option.removeprefix("no-"))
     else:
         told.switches.add("form" if option == "form-string" else option)
 
