@@ -10,7 +10,7 @@ from tests.oauth1.cast import CLIENT, KEYS, NOW, TOKEN, URL, form_request
 from valetkey.errors import RequestRefused, StoreError
 from valetkey.http import FORM, Headers, Request
 from valetkey.oauth1.credentials import ClientCredentials, TokenCredentials
-from valetkey.oauth1.receive import MAX_NONCES, MemoryNonces, receive
+from valetkey.oauth1.receive import MAX_NONCES, MemoryNonces, proven, receive, used_up
 from valetkey.oauth1.sign import sign_request
 from valetkey.oauth1.verify import NOBODY, check_signature, read_signed_request
 from valetkey.secret import Secret
@@ -279,3 +279,24 @@ def test_plaintext_signs_nothing_and_is_protected_by_https_alone() -> None:
     sent = sign_request(request, CLIENT, token=TOKEN, timestamp=NOW, nonce="n", signature_method="PLAINTEXT")
 
     assert receive(sent, keys=known, nonces=MemoryNonces(), now=NOW)
+
+
+def test_what_is_used_up_is_the_nonce_with_what_it_is_unique_among() -> None:
+    token_less = sign_request(Request("GET", URL), CLIENT, token=None, timestamp=NOW, nonce="n")
+    header = 'OAuth oauth_consumer_key="c", oauth_signature_method="PLAINTEXT", oauth_signature="s%26"'
+    plain = Request("GET", "https://a.example/", Headers((("Authorization", header),)))
+
+    assert used_up(read_signed_request(signed(nonce="n"))) == (CLIENT.identifier, TOKEN.identifier, str(NOW), "n")
+    assert used_up(read_signed_request(token_less)) == (CLIENT.identifier, "", str(NOW), "n")
+    assert used_up(read_signed_request(plain)) is None
+
+
+def test_what_is_proven_is_as_strict_as_what_is_received() -> None:
+    plain = sign_request(
+        Request("GET", "http://a.example/"), CLIENT, token=TOKEN, timestamp=NOW, nonce="n", signature_method="PLAINTEXT"
+    )
+
+    assert proven(signed(), keys=known, now=NOW) == proven(signed(), keys=known, now=NOW)  # a repetition, too
+    for request in (plain, with_body(b"{}", body_hash=False)):
+        with pytest.raises(RequestRefused):
+            _ = proven(request, keys=known, now=NOW)

@@ -84,6 +84,51 @@ def test_a_hash_that_is_not_the_bodys_is_named_with_the_section_of_the_extension
     assert (diagnosis.verdict, diagnosis.findings) == ("wrong_body_hash", ())
     (found,) = diagnosis.body_hash
     assert (found.name, found.section) == (f"body_hash_{name}", "3.2 of OAuth Request Body Hash")
+    assert found.says
+    assert found.advice
+    assert found.change(diagnosis.parts.making) is diagnosis.parts.making
+
+
+@pytest.mark.parametrize(
+    ("body", "hashed_body"),
+    [
+        (b'{"b": [1, 2], "a": "x"}', b'{"a":"x","b":[1,2]}'),
+        (b'{"b": [1, 2], "a": "x"}', b'{"b":[1,2],"a":"x"}'),
+        (b'{"a":"x","b":[1,2]}', b'{"a": "x", "b": [1, 2]}'),
+        (b'{"a":"\xc3\xa9"}', b'{"a": "\\u00e9"}'),
+        (b'{"a":"\\ud800"}', b'{"a": "\xed\xa0\x80"}'),
+    ],
+)
+def test_the_same_json_is_known_however_it_was_written(body: bytes, hashed_body: bytes) -> None:
+    diagnosis = examine(signed(hashed(hashed_body), body=body))
+
+    assert [one.name for one in diagnosis.body_hash] == ["body_hash_json"]
+
+
+def test_only_line_breaks_are_taken_from_the_end_of_a_body() -> None:
+    for other, name in ((b"x ", "line_break"), (b"x", "of_another_body")):
+        diagnosis = examine(signed(hashed(other), body=b"x \r\n"))
+        assert [one.name for one in diagnosis.body_hash] == [f"body_hash_{name}"]
+
+
+def test_it_is_said_how_the_hash_was_written() -> None:
+    (found,) = examine(signed(b64encode(hashlib.sha1(BODY).hexdigest().encode()).decode())).body_hash
+
+    assert found.says == "the hash of the body was written as base64 of hex"
+
+
+@pytest.mark.parametrize(
+    ("method", "algorithm"), [("RSA-PSS", "sha256"), ("RSA-SHA1", "sha1"), ("RSA-SHA256", "sha256")]
+)
+def test_the_methods_of_rsa_have_a_hash_of_their_own_too(method: str, algorithm: str) -> None:
+    def remarks(by: str) -> list[str]:
+        oauth = {**OAUTH, "oauth_signature_method": method, "oauth_body_hash": hashed(BODY, by)}
+        request = Signer(oauth=oauth, form=[]).request()
+        sent = Request("POST", request.url, request.headers.with_set("Content-Type", "application/json"), BODY)
+        return [one for one in diagnose(sent, client_secret=None).remarks if "made by" in one]
+
+    assert remarks(algorithm) == []
+    assert f"the signature by {algorithm.upper()}:" in remarks("sha512")[0]
 
 
 def test_a_form_has_no_hash() -> None:

@@ -96,7 +96,10 @@ def test_another_hash_padding_or_salt_is_found_and_named(
     diagnosis = looked_at(*made(method, digest, scheme))
 
     assert (diagnosis.verdict, names(diagnosis), diagnosis.request_is_correct) == ("explained", [found], False)
-    assert diagnosis.findings[0][0].says.startswith("the signature was ")
+    for mistake in diagnosis.findings[0]:
+        assert mistake.says.startswith("the signature was ")
+        assert "None" not in mistake.says
+        assert (mistake.section, mistake.change(diagnosis.parts.making)) == ("3.4.3", diagnosis.parts.making)
 
 
 def test_a_hash_that_stands_without_its_name_is_found() -> None:
