@@ -165,6 +165,10 @@ class AsyncVault(Front):
         """See `connections.client.client_token`."""
         return await self.run(verbs.client_token(self, registration, scope, rejected))
 
+    async def client_connection(self, registration: str, *, scope: tuple[str, ...] | None = None) -> Connection:
+        """See `connections.client.client_connection`."""
+        return await self.run(verbs.client_connection(self, registration, scope))
+
     def client_session(self, registration: str, *, scope: tuple[str, ...] | None = None) -> AsyncSession:
         """An HTTP session of the client alone: signed (OAuth 1.0a), or with a token of its own (OAuth 2.0)."""
         from valetkey.drivers.session import AsyncSession

@@ -152,6 +152,10 @@ class Vault(Front):
         """See `connections.client.client_token`."""
         return self.run(verbs.client_token(self, registration, scope, rejected))
 
+    def client_connection(self, registration: str, *, scope: tuple[str, ...] | None = None) -> Connection:
+        """See `connections.client.client_connection`."""
+        return self.run(verbs.client_connection(self, registration, scope))
+
     def client_session(self, registration: str, *, scope: tuple[str, ...] | None = None) -> Session:
         """An HTTP session of the client alone: signed (OAuth 1.0a), or with a token of its own (OAuth 2.0)."""
         from valetkey.drivers.session import Session

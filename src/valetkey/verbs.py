@@ -196,6 +196,13 @@ def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None,
     return program(vault.settings, registration, scope=scope, rejected=rejected)
 
 
+def client_connection(vault: Front, registration: str, scope: tuple[str, ...] | None) -> Op[Connection]:
+    """See the verb of that name."""
+    from valetkey.connections.client import client_connection as program
+
+    return program(vault.settings, registration, scope=scope)
+
+
 def doctor(
     vault: Front,
     request: Request | None,

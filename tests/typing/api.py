@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import assert_type
+from typing import Any, assert_type
 
 from valetkey import AsyncVault, ReauthorizationRequired, Request, Response, Secret, Vault
 from valetkey.connections.attempt import Attempt
@@ -44,6 +44,8 @@ def blocking(vault: Vault, request: Request) -> None:
     assert_type(vault.client_token("github"), Secret)
     assert_type(vault.client_session("github", scope=("a",)).get("https://api.github.com/meta"), Answer)
     assert_type(vault.require("github", "alice", scope=("repo",)), Connection)
+    assert_type(vault.client_connection("github").authorization_details, tuple[dict[str, Any], ...])
+    assert_type(vault.client_connection("github").extra, tuple[tuple[str, str], ...])
     assert_type(vault.introspect("github", "alice"), Introspection)
     assert_type(vault.receive(request, keys=keys, methods=("HMAC-SHA1",)), SignedRequest)
     assert_type(vault.poll_device_authorization("handle", "alice").connection, Connection | None)

@@ -7,8 +7,10 @@ ReauthorizationRequired says `expired_without_refresh_token`.
 
 from __future__ import annotations
 
+from valetkey.connections.beside import beside
 from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.codec import connection_key
+from valetkey.connections.connection import Tokens
 from valetkey.connections.discovery import described
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
@@ -130,14 +132,15 @@ def _identified(
     """The token with whose account it is, where an id_token was asked for and came; one not checked is left out."""
     from valetkey.oauth2.token_exchange import ID_TOKEN
 
+    extra = beside(found.extra, tokens=Tokens(found.token, found.refresh_token))
     if kept is None:
-        return replace(found, id_token=None)
+        return replace(found, id_token=None, extra=extra)
     alone = found.issued_token_type == ID_TOKEN
     id_token = found.token if alone else found.id_token
     if id_token is None:
-        return found
-    beside = None if alone else found.token
+        return replace(found, extra=extra)
+    token = None if alone else found.token
     who = yield from check_id_token(
-        server, client, id_token, kept=kept, nonce=None, access_token=beside, not_after=not_after
+        server, client, id_token, kept=kept, nonce=None, access_token=token, not_after=not_after
     )
-    return replace(found, issuer=who.issuer, subject=who.subject)
+    return replace(found, issuer=who.issuer, subject=who.subject, extra=extra)

@@ -6,6 +6,7 @@ the code is sent, and the one who finishes must be the one who started.
 
 from __future__ import annotations
 
+from valetkey.connections.beside import beside
 from valetkey.connections.claims import take_claim
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.cookies import read_cookies
@@ -35,7 +36,7 @@ from valetkey.effects import Now, Random
 from valetkey.errors import AuthorizationDenied, AuthorizationExpired, CallbackError, RequestRefused
 from valetkey.http import FORM, read_form
 from valetkey.secret import constant_time_equal
-from valetkey.value import value
+from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -194,10 +195,11 @@ def finish_authorization(settings: Settings, request: Request, *, resource_owner
 
         yield from verify_response(at, read_signed_response(read_callback_parameters(at, request)))
     try:
-        answer = speaker(at).read_callback(at, pending, _without_state(_unproved(at, request)))
+        answer, brought = speaker(at).read_callback(at, pending, _without_state(_unproved(at, request)))
     except AuthorizationDenied as denied:
         denied.set_cookies = (remove_cookie(settings, cookie_name(settings, flow)),)
         raise
+    pending = replace(pending, brought=beside(brought))
     if resource_owner is None:
         from valetkey.connections.links import hand_over
 

@@ -32,7 +32,7 @@ def begin(
     _refuse(registration)
 
 
-def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> Secret | None:
+def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> tuple[Secret | None, Pairs]:
     """Nobody comes back. Raises ConfigurationError."""
     del pending, pairs
     _refuse(registration)

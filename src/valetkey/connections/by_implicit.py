@@ -67,13 +67,13 @@ def begin(
     return location, replace(pending, issuer=server.issuer or "")
 
 
-def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> Secret | None:
+def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> tuple[Secret | None, Pairs]:
     """The answer (RFC 6749 section 4.2.2), from the issuer that was asked (RFC 9207 section 2.4); not believed yet."""
-    from valetkey.oauth2.implicit import read_implicit_answer
+    from valetkey.oauth2.implicit import beside_tokens, read_implicit_answer
 
     server, _ = _accepted(registration)
     check_same_issuer(pending, server)
-    return read_implicit_answer(pairs, server=server)
+    return read_implicit_answer(pairs, server=server), beside_tokens(pairs)
 
 
 def redeem(registration: Registration, pending: Pending, answer: Secret | None, *, not_after: float) -> WireOp[Grant]:
@@ -88,6 +88,7 @@ def redeem(registration: Registration, pending: Pending, answer: Secret | None, 
     # Behind a connect link the answer has waited for the resource owner to confirm: nobody wrote down how long.
     received_at = (yield from Now()) - (MAX_COMPLETION_SECONDS if pending.link else 0)
     response = implicit_tokens(answer or Secret(""), server=server, received_at=received_at)
+    response = replace(response, extra=())  # the browser's word, and kept as that
     asked = tuple(pending.scope.split(" ")) if pending.scope else registration.scope
     if _wants_id_token(server):
         return (yield from _with_identity(registration, pending, response, asked=asked, not_after=not_after))

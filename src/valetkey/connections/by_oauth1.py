@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from valetkey.providers.registration import Registration
 
 MAX_VERIFIER = 512
+DEFINED = ("oauth_token", "oauth_verifier")  # of the callback, by section 2.2
 DENIALS = ("denied", "error", "oauth_problem")  # what providers say for want of a word in RFC 5849
 
 NOT_RENEWED = (
@@ -69,7 +70,7 @@ def begin(
     return authorization_url(server, temporary, callback=callback), kept
 
 
-def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> Secret | None:
+def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> tuple[Secret | None, Pairs]:
     """The verifier (section 2.2); None only where the registration accepts a provider that sends none."""
     answer = single_valued(pairs)
     identifier = answer.get("oauth_token", "")
@@ -86,7 +87,8 @@ def read_callback(registration: Registration, pending: Pending, pairs: Pairs) ->
     if not verifier and not registration.accept_missing_verifier:
         message = "the callback has no verifier, without which anybody's authorization could be taken: start again"
         raise CallbackError("verifier_missing", message)
-    return Secret(verifier) if verifier else None
+    brought = tuple(pair for pair in pairs if pair[0] not in DEFINED)
+    return (Secret(verifier) if verifier else None), brought
 
 
 def redeem(registration: Registration, pending: Pending, answer: Secret | None, *, not_after: float) -> WireOp[Grant]:

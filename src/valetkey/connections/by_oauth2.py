@@ -74,13 +74,14 @@ def request_location(
     return (yield from request_authorization(server, client, parameters=parameters, not_after=not_after))
 
 
-def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> Secret | None:
+def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> tuple[Secret | None, Pairs]:
     """The authorization code (RFC 6749 section 4.1.2), from the issuer that was asked (RFC 9207 section 2.4)."""
     from valetkey.oauth2.authorization import read_authorization_response
 
     server, _ = parts(registration)
     check_same_issuer(pending, server)
-    return read_authorization_response(pairs, server=server).code
+    response = read_authorization_response(pairs, server=server)
+    return response.code, response.extra
 
 
 def check_same_issuer(pending: Pending, server: AuthorizationServer) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from valetkey.connections.codec import APPLICATION, connection_key
 from valetkey.connections.connection import GONE, Connection, Credentials, Tokens, next_state
-from valetkey.connections.records import seal_credentials, write_record
+from valetkey.connections.records import describe_record, load_record, seal_credentials, write_record
 from valetkey.connections.refresh import current_tokens
 from valetkey.connections.registrations import registered
 from valetkey.connections.sign import refuse_bound, refuse_certificate_bound
@@ -45,6 +45,19 @@ def client_token(
     tokens = yield from client_tokens(settings, at, rejected=rejected)
     refuse_bound(at, tokens)
     return tokens.access_token
+
+
+def client_connection(settings: Settings, registration: str, *, scope: tuple[str, ...] | None = None) -> Op[Connection]:
+    """The client's own connection, with a token that works now: its scope, its times and what was answered beside it.
+
+    Raises what `client_token` raises.
+    """
+    at = client_registration((yield from registered(settings, registration)), scope)
+    _ = yield from client_tokens(settings, at)
+    record = yield from load_record(at.name, resource_owner=APPLICATION, account=scope_label(at.scope))
+    if record is None:
+        raise ReauthorizationRequired(at.name, "not_connected")
+    return (yield from describe_record(settings, record))
 
 
 def client_registration(registration: Registration, scope: tuple[str, ...] | None = None) -> Registration:

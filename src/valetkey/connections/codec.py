@@ -159,7 +159,7 @@ def write_credentials(credentials: Credentials) -> bytes:
     Raises StoreError where the tokens alone are too long.
     """
     lean = replace(credentials, previous=None)
-    for fitting in (credentials, lean, replace(lean, extra=())):
+    for fitting in (credentials, lean, replace(lean, extra=(), callback_parameters=())):
         octets = _write_content(fitting)
         if len(octets) <= MAX_CONTENT_OCTETS:
             return octets
@@ -182,6 +182,8 @@ def _write_content(credentials: Credentials) -> bytes:
         content["who"] = [credentials.issuer, credentials.subject]
     if credentials.extra:
         content["extra"] = [list(pair) for pair in credentials.extra]
+    if credentials.callback_parameters:
+        content["brought"] = [list(pair) for pair in credentials.callback_parameters]
     if credentials.withheld:
         content["withheld"] = list(credentials.withheld)
     return json.dumps(content, separators=(",", ":")).encode()
@@ -212,6 +214,7 @@ def read_credentials(plaintext: bytes) -> Credentials:
         issuer=issuer,
         subject=subject,
         withheld=tuple(content.get("withheld", ())),
+        callback_parameters=tuple((name, text) for name, text in content.get("brought", ())),
     )
 
 

@@ -9,7 +9,7 @@ from valetkey.value import value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal, TypeAlias
+    from typing import Any, Literal, TypeAlias
 
     from valetkey.http import Pairs
     from valetkey.secret import Secret
@@ -89,6 +89,9 @@ class Connection:
       presented without knowing that it lives.
     authorized_by: SHA-256 of the flow that brought the grant; authorized_at: when, 0 where an older valetkey wrote it.
     issuer, subject: whose account it is at the provider, from the id_token; inside the seal, as scope is.
+    extra: what the provider answered beside the credentials, such as `instance_url` or `user_id`, as it last said it.
+    callback_parameters: what the browser brought beside the code. Nobody but the browser vouches for it (JARM apart):
+      whoever holds it can write another account's number there, so ask the provider's API before relying on one.
     problem: why a row could not be read (`key_unavailable`, `seal_broken`; `unreadable` where the key service is out of
       reach or a newer valetkey wrote it), else empty; its scope is then unknown.
     """
@@ -117,6 +120,22 @@ class Connection:
     issuer: str = ""
     subject: str = ""
     verify_first: int = 0
+    extra: Pairs = ()
+    callback_parameters: Pairs = ()
+
+    @property
+    def authorization_details(self) -> tuple[dict[str, Any], ...]:
+        """What was granted, as the provider said it (RFC 9396 section 7); empty where it said nothing."""
+        from valetkey.oauth2.requested import granted_details
+
+        return granted_details(self.extra)
+
+    def __repr__(self) -> str:
+        names = ("extra", "callback_parameters")  # what a provider says of a person does not belong into logs
+        fields: tuple[str, ...] = self.__match_args__
+        shown = {name: [key for key, _ in getattr(self, name)] for name in names}
+        inside = ", ".join(f"{name}={shown.get(name, getattr(self, name))!r}" for name in fields)
+        return f"Connection({inside})"
 
 
 def was_set_back(found: Connection, known: Connection) -> bool:
@@ -148,7 +167,7 @@ class Credentials:
     """Everything that is inside the seal.
 
     previous: the tokens before the last refresh, kept as long as the provider may still take them.
-    extra: other fields of the provider's answer, such as a user's name.
+    extra, callback_parameters: what came beside the tokens: see `Connection`.
     issuer, subject: whose account it is, from the id_token.
     withheld: scope that was asked for at the last consent and not granted.
     """
@@ -161,3 +180,4 @@ class Credentials:
     issuer: str = ""
     subject: str = ""
     withheld: tuple[str, ...] = ()
+    callback_parameters: Pairs = ()

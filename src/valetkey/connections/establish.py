@@ -5,6 +5,7 @@ The one rule: the connection is saved before the claim is done, so that a claim 
 
 from __future__ import annotations
 
+from valetkey.connections.beside import beside
 from valetkey.connections.claims import CLAIMED, DONE, FAILED, load_claim, move_claim, release_claim
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.connection import GONE, Connection, Credentials, next_state
@@ -87,6 +88,7 @@ def establish(
 
             yield from client_refused(settings, registration)
         raise
+    grant = replace(grant, callback_parameters=pending.brought)
     by = flow_mark(pending.flow)
     connection = yield from save_grant(
         settings, registration, grant, resource_owner=resource_owner, account=pending.account, authorized_by=by
@@ -117,23 +119,27 @@ def save_grant(
     What a connection held before is discarded, not revoked: the new tokens may belong to the same grant.
     """
     key = connection_key(registration.name, resource_owner, account)
+    extra = beside(grant.extra, tokens=grant.tokens)
+    brought = beside(grant.callback_parameters, tokens=grant.tokens)
     for attempt in range(SAVE_ROUNDS):
         try:
             row = yield from Load(key)
             found = None if row is None else read_record(row, resource_owner=resource_owner)
             before = None if found is None else found.connection
-            if before is not None and before.authorized_by == authorized_by:
-                return before  # it was written after all, and may have been refreshed since
+            if found is not None and found.connection.authorized_by == authorized_by:
+                # it was written after all, and may have been refreshed since
+                return (yield from describe_record(settings, found))
             connection = yield from _next_connection(registration, grant, before, resource_owner, account)
             connection = replace(connection, authorized_by=authorized_by)
             credentials = Credentials(
                 resource_owner,
                 grant.tokens,
                 scope=grant.scope,
-                extra=grant.extra,
+                extra=extra,
                 issuer=grant.issuer,
                 subject=grant.subject,
                 withheld=grant.withheld,
+                callback_parameters=brought,
             )
             connection, sealed = yield from seal_credentials(settings, key, connection, credentials)
             written = yield from write_record(key, row.version if row else None, connection, sealed)
@@ -147,7 +153,7 @@ def save_grant(
             if settings.cache is not None:
                 settings.cache.drop(key)
             yield from _tell(settings, connection, found)
-            return connection
+            return replace(connection, extra=extra, callback_parameters=brought)
     message = "the connection could not be written because others kept writing it: start again"
     raise StoreError(message)
 

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
             """Where to send the browser, and what must survive until it comes back."""
             ...
 
-        def read_callback(self, registration: Registration, pending: Pending, pairs: Pairs) -> Secret | None:
-            """The code or verifier that came back. Raises CallbackError."""
+        def read_callback(
+            self, registration: Registration, pending: Pending, pairs: Pairs
+        ) -> tuple[Secret | None, Pairs]:
+            """The code or verifier that came back, and what else did. Raises CallbackError."""
             ...
 
         def redeem(
@@ -60,6 +62,7 @@ class Grant:
     issuer, subject: whose account it is, from an id_token that passed every check; empty where there was none.
     refused: the reason why a refreshed id_token was not believed.
     withheld: scope that was asked for and not granted.
+    callback_parameters: what the browser brought beside the code.
     """
 
     tokens: Tokens
@@ -70,6 +73,7 @@ class Grant:
     subject: str = ""
     refused: str = ""
     withheld: tuple[str, ...] = ()
+    callback_parameters: Pairs = ()
 
 
 def speaker(registration: Registration) -> Speaker:

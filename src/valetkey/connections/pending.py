@@ -51,6 +51,7 @@ class Pending:
     temporary: the identifier of the temporary credentials, secret: their secret.
     scope: what was asked for where it differs from the registration's. issued_at: Unix seconds.
     left_out: the fingerprints of redirect_uri and issuer where these are not carried; see `completed`.
+    brought: what came back beside the code, once it did; so never in a cookie, but while a connect link waits.
     """
 
     context: str
@@ -69,6 +70,7 @@ class Pending:
     link: bool = False
     nonce: str = ""
     left_out: tuple[str, str] | None = None
+    brought: Pairs = ()
 
 
 def write_state(octets: bytes) -> str:
@@ -122,7 +124,8 @@ def pack_pending(pending: Pending) -> bytes:
         pending.scope,
         int(pending.link),
         pending.nonce,
-        *(pending.left_out or ()),
+        # one more, or two: an older valetkey reads two as what was left out, and passes one over
+        *(pending.left_out or ([pending.brought] if pending.brought else ())),
     ]
     return json.dumps(content, separators=(",", ":"), ensure_ascii=False).encode()
 
@@ -163,6 +166,7 @@ def unpack_pending(context: str, flow: str, plaintext: bytes) -> Pending:
         link=bool(link),
         nonce=later[0] if later else "",  # an older valetkey sent none
         left_out=(later[1], later[2]) if len(later) > 2 else None,
+        brought=tuple((name, text) for name, text in later[1]) if len(later) == 2 else (),
     )
 
 

@@ -60,12 +60,17 @@ def describe_record(settings: Settings, record: Record) -> Op[Connection]:
         return replace(record.connection, problem="key_unavailable")
     except StoreError:
         return replace(record.connection, problem="unreadable")
+    from valetkey.connections.beside import beside
+
     return replace(
         record.connection,
         resource_owner=credentials.resource_owner,
         scope=credentials.scope,
         issuer=credentials.issuer,
         subject=credentials.subject,
+        # once more: an older valetkey kept whatever came
+        extra=beside(credentials.extra, tokens=credentials.current),
+        callback_parameters=beside(credentials.callback_parameters, tokens=credentials.current),
     )
 
 

@@ -11,7 +11,8 @@ The one rule: every write is fenced by the attempt's id. What cannot be committe
 
 from __future__ import annotations
 
-from valetkey.connections.connection import Credentials, next_state
+from valetkey.connections.beside import beside, newer
+from valetkey.connections.connection import next_state
 from valetkey.connections.events import scope_change
 from valetkey.connections.grant import speaker
 from valetkey.connections.lifetimes import cool_until, is_unverified, refresh_due_at
@@ -32,7 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from valetkey.connections.connection import Connection, Tokens
+    from valetkey.connections.connection import Connection, Credentials, Tokens
     from valetkey.connections.grant import Grant
     from valetkey.connections.records import Record
     from valetkey.connections.settings import Settings
@@ -114,10 +115,8 @@ def _commit(
     now = yield from Now()
     connection = _saved(claimed.connection, registration, grant, now, chance=(yield from Random(1)))
     previous = credentials.current if grant.tokens.refresh_token != credentials.current.refresh_token else None
-    renewed = Credentials(
-        credentials.resource_owner, grant.tokens, previous, grant.scope, grant.extra or credentials.extra
-    )
-    renewed = replace(renewed, issuer=credentials.issuer, subject=credentials.subject, withheld=credentials.withheld)
+    extra = newer(beside(grant.extra, tokens=grant.tokens), credentials.extra)
+    renewed = replace(credentials, current=grant.tokens, previous=previous, scope=grant.scope, extra=extra)
     connection, sealed = yield from seal_credentials(settings, claimed.key, connection, renewed)
     current = claimed
     for attempt in range(COMMIT_ROUNDS):

@@ -27,6 +27,8 @@ _TOKENS = frozenset(("access_token", "id_token", "refresh_token", "code"))
 # 6749 s4.2.2: no refresh token is issued; a code would be another grant's.
 _DROPPED = frozenset(("state", "iss", "refresh_token", "code"))
 
+_DEFINED = _DROPPED | _TOKENS | {"token_type", "expires_in", "scope"}
+
 
 def read_handed_over(request: Request) -> Pairs:
     """The parameters of the fragment that our page posted; of a callback with a query, all but tokens and codes.
@@ -75,6 +77,11 @@ def read_implicit_answer(pairs: Pairs, *, server: AuthorizationServer) -> Secret
     kept = Secret(write_form((name, text) for name, text in read_values(pairs, server=server) if name not in _DROPPED))
     _ = implicit_tokens(kept, server=server, received_at=0)
     return kept
+
+
+def beside_tokens(pairs: Pairs) -> Pairs:
+    """What stands in the answer beside what section 4.2.2 and OpenID Connect Core 1.0 section 3.2.2.5 define."""
+    return tuple(pair for pair in pairs if pair[0] not in _DEFINED)
 
 
 def implicit_tokens(answer: Secret, *, server: AuthorizationServer, received_at: float) -> TokenResponse:

@@ -1,6 +1,12 @@
-"""What tokens are asked for, beyond scope: resources (RFC 8707) and authorization details (RFC 9396)."""
+"""What tokens are asked for, and granted, beyond scope: resources (RFC 8707) and authorization details (RFC 9396)."""
 
 from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from valetkey.http import Pairs
 
 MAX_DETAILS_OCTETS = 8192
 
@@ -36,3 +42,23 @@ def details_problems(text: str) -> list[str]:
     if not all(isinstance(one, dict) and isinstance(one.get("type"), str) and one["type"] for one in details):
         return ["authorization_details: every item is an object with a type (RFC 9396 section 2)"]
     return []
+
+
+def granted_details(extra: Pairs) -> tuple[dict[str, Any], ...]:
+    """The authorization details of a token response (RFC 9396 section 7); empty where it has none that can be read.
+
+    extra: what the token response said beside the tokens.
+    """
+    text = dict(extra).get("authorization_details")
+    if text is None:
+        return ()
+    from valetkey.oauth2.strict_json import read_json_object
+
+    try:
+        found = read_json_object(b'{"details":' + text.encode() + b"}", limit=2 * MAX_DETAILS_OCTETS)
+    except ValueError:
+        return ()
+    details = found["details"]
+    if len(found) != 1 or not isinstance(details, list):
+        return ()
+    return tuple(one for one in details if isinstance(one, dict))

@@ -8,7 +8,10 @@ from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from valetkey.effects import WireOp
+    from valetkey.http import Pairs
     from valetkey.oauth2.client import Client
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.secret import Secret
@@ -27,6 +30,7 @@ class ExchangedToken:
     token_type: how it is used, in lower case; `n_a` where it is no access token.
     id_token: what came beside it where `openid` was asked for. issuer, subject: whose account it is, from an id_token
       that passed every check; empty where there was none.
+    extra: what the provider answered beside it, such as `authorization_details`.
     """
 
     token: Secret
@@ -38,6 +42,19 @@ class ExchangedToken:
     id_token: Secret | None = None
     issuer: str = ""
     subject: str = ""
+    extra: Pairs = ()
+
+    @property
+    def authorization_details(self) -> tuple[dict[str, Any], ...]:
+        """What was granted, as the provider said it (RFC 9396 section 7); empty where it said nothing."""
+        from valetkey.oauth2.requested import granted_details
+
+        return granted_details(self.extra)
+
+    def __repr__(self) -> str:
+        names = ", ".join(name for name, _ in self.extra)
+        about = f"expires_at={self.expires_at}, scope={self.scope}, extra=[{names}]"
+        return f"ExchangedToken({self.issued_token_type}, {self.token_type}, {about})"
 
 
 def exchange_token(
@@ -89,4 +106,5 @@ def exchange_token(
         found.scope,
         found.refresh_token,
         found.id_token,
+        extra=tuple(pair for pair in found.extra if pair[0] != "issued_token_type"),
     )
