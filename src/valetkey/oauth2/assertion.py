@@ -7,6 +7,7 @@ that authenticate the client (`client_authentication`).
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError
+from valetkey.oauth2.requested import requested
 from valetkey.oauth2.token import ask_for_tokens
 
 TYPE_CHECKING = False
@@ -77,8 +78,5 @@ def _grant(
     proof_key: ProofKey | None,
     not_after: float,
 ) -> WireOp[TokenResponse]:
-    grant = [("grant_type", grant_type), ("assertion", assertion.reveal())]
-    if scope:
-        grant.append((server.scope_parameter, server.scope_separator.join(scope)))
-    grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
+    grant = [("grant_type", grant_type), ("assertion", assertion.reveal()), *requested(server, scope)]
     return (yield from ask_for_tokens(server, client, grant=tuple(grant), proof_key=proof_key, not_after=not_after))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError
+from valetkey.oauth2.requested import requested
 from valetkey.oauth2.token import ask_for_tokens
 from valetkey.value import replace
 
@@ -32,9 +33,6 @@ def client_credentials_grant(
     if server.token_endpoint_auth_method == "none":  # noqa: S105 - 6749 s4.4: confidential clients only
         message = "client credentials are for clients that can prove who they are: this one is public"
         raise ConfigurationError(message)
-    grant = [("grant_type", "client_credentials")]
-    if scope:
-        grant.append((server.scope_parameter, server.scope_separator.join(scope)))
-    grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
+    grant = [("grant_type", "client_credentials"), *requested(server, scope)]
     tokens = yield from ask_for_tokens(server, client, grant=tuple(grant), proof_key=proof_key, not_after=not_after)
     return replace(tokens, refresh_token=None)

@@ -11,6 +11,7 @@ from valetkey.errors import ConfigurationError, MalformedResponse
 from valetkey.http import is_loopback, read_url
 from valetkey.oauth2.endpoint import ask
 from valetkey.oauth2.error_response import error_response, read_answer
+from valetkey.oauth2.requested import requested
 from valetkey.oauth2.token import ask_for_tokens
 from valetkey.secret import Secret
 from valetkey.value import value
@@ -62,10 +63,8 @@ def request_device_codes(
     if server.device_authorization_endpoint is None:
         message = "this provider's entry has no device_authorization_endpoint: it does not offer the device grant"
         raise ConfigurationError(message)
-    fields = [(server.scope_parameter, server.scope_separator.join(scope))] if scope else []
-    fields += [("resource", resource) for resource in server.resources]  # 8707 s2
-    endpoint = server.device_authorization_endpoint
-    response = yield from ask(server, client, endpoint=endpoint, fields=tuple(fields), not_after=not_after)
+    endpoint, fields = server.device_authorization_endpoint, tuple(requested(server, scope))
+    response = yield from ask(server, client, endpoint=endpoint, fields=fields, not_after=not_after)
     return read_device_codes(response, server=server, received_at=(yield from Now()))
 
 

@@ -7,6 +7,7 @@ sees the password, and people learn to type it in anywhere. The password is sent
 from __future__ import annotations
 
 from valetkey.errors import ProviderError, RequestRefused
+from valetkey.oauth2.requested import requested
 from valetkey.oauth2.token import ask_for_tokens
 
 TYPE_CHECKING = False
@@ -40,10 +41,12 @@ def password_grant(
     if not _sendable(username) or not _sendable(password.reveal()):
         message = f"a user name and a password have 1 to {MAX_CHARACTERS} characters, none of them a control character"
         raise RequestRefused("malformed_request", message)
-    grant = [("grant_type", "password"), ("username", username), ("password", password.reveal())]
-    if scope:
-        grant.append((server.scope_parameter, server.scope_separator.join(scope)))
-    grant += [("resource", resource) for resource in server.resources]  # 8707 s2.2
+    grant = [
+        ("grant_type", "password"),
+        ("username", username),
+        ("password", password.reveal()),
+        *requested(server, scope),
+    ]
     try:
         return (yield from ask_for_tokens(server, client, grant=tuple(grant), proof_key=proof_key, not_after=not_after))
     except ProviderError as refused:

@@ -7,6 +7,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from valetkey.http import Pairs
+    from valetkey.oauth2.server import AuthorizationServer
 
 MAX_DETAILS_OCTETS = 8192
 
@@ -42,6 +43,22 @@ def details_problems(text: str) -> list[str]:
     if not all(isinstance(one, dict) and isinstance(one.get("type"), str) and one["type"] for one in details):
         return ["authorization_details: every item is an object with a type (RFC 9396 section 2)"]
     return []
+
+
+def requested(
+    server: AuthorizationServer, scope: tuple[str, ...], resources: tuple[str, ...] = ()
+) -> list[tuple[str, str]]:
+    """What a request asks for that no authorization request has asked for before it: scope, resources and details.
+
+    RFC 9396 section 3 lets details stand wherever scope may. A code and a refresh token carry what was granted already:
+    saying it again could only make it less (section 6).
+    resources: other ones than the server's.
+    """
+    fields = [(server.scope_parameter, server.scope_separator.join(scope))] if scope else []
+    fields += [("resource", resource) for resource in resources or server.resources]  # 8707 s2
+    if server.authorization_details:  # 9396 s6
+        fields.append(("authorization_details", server.authorization_details))
+    return fields
 
 
 def granted_details(extra: Pairs) -> tuple[dict[str, Any], ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError, MalformedResponse
+from valetkey.oauth2.requested import requested
 from valetkey.oauth2.token import ask_for_tokens
 from valetkey.value import replace, value
 
@@ -89,9 +90,8 @@ def exchange_token(
     if requested_token_type:
         grant.append(("requested_token_type", requested_token_type))
     grant += [("audience", name) for name in audience]
-    grant += [("resource", name) for name in resource or server.resources]
-    if scope:
-        grant.append((server.scope_parameter, server.scope_separator.join(scope)))
+    # 8693 s2.1 lists the resources first
+    grant += sorted(requested(server, scope, resource), key=lambda field: field[0] != "resource")
     reading = replace(server, token_types=(*server.token_types, NOT_APPLICABLE))
     found = yield from ask_for_tokens(reading, client, grant=tuple(grant), not_after=not_after)
     issued = dict(found.extra).get("issued_token_type")

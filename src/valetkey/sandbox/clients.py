@@ -46,6 +46,7 @@ GRANT_TYPES = (
 READ = "read"
 WRITE = "write"
 OPENID = "openid"
+DETAILS_TYPES = ("payment_initiation", "account_information")  # 9396 s2
 
 
 @value
@@ -75,6 +76,7 @@ class SandboxClient:
     userinfo_signed_response_alg: how userinfo is signed; empty: it is plain JSON.
     id_token_signed_response_alg, authorization_signed_response_alg: how its id_tokens, and its authorization responses
       where it wants them signed (JARM section 3), are signed.
+    authorization_details_types: which it may ask for (RFC 9396 section 10).
     xauth: whether /oauth1/token takes a user name and a password.
     """
 
@@ -108,6 +110,7 @@ class SandboxClient:
     id_token_signed_response_alg: Algorithm = "RS256"  # noqa: S105 - an algorithm, not a secret
     authorization_signed_response_alg: Algorithm = "RS256"
     userinfo_signed_response_alg: Algorithm | Literal[""] = ""
+    authorization_details_types: tuple[str, ...] = DETAILS_TYPES
 
     def __post_init__(self) -> None:
         from valetkey.oauth1.verify import is_rsa_public_key

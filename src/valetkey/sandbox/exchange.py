@@ -57,6 +57,7 @@ class Exchange:
     redirect_uri: str
     redirect_uri_given: bool
     resource: str
+    details: str
     scope: tuple[str, ...]
     code_challenge: str
     response_type: str

@@ -59,6 +59,7 @@ class PendingConsent:
     nonce: str | None = None
     response_mode: str = "query"
     resource: str = ""
+    details: str = ""
     request_uri: str = ""
     bound_to: str = ""
     response_type: str = "code"
@@ -79,6 +80,7 @@ class Code:
     nonce: str | None = None
     resource: str = ""
     bound_to: str = ""
+    details: str = ""
 
 
 @value
@@ -106,17 +108,24 @@ class DeviceGrant:
     polled_at: float = 0.0
     account: str = ""
     decision: str = ""
+    details: str = ""
 
 
 @value
 class Family:
-    """A grant: everything that came out of one authorization code. account: empty where it is the client's own."""
+    """A grant: everything that came out of one authorization code.
+
+    account: empty where it is the client's own.
+
+    details: the authorization details that were granted, as JSON (RFC 9396); empty where none were.
+    """
 
     client_id: str
     account: str
     scope: tuple[str, ...]
     revoked: bool = False
     resource: str = ""
+    details: str = ""
 
 
 @value

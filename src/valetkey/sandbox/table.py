@@ -23,6 +23,8 @@ from valetkey.sandbox.checks.code_unused import code_unused
 from valetkey.sandbox.checks.consent_pending import consent_pending
 from valetkey.sandbox.checks.control_allowed import control_allowed
 from valetkey.sandbox.checks.credentials_right import credentials_right
+from valetkey.sandbox.checks.details_known import details_known
+from valetkey.sandbox.checks.details_same import details_same
 from valetkey.sandbox.checks.device_allowed import device_allowed
 from valetkey.sandbox.checks.device_code_known import device_code_known
 from valetkey.sandbox.checks.device_grant_allowed import device_grant_allowed
@@ -105,6 +107,7 @@ ASKED = (
     response_mode_known,
     pkce_required,
     scope_allowed,
+    details_known,
     nonce_given,
     resource_known,
     prompt_known,
@@ -143,6 +146,7 @@ OAUTH2 = (
             code_bound,
             redirect_uri_same,
             resource_same,
+            details_same,
             verifier_matches,
             code_unused,
             code_fresh,
@@ -156,7 +160,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*FOR_TOKENS, refresh_token_known, resource_same, scope_not_wider, refresh_token_usable),
+        (*FOR_TOKENS, refresh_token_known, resource_same, details_same, scope_not_wider, refresh_token_usable),
         token.refresh,
         as_json,
         when=("grant_type", "refresh_token"),
@@ -165,7 +169,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*FOR_TOKENS, grant_allowed, client_proved, scope_allowed),
+        (*FOR_TOKENS, grant_allowed, client_proved, scope_allowed, details_known),
         token.client_credentials,
         as_json,
         when=("grant_type", "client_credentials"),
@@ -183,7 +187,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*FOR_TOKENS, grant_allowed, scope_allowed, assertion_trusted),
+        (*FOR_TOKENS, grant_allowed, scope_allowed, details_known, assertion_trusted),
         token.exchange_assertion,
         as_json,
         when=("grant_type", JWT_BEARER),
@@ -192,7 +196,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*FOR_TOKENS, grant_allowed, subject_token_known),
+        (*FOR_TOKENS, grant_allowed, subject_token_known, details_same),
         token.exchange_token,
         as_json,
         when=("grant_type", TOKEN_EXCHANGE),
@@ -201,7 +205,7 @@ OAUTH2 = (
         "token",
         "/oauth2/token",
         ("POST",),
-        (*FOR_TOKENS, grant_offered, grant_allowed, scope_allowed, password_right),
+        (*FOR_TOKENS, grant_offered, grant_allowed, scope_allowed, details_known, password_right),
         token.exchange_password,
         as_json,
         when=("grant_type", PASSWORD),
@@ -211,7 +215,7 @@ OAUTH2 = (
         "device_authorization",
         "/oauth2/device_authorization",
         ("POST",),
-        (*AUTHENTICATED, device_grant_allowed, scope_allowed),
+        (*AUTHENTICATED, device_grant_allowed, scope_allowed, details_known),
         device.authorize_device,
         as_json,
         says="OAuth 2.0: codes for a device without a browser (RFC 8628)",

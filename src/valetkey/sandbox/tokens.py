@@ -6,6 +6,7 @@ The one rule: what is issued is written down as its SHA-256 before it leaves.
 from __future__ import annotations
 
 from hmac import digest
+from json import loads
 
 from valetkey.http import base64url
 from valetkey.sandbox.state import AccessToken, Code, Family, RefreshToken, fingerprint
@@ -45,15 +46,18 @@ def issue_code(sandbox: Sandbox, consent: PendingConsent, *, now: float) -> str:
         expires_at=now + CODE_SECONDS,
         nonce=consent.nonce,
         resource=consent.resource,
+        details=consent.details,
         bound_to=consent.bound_to,
     )
     return code
 
 
-def issue_family(sandbox: Sandbox, client_id: str, account: str, scope: tuple[str, ...], *, resource: str = "") -> str:
+def issue_family(
+    sandbox: Sandbox, client_id: str, account: str, scope: tuple[str, ...], *, resource: str = "", details: str = ""
+) -> str:
     """A new grant; account is empty for one of the client's own. Its name is public inside, never outside."""
     family = base64url(sandbox.random(16))
-    sandbox.state.families[family] = Family(client_id, account, scope, resource=resource)
+    sandbox.state.families[family] = Family(client_id, account, scope, resource=resource, details=details)
     return family
 
 
@@ -65,12 +69,15 @@ def issue_access_token(exchange: Exchange, family: str, *, scope: tuple[str, ...
     token, seconds = new_text(exchange.sandbox, "access"), exchange.client.access_token_seconds
     issued = AccessToken(family, scope, exchange.now, exchange.now + seconds, exchange.bound_to)
     exchange.sandbox.state.access_tokens[fingerprint(token)] = issued
-    return {
+    fields: dict[str, object] = {
         "access_token": token,
         "token_type": "DPoP" if issued.bound_to else "Bearer",
         "expires_in": seconds,
         "scope": " ".join(scope),
     }
+    if details := exchange.sandbox.state.families[family].details:  # 9396 s7
+        fields["authorization_details"] = loads(details)
+    return fields
 
 
 def issue_refresh_token(sandbox: Sandbox, family: str, *, parent: str = "", now: float) -> str:

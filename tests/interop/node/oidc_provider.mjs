@@ -64,6 +64,8 @@ const aliases = tls && {
   userinfo_endpoint: `${mtls}/me`,
 };
 
+const granted = (ctx) => JSON.parse(ctx.oidc.params.authorization_details).map((one) => ({ ...one, consent: 'c-1' }));
+
 const provider = new Provider(issuer, {
   clients: [
     client('basic', 'client_secret_basic', 'basic-secret'),
@@ -88,6 +90,14 @@ const provider = new Provider(issuer, {
     requestObjects: { enabled: true },
     jwtResponseModes: { enabled: true },
     dPoP: { enabled: true, nonceSecret: Buffer.alloc(32, 7), requireNonce: () => true },
+    // Grants what is asked for, enriched (RFC 9396 section 7.1); a code's and a refresh token's details go on as they are.
+    richAuthorizationRequests: {
+      enabled: true,
+      types: { payment_initiation: { validate() {} } },
+      authorizationDetailsForGrantSource: (ctx) => granted(ctx),
+      authorizationDetailsForAccessToken: (ctx, _, source) => source?.rar ?? granted(ctx),
+      authorizationDetailsForIntrospection: (_, token) => token.rar,
+    },
     resourceIndicators: {
       enabled: true,
       getResourceServerInfo: () => ({ scope: 'api', accessTokenFormat: 'opaque' }),

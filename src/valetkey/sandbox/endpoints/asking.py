@@ -51,6 +51,7 @@ def consent_page(exchange: Exchange, session: Session, pending: PendingConsent, 
         account=exchange.sandbox.accounts[session.account],
         scopes=tuple(SCOPES.get(name, name) for name in pending.scope)
         or ("Act in your name (OAuth 1.0a has no scopes)",),
+        details=pending.details,
         returns_to=leads_to.partition("?")[0],
         consent=handle,
         form_token=session.form_token,

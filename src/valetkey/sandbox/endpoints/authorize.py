@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from json import dumps
+
 from valetkey.sandbox.endpoints.asking import CONSENT_SECONDS, consent_page, sign_in_page
 from valetkey.sandbox.exchange import Refusal
 from valetkey.sandbox.id_tokens import id_token
@@ -40,6 +42,7 @@ def authorize(exchange: Exchange) -> Response:
         code_challenge=exchange.code_challenge,
         nonce=exchange.parameter("nonce"),
         resource=exchange.resource,
+        details=exchange.details,
         response_mode=response_mode(exchange),
         request_uri=exchange.request_uri,
         bound_to=exchange.parameter("dpop_jkt") or "",
@@ -48,7 +51,7 @@ def authorize(exchange: Exchange) -> Response:
     if "none" not in prompt:
         return consent_page(exchange, session, pending, leads_to=exchange.redirect_uri)
     wanted = {(session.account, exchange.client.client_id, name) for name in exchange.scope}
-    if not wanted <= exchange.sandbox.state.consented:
+    if exchange.details or not wanted <= exchange.sandbox.state.consented:  # details are consented to one by one
         raise Refusal("consent_required", "The resource owner has not allowed this before.")
     return redirect_with_code(exchange, pending)
 
@@ -69,12 +72,12 @@ def redirect_denied(exchange: Exchange, consent: PendingConsent) -> Response:
 def _tokens(exchange: Exchange, consent: PendingConsent) -> Pairs:
     """An access token without a refresh token, and an id_token that holds its hash (Core section 3.2.2.5)."""
     exchange.client = client = _client(exchange, consent)  # at the consent page nobody has said yet whose it is
-    family = issue_family(exchange.sandbox, client.client_id, consent.account, consent.scope)
+    family = issue_family(exchange.sandbox, client.client_id, consent.account, consent.scope, details=consent.details)
     fields = issue_access_token(exchange, family, scope=consent.scope)
     if consent.response_type == "id_token token":
         access_token = str(fields["access_token"])
         fields["id_token"] = id_token(exchange, client, consent.account, nonce=consent.nonce, access_token=access_token)
-    return tuple((name, str(text)) for name, text in fields.items())
+    return tuple((name, text if isinstance(text, str) else dumps(text)) for name, text in fields.items())
 
 
 def _client(exchange: Exchange, consent: PendingConsent) -> SandboxClient:

@@ -30,7 +30,12 @@ def authorize_device(exchange: Exchange) -> Response:
     sandbox = exchange.sandbox
     device_code, user_code = new_text(sandbox, "device"), _user_code(sandbox)
     sandbox.state.device_grants[fingerprint(device_code)] = DeviceGrant(
-        exchange.client.client_id, exchange.scope, user_code, exchange.now + DEVICE_SECONDS, INTERVAL
+        exchange.client.client_id,
+        exchange.scope,
+        user_code,
+        exchange.now + DEVICE_SECONDS,
+        INTERVAL,
+        details=exchange.details,
     )
     page, shown = sandbox.base_url + PAGE, f"{user_code[:4]}-{user_code[4:]}"
     return json_answer(
@@ -80,6 +85,7 @@ def ask_for_device(exchange: Exchange) -> Response:
         expires_at=exchange.now + CONSENT_SECONDS,
         scope=exchange.scope,
         device=exchange.device,
+        details=exchange.sandbox.state.device_grants[exchange.device].details,
     )
     return consent_page(exchange, session, pending, leads_to="")
 
@@ -103,7 +109,7 @@ def exchange_device_code(exchange: Exchange) -> Response:
     sandbox, client, grant = exchange.sandbox, exchange.client, exchange.device_grant
     del sandbox.state.device_grants[exchange.device]
     exchange.notes["account"] = grant.account
-    family = issue_family(sandbox, client.client_id, grant.account, grant.scope)
+    family = issue_family(sandbox, client.client_id, grant.account, grant.scope, details=grant.details)
     fields = issue_access_token(exchange, family, scope=grant.scope)
     if client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)

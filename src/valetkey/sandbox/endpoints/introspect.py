@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from json import loads
+
 from valetkey.sandbox.answers import json_answer
 from valetkey.sandbox.rotation import may_be_used
 from valetkey.sandbox.state import fingerprint
@@ -38,6 +40,8 @@ def introspect(exchange: Exchange) -> Response:
         "exp": int(expires_at),
         "iss": exchange.sandbox.issuer,
     }
+    if family.details:  # 9396 s9.2
+        fields["authorization_details"] = loads(family.details)
     if not family.account:
         del fields["username"]
         fields["sub"] = family.client_id

@@ -43,6 +43,9 @@ def metadata(exchange: Exchange) -> Response:
             dict.fromkeys(client.id_token_signed_response_alg for client in clients if client.redirect_uris)
         ),
         "scopes_supported": list(scopes),
+        "authorization_details_types_supported": list(
+            dict.fromkeys(one for client in clients for one in client.authorization_details_types)
+        ),
         "response_types_supported": ["code", *(TOKEN_RESPONSES if IMPLICIT in registered else ())],
         "response_modes_supported": [*RESPONSE_MODES, *(("fragment",) if IMPLICIT in registered else ())],
         "authorization_signing_alg_values_supported": list(ALGORITHMS),

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 def exchange_code(exchange: Exchange) -> Response:
     """Tokens for a code, which is used from here on (RFC 6749 section 4.1.4)."""
     sandbox, code = exchange.sandbox, exchange.code
-    family = issue_family(sandbox, code.client_id, code.account, code.scope, resource=code.resource)
+    family = issue_family(
+        sandbox, code.client_id, code.account, code.scope, resource=code.resource, details=code.details
+    )
     sandbox.state.codes[fingerprint(exchange.parameter("code") or "")] = replace(code, family=family)
     exchange.notes["account"] = code.account
     fields = issue_access_token(exchange, family, scope=code.scope)
@@ -32,14 +34,14 @@ def exchange_code(exchange: Exchange) -> Response:
 def client_credentials(exchange: Exchange) -> Response:
     """A token of the client's own, in nobody's name and without a refresh token (RFC 6749 section 4.4.3)."""
     sandbox, client = exchange.sandbox, exchange.client
-    family = issue_family(sandbox, client.client_id, "", exchange.scope)
+    family = issue_family(sandbox, client.client_id, "", exchange.scope, details=exchange.details)
     return json_answer(issue_access_token(exchange, family, scope=exchange.scope))
 
 
 def exchange_assertion(exchange: Exchange) -> Response:
     """A token in the name of whom the assertion vouches for, without a refresh token (RFC 7521 section 4.1)."""
     sandbox, client, account = exchange.sandbox, exchange.client, exchange.account.name
-    family = issue_family(sandbox, client.client_id, account, exchange.scope)
+    family = issue_family(sandbox, client.client_id, account, exchange.scope, details=exchange.details)
     fields = issue_access_token(exchange, family, scope=exchange.scope)
     return json_answer(with_id_token(exchange, fields, account=account, scope=exchange.scope))
 
@@ -48,7 +50,7 @@ def exchange_password(exchange: Exchange) -> Response:
     """Tokens in the name of whose password it is, for a client that is registered for that (RFC 6749 section 4.3.3)."""
     sandbox, client, account = exchange.sandbox, exchange.client, exchange.account.name
     exchange.notes["account"] = account
-    family = issue_family(sandbox, client.client_id, account, exchange.scope)
+    family = issue_family(sandbox, client.client_id, account, exchange.scope, details=exchange.details)
     fields = issue_access_token(exchange, family, scope=exchange.scope)
     if client.refresh_tokens:
         fields["refresh_token"] = issue_refresh_token(sandbox, family, now=exchange.now)
