@@ -127,6 +127,79 @@ def test_how_the_answer_comes_back_is_said_by_the_registration(tmp_path: Path) -
     assert (usual.response_mode, usual.authorization_response_algorithms) == ("query.jwt", ("RS256", "PS256", "ES256"))
 
 
+def test_that_requests_are_signed_and_pushed_is_said_by_the_registration(tmp_path: Path, pem: str) -> None:
+    pushing = 'pushed_authorization_request_endpoint = "https://bank.example/par"'
+    more = {"PRIVATE_KEY": pem, "CLIENT_SECRET": CANARY, "REQUEST_OBJECT_SIGNING_ALG": "ES256"}
+
+    signed, client = parts(bank(tmp_path, **more))
+    pushed, _ = parts(bank(tmp_path, pushing, REQUIRE_PUSHED_AUTHORIZATION_REQUESTS="true", **more))
+    proved, _ = parts(bank(tmp_path, PRIVATE_KEY=pem, REQUEST_OBJECT_SIGNING_ALG="ES256", SIGNATURE_METHOD="ES256"))
+
+    assert (signed.request_object_signing_alg, signed.token_endpoint_auth_method) == ("ES256", "client_secret_basic")
+    assert client.private_key is not None
+    assert pushed.require_pushed_authorization_requests
+    assert proved.token_endpoint_auth_method == "private_key_jwt"
+
+
+def test_the_same_in_the_file(tmp_path: Path, pem: str) -> None:
+    file = tmp_path / "valetkey.toml"
+    table = '[registrations.bank]\nrequest_object_signing_alg = "ES256"\nrequire_pushed_authorization_requests = true\n'
+    entry = 'pushed_authorization_request_endpoint = "https://bank.example/par"'
+    file.write_text(FILE.replace("{server}", entry) + table)
+    environ = SOUND | {"VALETKEY_CONFIG": str(file), "VALETKEY_BANK_PRIVATE_KEY": pem}
+
+    server, _ = parts(read_configuration(environ | {"VALETKEY_BANK_CLIENT_SECRET": CANARY}).registrations["bank"])
+
+    assert server.request_object_signing_alg == "ES256"
+    assert server.require_pushed_authorization_requests
+
+
+def test_oauth_1_has_neither(tmp_path: Path) -> None:
+    environ = SOUND | {
+        "VALETKEY_TRELLO_CLIENT_ID": "id",
+        "VALETKEY_TRELLO_CLIENT_SECRET": CANARY,
+        "VALETKEY_TRELLO_REQUEST_OBJECT_SIGNING_ALG": "RS256",
+        "VALETKEY_CONFIG": str(tmp_path / "none.toml"),
+    }
+    with pytest.raises(ConfigurationError, match="TRELLO_REQUEST_OBJECT_SIGNING_ALG belongs to OAuth 2"):
+        read_configuration(environ)
+
+
+def test_whatever_of_a_registration_is_not_understood_is_refused_all_at_once(tmp_path: Path) -> None:
+    more = {
+        "PUSHED_AUTHORIZATION_REQUEST_ENDPOINT": "https://bank.example/par",
+        "DEVICE_AUTHORIZATION_ENDPOINT": "https://bank.example/device",
+        "FLAVOUR": "vanilla",
+        "CLIENT_SECRET": CANARY,
+    }
+
+    found = problems(tmp_path, **more)
+
+    for name in ("PUSHED_AUTHORIZATION_REQUEST_ENDPOINT", "DEVICE_AUTHORIZATION_ENDPOINT"):
+        assert f"VALETKEY_BANK_{name} is not a known variable; it is a key of the provider's entry" in found
+    assert "VALETKEY_BANK_FLAVOUR is not a known variable" in found
+
+
+def test_variables_of_others_and_of_longer_names_are_no_mistakes(tmp_path: Path) -> None:
+    environ = {
+        "VALETKEY_SOMETHING_ELSE_ENTIRELY": "1",
+        "VALETKEY_AWS_CREDENTIALS": "boto3",
+        "VALETKEY_AWS_CLIENT_ID": "id",
+        "VALETKEY_AWS_PROVIDER": "github",
+        "VALETKEY_AWS_CLIENT_SECRET": CANARY,
+        "VALETKEY_BANK_TWO_CLIENT_ID": "id",
+        "VALETKEY_BANK_TWO_PROVIDER": "github",
+        "VALETKEY_BANK_TWO_CLIENT_SECRET": CANARY,
+        "VALETKEY_BANK_CLIENT_SECRET": CANARY,
+    }
+    file = tmp_path / "valetkey.toml"
+    file.write_text(FILE.replace("{server}", ""))
+
+    found = read_configuration(SOUND | environ | {"VALETKEY_CONFIG": str(file)}).registrations
+
+    assert sorted(found) == ["aws", "bank", "bank-two"]
+
+
 def test_the_same_stands_in_a_providers_entry(tmp_path: Path, pem: str) -> None:
     entry = """
 resources = ["https://a.example/"]
@@ -174,6 +247,21 @@ request_object_signing_alg = "ES256"
         ('pushed_authorization_request_endpoint = "http://b.example/"', {}, "it must start with https://"),
         ('resources = ["https://a.example/#b"]', {"CLIENT_SECRET": CANARY}, "neither a fragment nor a blank"),
         ('token_endpoint_auth_method = "mutual_tls"', {}, "token_endpoint_auth_method: it must be one of"),
+        (
+            "",
+            {"CLIENT_SECRET": CANARY, "REQUEST_OBJECT_SIGNING_ALG": "none"},
+            "VALETKEY_BANK_REQUEST_OBJECT_SIGNING_ALG must be one of RS256, PS256, ES256",
+        ),
+        (
+            "",
+            {"CLIENT_SECRET": CANARY, "REQUEST_OBJECT_SIGNING_ALG": "ES256"},
+            "VALETKEY_BANK_PRIVATE_KEY is missing: authorization requests are signed with it",
+        ),
+        (
+            "",
+            {"CLIENT_SECRET": CANARY, "REQUIRE_PUSHED_AUTHORIZATION_REQUESTS": "true"},
+            "require_pushed_authorization_requests needs pushed_authorization_request_endpoint",
+        ),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, pem: str, server: str, more: dict[str, Any], expected: str) -> None:

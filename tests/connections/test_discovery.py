@@ -11,7 +11,10 @@ from tests.connections.steps import begun, failure, standing, token
 from valetkey.connections.authorize import begin_authorization
 from valetkey.connections.manage import revoke
 from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
+from valetkey.http import read_form
+from valetkey.keys.jwk import make_key
 from valetkey.oauth2.kept import KeptKeys, KeptMetadata
+from valetkey.testing.world import PROVIDER_URL
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -129,6 +132,50 @@ def test_without_a_nonce_s256_must_be_advertised() -> None:
     assert begun(world).location
 
 
+def signing(world: World, **server: Any) -> None:
+    """`two` signs its requests, or pushes them, by its own word."""
+    two = world.settings.registrations["two"]
+    changed: Any = replace(two.provider.server, **server)
+    client = replace(two.client, private_key=make_key())
+    two = replace(two, provider=replace(two.provider, server=changed), client=client)
+    world.settings = replace(world.settings, registrations={**world.settings.registrations, "two": two})
+
+
+def test_an_issuer_that_takes_signed_requests_alone_is_sent_no_other() -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata = {"require_signed_request_object": True}
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+    signing(world, request_object_signing_alg="ES256")
+    sent = begun(world)
+
+    assert isinstance(caught, ConfigurationError)
+    assert "REQUEST_OBJECT_SIGNING_ALG" in str(caught)
+    assert set(dict(read_form(sent.location.partition("?")[2]))) == {"client_id", "request"}
+
+
+@pytest.mark.parametrize("said", [None, False, "true", 1])
+def test_an_issuer_that_does_not_say_so_is_sent_what_it_always_was(said: Any) -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata = {"require_signed_request_object": said}
+
+    assert "request=" not in begun(world).location
+
+
+def test_a_registration_may_have_its_requests_pushed_where_the_issuer_leaves_it_open() -> None:
+    world, network = openid_world(discovery="oidc")
+    signing(world, require_pushed_authorization_requests=True)
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+    network.metadata = {"pushed_authorization_request_endpoint": f"{PROVIDER_URL}/oauth2/par"}
+    world.clock.time += 4000
+    sent = begun(world)
+
+    assert isinstance(caught, ConfigurationError)
+    assert "pushed_authorization_request_endpoint" in str(caught)
+    assert set(dict(read_form(sent.location.partition("?")[2]))) == {"client_id", "request_uri"}
+
+
 def test_endpoints_elsewhere_must_be_on_the_public_internet() -> None:
     from valetkey.connections.discovery import reach_of
     from valetkey.oauth2.metadata import Metadata
@@ -163,6 +210,7 @@ def test_what_is_kept_is_read_as_it_was() -> None:
     flags = (
         "authorization_response_iss_parameter_supported",
         "require_pushed_authorization_requests",
+        "require_signed_request_object",
         "client_id_metadata_document_supported",
         "tls_client_certificate_bound_access_tokens",
     )

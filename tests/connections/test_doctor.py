@@ -201,6 +201,26 @@ def test_answers_signed_with_none_of_the_accepted_algorithms_are_a_problem() -> 
         assert (found.level if found else None) == level
 
 
+@pytest.mark.parametrize(
+    ("said", "ours"),
+    [
+        ("require_signed_request_object", {"request_object_signing_alg": "ES256"}),
+        (
+            "require_pushed_authorization_requests",
+            {"pushed_authorization_request_endpoint": f"{PROVIDER_URL}/oauth2/par"},
+        ),
+    ],
+)
+def test_requests_that_the_issuer_will_not_take_as_they_are_are_a_problem(said: str, ours: dict[str, Any]) -> None:
+    for configured, level in (({}, "problem"), (ours, None)):
+        world, network = openid_world(issuer=PROVIDER_URL, **configured)
+        network.metadata = {said: True, "pushed_authorization_request_endpoint": f"{PROVIDER_URL}/oauth2/par"}
+
+        found = findings(world).get("request_object")
+
+        assert (found.level if found else None) == level
+
+
 def test_an_issuer_that_cannot_be_discovered_is_a_problem() -> None:
     world, network = openid_world(discovery="oidc")
     network.metadata = {"issuer": "https://evil.example"}

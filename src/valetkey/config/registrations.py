@@ -128,6 +128,8 @@ def _read(sources: Sources, name: str) -> Registration | Tenants | None:
             dpop_bound_access_tokens=sources.flag("dpop_bound_access_tokens", name),
             response_mode=sources.text("response_mode", name),
             response_type=sources.text("response_type", name),
+            request_object_signing_alg=sources.text("request_object_signing_alg", name),
+            require_pushed_authorization_requests=sources.flag("require_pushed_authorization_requests", name),
             authorization_signed_response_alg=sources.text("authorization_signed_response_alg", name),
             client_certificate=certificate,
             tls_client_certificate_bound_access_tokens=sources.flag("tls_client_certificate_bound_access_tokens", name),

@@ -17,7 +17,8 @@ GENERAL = (
 )  # fmt: skip
 # Longest first: CLIENT_SECRET_FILE is not a registration called "...-client-secret" with a FILE.
 OF_REGISTRATIONS = (
-    "tls_client_certificate_bound_access_tokens", "authorization_signed_response_alg",
+    "tls_client_certificate_bound_access_tokens", "require_pushed_authorization_requests",
+    "authorization_signed_response_alg", "request_object_signing_alg",
     "client_certificate_pkcs12_file", "client_certificate_key_file",
     "client_certificate_password", "token_endpoint_auth_method", "dpop_bound_access_tokens",
     "client_certificate_file", "authorization_parameters", "client_certificate_key", "accept_missing_verifier",
@@ -28,6 +29,11 @@ OF_REGISTRATIONS = (
     "response_mode", "response_type", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider",
     "scope", "tenants",
 )  # fmt: skip
+
+ELSEWHERE = ("aws_credentials", "doctor_token_secret")  # read where they are needed, and no registration's
+OF_ENTRIES = (
+    "; it is a key of the provider's entry, [providers.<name>.server] in the file; an ISSUER's metadata names it too"
+)
 
 PEM_KEYS = ("private_key", "client_certificate")  # a PEM text ends with a line break
 
@@ -138,18 +144,26 @@ class Sources:
         return found if isinstance(found, dict) else {}
 
     def check_unknown(self) -> None:
-        """Take note of variables and keys that look like a slip of the pen."""
-        known = [self.variable(key) for key in (*GENERAL, "config")]
-        known += [self.variable(key, name) for name in self.registration_names() for key in OF_REGISTRATIONS]
+        """Take note of every key of a registration that is none, and of variables that look like a slip of the pen.
+
+        What is said of a registration and not understood could be what its operator relies on.
+        """
+        names = self.registration_names()
+        known = [self.variable(key) for key in (*GENERAL, *ELSEWHERE, "config")]
+        known += [self.variable(key, name) for name in names for key in OF_REGISTRATIONS]
+        prefixes = sorted((self.variable("", name) for name in names), key=len, reverse=True)
         for variable in self._environ:
-            hint = near(variable, known) if variable.startswith(PREFIX) and variable not in known else ""
-            if hint:
+            if not variable.startswith(PREFIX) or variable in known:
+                continue
+            owner = next((prefix for prefix in prefixes if variable.startswith(prefix)), "")
+            hint = (owner and _elsewhere(variable.removeprefix(owner).lower())) or near(variable, known)
+            if hint or owner:
                 self.problems.append(f"{variable} is not a known variable{hint}")
         for name, table in self._tables("registrations").items():
             for key in table if isinstance(table, dict) else ():
                 if key not in OF_REGISTRATIONS:
                     where = f"{self.file}: registrations.{name}.{key}"
-                    self.problems.append(f"{where} is not a known key{near(key, OF_REGISTRATIONS)}")
+                    self.problems.append(f"{where} is not a known key{_elsewhere(key) or near(key, OF_REGISTRATIONS)}")
 
     def _read_file(self, file: str | None) -> tuple[str, Mapping[str, object]]:
         path = file or self._environ.get(f"{PREFIX}CONFIG", "") or USUAL_FILE
@@ -174,6 +188,13 @@ class Sources:
             # The parser's message tells the place; it quotes at most one character.
             self.problems.append(f"{path}: not TOML: {problem}")
             return path, {}
+
+
+def _elsewhere(key: str) -> str:
+    """Where a registration's key belongs that is one of its provider's; empty where it belongs nowhere."""
+    from valetkey.providers.schema import OAUTH1, OAUTH2
+
+    return OF_ENTRIES if key in OAUTH1 or key in OAUTH2 else ""
 
 
 def near(word: str, words: tuple[str, ...] | list[str]) -> str:

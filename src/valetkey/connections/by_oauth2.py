@@ -6,7 +6,7 @@ from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
 from valetkey.connections.pending import ISSUER_CHANGED
 from valetkey.effects import MakeKey, PrivateKey, Random
-from valetkey.errors import CallbackError
+from valetkey.errors import CallbackError, ConfigurationError
 from valetkey.http import base64url, with_query
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.server import AuthorizationServer
@@ -66,7 +66,16 @@ def begin(
 def request_location(
     server: AuthorizationServer, client: Client, parameters: Sequence[tuple[str, str]], *, not_after: float
 ) -> WireOp[str]:
-    """Where to send the browser with the parameters; signed and pushed first where the server wants that."""
+    """Where to send the browser with the parameters; signed and pushed first where the server wants that.
+
+    Raises ConfigurationError for a request that is not signed, to a server that takes no such (RFC 9101 section 10.5).
+    """
+    if server.require_signed_request_object and not server.request_object_signing_alg:
+        message = (
+            f"{server.issuer} takes signed authorization requests alone (require_signed_request_object): set "
+            "REQUEST_OBJECT_SIGNING_ALG of the registration and its PRIVATE_KEY"
+        )
+        raise ConfigurationError(message)
     if not server.pushed_authorization_request_endpoint and not server.request_object_signing_alg:
         return with_query(server.authorization_endpoint, parameters)
     from valetkey.oauth2.authorization_request import request_authorization

@@ -96,6 +96,13 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
     for name in ("authorization_response_algorithms", "id_token_algorithms"):
         if getattr(server, name) != defaults[name]:
             _ = kept.pop(name, None)  # the registration's own
+    if server.require_pushed_authorization_requests:
+        if metadata.pushed_authorization_request_endpoint is None:
+            message = (
+                f"{metadata.issuer} has no pushed_authorization_request_endpoint, and this registration requires it"
+            )
+            raise ConfigurationError(message)
+        kept["pushed_authorization_request_endpoint"] = metadata.pushed_authorization_request_endpoint
     return replace(server, **kept)
 
 

@@ -148,8 +148,25 @@ def _compared(name: str, server: AuthorizationServer, metadata: Metadata) -> lis
             f"set token_endpoint_auth_method to one of {', '.join(text for text in offered if text.isidentifier())}"
         )
         found.append(Finding("problem", name, "discovery", what, advice))
+    found += _requests(name, server, metadata)
     found += _answers(name, server, metadata)
     return found + (_mutual_tls(name, server, metadata) if server.mutual_tls else [])
+
+
+def _requests(name: str, server: AuthorizationServer, metadata: Metadata) -> list[Finding]:
+    """How authorization requests must travel, by what the issuer says (RFC 9101 section 10.5, RFC 9126 section 5)."""
+    found = []
+    if metadata.require_signed_request_object and not server.request_object_signing_alg:
+        what = "its issuer takes signed authorization requests alone, and this client's are not signed"
+        advice = "set request_object_signing_alg and private_key, and have the provider know the public key"
+        found.append(Finding("problem", name, "request_object", what, advice))
+    if metadata.require_pushed_authorization_requests and not server.pushed_authorization_request_endpoint:
+        what = "its issuer takes pushed authorization requests alone, and this client's are not pushed"
+        advice = (
+            f"put pushed_authorization_request_endpoint of the metadata of {server.issuer} into the provider's entry"
+        )
+        found.append(Finding("problem", name, "request_object", what, advice))
+    return found
 
 
 def _answers(name: str, server: AuthorizationServer, metadata: Metadata) -> list[Finding]:

@@ -61,6 +61,7 @@ class Metadata:
     authorization_response_iss_parameter_supported: bool = False
     pushed_authorization_request_endpoint: str | None = None
     require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
     response_modes_supported: tuple[str, ...] | None = None
     authorization_signing_alg_values_supported: tuple[str, ...] | None = None
     client_id_metadata_document_supported: bool = False
@@ -140,6 +141,7 @@ def authorization_server(metadata: Metadata, *, reach: Reach = PUBLIC) -> Author
         pushed_authorization_request_endpoint=(
             metadata.pushed_authorization_request_endpoint if metadata.require_pushed_authorization_requests else None
         ),
+        require_signed_request_object=metadata.require_signed_request_object,
         mtls_endpoint_aliases=metadata.mtls_endpoint_aliases,
         reach=reach,
     )
@@ -196,6 +198,7 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         authorization_response_iss_parameter_supported=iss_supported,
         pushed_authorization_request_endpoint=_endpoint(members, "pushed_authorization_request_endpoint", reach),
         require_pushed_authorization_requests=members.get("require_pushed_authorization_requests") is True,  # 9126 s5
+        require_signed_request_object=members.get("require_signed_request_object") is True,  # 9101 s10.5
         response_modes_supported=_texts(members, "response_modes_supported"),
         authorization_signing_alg_values_supported=_texts(members, "authorization_signing_alg_values_supported"),
         client_id_metadata_document_supported=members.get("client_id_metadata_document_supported") is True,

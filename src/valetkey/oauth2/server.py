@@ -108,6 +108,8 @@ class AuthorizationServer:
     authorization_details: what exactly is asked for, as a JSON array of objects with a type (RFC 9396).
     pushed_authorization_request_endpoint: authorization requests are pushed there first (RFC 9126).
     request_object_signing_alg: authorization requests are signed with the client's private key (RFC 9101).
+    require_pushed_authorization_requests: this client's are pushed (RFC 9126 section 6).
+    require_signed_request_object: it takes signed ones alone (RFC 9101 section 10.5); others are not sent to it.
     dpop_bound_access_tokens: tokens are bound to a key of the connection's own (RFC 9449).
     response_type: what the authorization endpoint gives out: a code, or, in the implicit grant, tokens (RFC 6749
       section 3.1.1); those need introspection_endpoint, or issuer and jwks_uri for an id_token, to know whose they are.
@@ -163,6 +165,8 @@ class AuthorizationServer:
     tls_client_certificate_bound_access_tokens: bool = False
     mtls_endpoint_aliases: Pairs = ()
     response_type: ResponseType = "code"
+    require_pushed_authorization_requests: bool = False
+    require_signed_request_object: bool = False
 
     @property
     def posts_back(self) -> bool:
@@ -206,8 +210,7 @@ class AuthorizationServer:
             problems += alias_problems(self.mtls_endpoint_aliases)
         if not self.scope_separator:
             problems.append("scope_separator is what stands between two scopes: it cannot be empty")
-        if self.request_object_signing_alg and not self.issuer:
-            problems.append("signed authorization requests need the issuer, which they are addressed to")
+        problems += _request_problems(self)
         if self.resources or self.authorization_details:
             from valetkey.oauth2.requested import details_problems, resource_problems
 
@@ -216,6 +219,16 @@ class AuthorizationServer:
         problems += _misplaced("token_parameters", self.token_parameters, OURS_AT_TOKEN)
         if problems:
             raise ConfigurationError(problems)
+
+
+def _request_problems(server: AuthorizationServer) -> list[str]:
+    problems = []
+    if server.request_object_signing_alg and not server.issuer:
+        problems.append("signed authorization requests need the issuer, which they are addressed to")
+    pushes = server.pushed_authorization_request_endpoint or server.discovery
+    if server.require_pushed_authorization_requests and not pushes:
+        problems.append("require_pushed_authorization_requests needs pushed_authorization_request_endpoint")
+    return problems
 
 
 def _implicit_problems(server: AuthorizationServer) -> list[str]:

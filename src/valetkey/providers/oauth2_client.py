@@ -24,7 +24,8 @@ class Wishes:
 
     authorization_details: JSON (RFC 9396). bound: tokens are bound to a key (RFC 9449). certificate_bound: to the
       client's certificate (RFC 8705).
-    response_alg: how its answers are signed (JARM section 3).
+    response_alg: how its answers are signed (JARM section 3). request_alg: how its requests are (RFC 9101 section 4).
+    pushed: its requests are pushed (RFC 9126 section 6).
     """
 
     token_endpoint_auth_method: str = ""
@@ -38,6 +39,8 @@ class Wishes:
     response_type: str = ""
     accept_implicit: bool = False
     response_alg: str = ""
+    request_alg: str = ""
+    pushed: bool = False
 
 
 def adjusted_server(
@@ -59,6 +62,7 @@ def adjusted_server(
         changes["token_endpoint_auth_signing_alg"] = wishes.signing_alg
         if server.request_object_signing_alg:  # the same key signs both
             changes["request_object_signing_alg"] = wishes.signing_alg
+    changes |= _requests(name, wishes, problems)
     if wishes.resources:
         changes["resources"] = wishes.resources
     if wishes.authorization_details:
@@ -90,6 +94,19 @@ def _method(
     elif certified and server.token_endpoint_auth_method not in TLS_METHODS:
         return "tls_client_auth"
     return server.token_endpoint_auth_method
+
+
+def _requests(name: str, wishes: Wishes, problems: list[str]) -> dict[str, Any]:
+    """How authorization requests travel, where the registration says so: signed, pushed."""
+    changes: dict[str, Any] = {}
+    if wishes.request_alg and wishes.request_alg not in schema.SIGNING_ALGORITHMS:
+        known = ", ".join(schema.SIGNING_ALGORITHMS)
+        problems.append(f"{name}: `request_object_signing_alg` must be one of {known}")
+    elif wishes.request_alg:
+        changes["request_object_signing_alg"] = wishes.request_alg
+    if wishes.pushed:
+        changes["require_pushed_authorization_requests"] = True
+    return changes
 
 
 def _answers(name: str, server: AuthorizationServer, wishes: Wishes, problems: list[str]) -> dict[str, Any]:

@@ -107,6 +107,8 @@ def register(
     response_mode: str = "",
     response_type: str = "",
     authorization_signed_response_alg: str = "",
+    request_object_signing_alg: str = "",
+    require_pushed_authorization_requests: bool = False,
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
 
@@ -128,6 +130,8 @@ def register(
       needs accept_implicit_grant.
     response_mode: how the provider's answer comes back, where that is not as its entry says; where it ends in `jwt` it
       must be signed (JARM), with one of the entry's algorithms, or with `authorization_signed_response_alg` alone.
+    request_object_signing_alg: authorization requests are signed with private_key (RFC 9101), whatever the entry says.
+    require_pushed_authorization_requests: they are pushed (RFC 9126), also where the issuer leaves it open.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
     """
     problems = [] if schema.is_context(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
@@ -151,8 +155,16 @@ def register(
         private_key = PrivateKey(signer=private_key)
     if provider.protocol == "oauth1":
         server = _with_signature_method(server, signature_method, name, problems)
-        if client_certificate is not None or tls_client_certificate_bound_access_tokens:
-            problems.append(f"{name}: `client_certificate` belongs to OAuth 2.0: this provider speaks OAuth 1.0a")
+        of_oauth2 = {
+            "client_certificate": client_certificate is not None or tls_client_certificate_bound_access_tokens,
+            "request_object_signing_alg": bool(request_object_signing_alg),
+            "require_pushed_authorization_requests": require_pushed_authorization_requests,
+        }
+        problems += [
+            f"{name}: `{key}` belongs to OAuth 2.0: this provider speaks OAuth 1.0a"
+            for key, said in of_oauth2.items()
+            if said
+        ]
         if signature_method:
             from valetkey.providers.oauth1_server import contradictions
 
@@ -180,6 +192,8 @@ def register(
             response_type=response_type,
             accept_implicit=accept_implicit_grant,
             response_alg=authorization_signed_response_alg,
+            request_alg=request_object_signing_alg,
+            pushed=require_pushed_authorization_requests,
         )
         kept_keys, kept_metadata = KeptKeys(), KeptMetadata()
         keyed = private_key is not None and not client_secret
