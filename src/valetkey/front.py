@@ -78,7 +78,7 @@ class Front:
         self.settings = settings if settings.cache is not None else replace(settings, cache=TokenCache())
         _refuse_certificates(self.settings, transport, clock)
         if unfit := getattr(store, "unfit", ""):
-            self.settings = replace(self.settings, store_unfit=str(unfit))
+            self.settings = replace(self.settings, store_unfit=f"{store.description}: {unfit}")
         wanted = None if settings.webhook is None else settings.webhook.wants
         self._listeners = Listeners(events or LogEvents(), on_event=on_event, on_unsaved=on_unsaved, wanted=wanted)
         self._store = store

@@ -73,7 +73,7 @@ def test_a_store_that_cannot_be_asked_is_one_sentence(verb: str) -> None:
 
     assert result.exit_code == 1
     assert json.loads(result.stderr)["problems"] == [
-        "redis:127.0.0.1:1/0: it cannot be reached: check host and port, and that the server runs"
+        f"redis:127.0.0.1:1/0: cannot be {verb.removesuffix('e')}ed: it cannot be reached: check host and port, and that the server runs"
     ]
     assert "canary" not in result.output
 

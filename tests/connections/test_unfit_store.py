@@ -42,7 +42,10 @@ def test_refreshing_is_refused_with_the_stores_reason() -> None:
     connection = world.connect()
     world.clock.time = connection.access_expires_at + 1
 
-    with pytest.raises(ConfigurationError, match="its reads may be stale"):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"a store in memory that can fail: its reads may be stale: nothing is refreshed .*: use a store with strong reads",
+    ):
         unfit_vault(world).access_token("two", "alice")
 
     assert world.refresh_requests() == 0

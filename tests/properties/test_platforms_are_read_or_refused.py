@@ -205,15 +205,13 @@ def test_a_row_comes_back_from_azure_as_it_was(row: Row) -> None:
 def test_a_row_comes_back_from_redis_as_it_was(row: Row) -> None:
     fields = (row.version, rows.write_clear(row.clear).encode(), row.sealed, str(row.expires_at).encode())
 
-    assert redis_commands.read_row("redis", row.key, fields) == row
+    assert redis_commands.read_row(row.key, fields) == row
     assert redis_commands.read_member(None, redis_commands.write_member(row.key)) == row.key
 
 
 @given(st.binary(max_size=40), st.binary(max_size=40), st.binary(max_size=8))
 def test_a_row_of_redis_that_something_else_wrote_is_a_store_error(clear: bytes, sealed: bytes, expires: bytes) -> None:
-    found, error = outcome(
-        lambda: redis_commands.read_row("redis", ROW.key, (b"v", clear, sealed, expires)), StoreError
-    )
+    found, error = outcome(lambda: redis_commands.read_row(ROW.key, (b"v", clear, sealed, expires)), StoreError)
 
     assert (found is None) == (error is not None)
 
@@ -419,4 +417,4 @@ def test_credentials_of_a_container_that_cannot_be_read_stay_out_of_the_error(bo
 
 def test_clear_columns_that_are_nested_too_deep_are_a_row_of_something_else() -> None:
     with pytest.raises(StoreError):
-        _ = redis_commands.read_row("redis", ROW.key, (b"v", b"[" * 100_000, b"", b"0"))
+        _ = redis_commands.read_row(ROW.key, (b"v", b"[" * 100_000, b"", b"0"))

@@ -242,7 +242,7 @@ def test_a_table_that_is_described_as_nothing_is_a_finding(found: Any) -> None:
 def test_a_row_of_redis_is_whole_or_a_store_error(version: bytes, clear: str, expires_at: bytes) -> None:
     fields = (version, clear.encode("utf-8", "surrogatepass"), CANARY.encode(), expires_at)
 
-    row, error = outcome(lambda: redis_commands.read_row("redis:h", KEY, fields), StoreError)
+    row, error = outcome(lambda: redis_commands.read_row(KEY, fields), StoreError)
 
     assert (row is None) == (error is not None)
     assert row is None or whole(row)
@@ -256,7 +256,7 @@ def test_a_row_of_postgresql_is_whole_or_a_store_error(
 ) -> None:
     columns = (partition, name, version, clear, CANARY.encode(), 5)
 
-    row, error = outcome(lambda: postgres_sql.read_row("postgresql:d at h", columns), StoreError)
+    row, error = outcome(lambda: postgres_sql.read_row(columns), StoreError)
 
     assert (row is None) == (error is not None)
     assert row is None or (whole(row) and row.key.partition.encode() == partition)

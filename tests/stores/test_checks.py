@@ -158,7 +158,7 @@ def test_a_user_who_may_only_read_is_told_what_to_grant(postgres: Postgres) -> N
 
     assert "may not INSERT, UPDATE, DELETE: GRANT INSERT, UPDATE, DELETE ON" in checked(url)[0]
     store: Any = open_store(url, environ={})
-    with pytest.raises(StoreError, match="swap: permission denied: GRANT"):
+    with pytest.raises(StoreError, match="cannot write a row: SQLSTATE 42501: permission denied: GRANT"):
         store.swap(Key("ab", "c"), None, row(Key("ab", "c")))
     store.close()
 
@@ -203,7 +203,9 @@ def test_a_row_that_stays_locked_is_an_error_and_not_written(postgres: Postgres,
     with psycopg.connect(postgres.url()) as other:
         other.execute("SELECT FROM valetkey_rows WHERE partition = %s FOR UPDATE", (kept.key.partition.encode(),))
 
-        with pytest.raises(StoreError, match=r"swap: it took too long: .* nothing was written"):
+        with pytest.raises(
+            StoreError, match=r"cannot write a row: SQLSTATE 57014: it took too long: .* nothing was written"
+        ):
             bench.swap(kept.key, kept.version, None)
 
     assert bench.load(kept.key) == kept
@@ -266,7 +268,7 @@ def test_a_redis_user_without_scripts_or_info_is_told(redis: Redis) -> None:
     assert "permission denied: allow EVAL" in missing[0]
     assert "its INFO says nothing" in missing[1]
     store: Any = open_store(url, environ={})
-    with pytest.raises(StoreError, match="swap: permission denied: allow EVAL"):
+    with pytest.raises(StoreError, match="cannot write a row: NoPermissionError: permission denied: allow EVAL"):
         store.swap(Key("ab", "c"), None, row(Key("ab", "c")))
     assert store.load(Key("ab", "c")) is None
     store.close()
@@ -286,7 +288,9 @@ def test_a_redis_without_memory_refuses_writes_and_keeps_what_it_has(*, awaited:
                 full = str(error)
                 break
             written.append(each)
-        assert full.endswith("swap: the memory is full: raise maxmemory; nothing was written")
+        assert full.endswith(
+            "cannot write a row: OutOfMemoryError: the memory is full: raise maxmemory; nothing was written"
+        )
         assert written
         assert list(bench.list(place).rows) == written
         bench.close()
@@ -359,9 +363,9 @@ def test_keys_of_something_else_are_left_alone(redis: Redis, *, awaited: bool) -
 
     other = Key(key.partition[::-1], "n")
     for taken in (key, other):
-        with pytest.raises(StoreError, match="swap: a key is used by something else"):
+        with pytest.raises(StoreError, match="cannot write a row: WRONGTYPE: a key is used by something else"):
             bench.swap(taken, None, row(taken))
-    with pytest.raises(StoreError, match="load: a key is used by something else"):
+    with pytest.raises(StoreError, match="cannot load a row: WRONGTYPE: a key is used by something else"):
         bench.load(key)
     assert bench.load(other) is None
     bench.close()

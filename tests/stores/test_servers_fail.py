@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     Opener = Callable[[str], Bench]
 
 CANARY = "canary-77aa0c"
+DOING = {
+    "load": "load a row", "swap": "write a row", "list": "list rows", "create": "be created", "check": "be checked",
+}  # fmt: skip
 
 
 @pytest.fixture(params=["postgres", "redis"])
@@ -172,7 +175,7 @@ def test_a_server_that_is_not_there_is_one_error_that_names_the_store(opened: Op
     with pytest.raises(StoreError, match="cannot be reached: check host and port") as caught:
         bench.perform(calls[verb]())
 
-    assert str(caught.value).startswith(bench.store.description)
+    assert str(caught.value).startswith(f"{bench.store.description}: cannot {DOING[verb]}: ")
     assert kind in bench.store.description
     for text in (str(caught.value), repr(caught.value), repr(bench.store), bench.store.description):
         assert CANARY not in text

@@ -244,7 +244,9 @@ def test_a_lock_held_too_long_is_an_error_that_says_for_how_long(path: str) -> N
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
 
-    with pytest.raises(StoreError, match=r"rows\.db: another process kept it locked for 0\.05 s"):
+    with pytest.raises(
+        StoreError, match=r"rows\.db: cannot write a row: SQLITE_BUSY: another process kept it locked for 0\.05 s"
+    ):
         store.swap(KEY, None, row(KEY))
 
     assert store.load(KEY) is None  # readers do not wait
@@ -277,7 +279,7 @@ def test_a_full_disk_is_an_error_and_what_was_stored_is_untouched(store: SqliteS
         pages = connection.execute("PRAGMA page_count").fetchone()[0]
         connection.execute(f"PRAGMA max_page_count = {pages + 1}").close()
 
-    with pytest.raises(StoreError, match=r"rows\.db: the disk is full"):
+    with pytest.raises(StoreError, match=r"rows\.db: cannot write a row: SQLITE_FULL: the disk is full"):
         store.swap(KEY, kept.version, row(KEY, {"n": 2}, sealed=bytes(60_000)))
 
     assert store.load(KEY) == kept

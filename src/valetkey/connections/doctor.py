@@ -181,7 +181,7 @@ def _keys(settings: Settings) -> Op[list[Finding]]:
 def _store(settings: Settings, description: str, *, local: bool) -> Op[list[Finding]]:
     found = []
     if settings.store_unfit:
-        what = f"connections cannot be refreshed from this store: {settings.store_unfit}"
+        what = f"connections cannot be refreshed from {settings.store_unfit}"
         found.append(Finding("problem", "store", "consistency", what, "use a store that is strongly consistent"))
     if local:
         what = f"{description or 'the store'} is lost with this machine, and no other machine sees it"

@@ -187,7 +187,8 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
         if found.usable:
             return credentials.current
         message = (
-            f"this store may not be refreshed from ({settings.store_unfit}): two callers could use one refresh token"
+            f"{settings.store_unfit}: nothing is refreshed from it, since two callers could use one refresh token: use"
+            " a store with strong reads and compare-and-swap; `valetkey store check` says what one lacks"
         )
         raise ConfigurationError(message)
     limit = min(EXCHANGE_SECONDS, (yield from Remaining()) - RESERVE_SECONDS)

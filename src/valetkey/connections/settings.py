@@ -50,7 +50,7 @@ class Settings:
     application: the name that pages show to people; may be empty.
     completion_url: the application's page that finishes what a connect link began (`links`); empty where unused.
     cache: access tokens of this process, at most 30 s old.
-    store_unfit: why the store may not be refreshed from; empty where it may.
+    store_unfit: the store, and why it may not be refreshed from; empty where it may.
     webhook: where events are sent; None where nowhere.
     mcp: see its class.
     tenants: registrations at providers whose tenants have hosts of their own, by name; see `registrations`.

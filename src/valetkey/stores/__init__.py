@@ -10,6 +10,7 @@
     firestore.py       documents of Firestore over HTTP; `firestore_wire.py`, `firestore_database.py`
     azure_tables.py    a table of Azure Table Storage over HTTP; `azure_tables_wire.py`
     http_wire.py       how the last two send, repeat and understand their requests
+    failures.py        how the errors of all of them read
     keytext.py         a key as plain ASCII that sorts as the key does
     open.py            from a URL such as `sqlite:rows.db` to one of them
 

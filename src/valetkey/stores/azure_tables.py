@@ -25,7 +25,8 @@ from valetkey.stores.azure_tables_wire import (
     TABLE_EXISTS,
     AzureTablesWire,
 )
-from valetkey.stores.http_wire import MAX_ATTEMPTS, NO_ANSWER, Stamps
+from valetkey.stores.failures import ADVICE, NO_ANSWER, NOT_JSON, Operations
+from valetkey.stores.http_wire import MAX_ATTEMPTS, Stamps
 from valetkey.stores.keytext import read_key_text, write_key_text
 
 TYPE_CHECKING = False
@@ -70,12 +71,84 @@ class AzureTablesStore:
             raise ConfigurationError(message)
         self.table = table
         self.description = f"aztables:{table} in {account}"
+        self._during = Operations(self.description)
         self._wire = AzureTablesWire(self.description, account=account, key=key, tokens=tokens, endpoint=endpoint)
         self._stamps = Stamps()
 
     def load(self, key: Key) -> WireOp[Row | None]:
         """The row, from the primary region. Raises StoreError."""
         rows.check_key(key)
+        with self._during.load:
+            return (yield from self._load(key))
+
+    def swap(self, key: Key, expected: bytes | None, new: Row | None) -> WireOp[Outcome]:
+        """Create, replace or delete by version. Raises StoreError only where nothing was written."""
+        rows.check_swap(key, expected, new)
+        with self._during.swap:
+            if expected is None:
+                request, lost = self._wire.request("POST", self.table, content=_entity_of(new)), EXISTS
+            else:
+                etag = self._stamps.of(key, expected) or (yield from self._etag_beside(key, expected))
+                if not etag:
+                    return LOST
+                request, lost = self._write(key, etag, new), MOVED
+            self._stamps.drop(key)
+            answer = yield from self._wire.ask(request)
+            if not answer.error and new is not None:
+                self._stamps.note(key, new.version, answer.headers.get("ETag") or "")
+            return self._wire.outcome(answer, lost=lost)
+
+    def list(self, partition: str | None, cursor: str) -> WireOp[Page]:
+        """At most 100 rows after the cursor, fewer where they are big. Raises StoreError."""
+        with self._during.list:
+            after = rows.read_cursor(cursor, partition) if cursor else None
+            place = after.partition if after is not None else partition
+            found: tuple[Row, ...] = ()
+            if place is not None:  # what is left of one partition
+                condition = f"PartitionKey eq '{_partition_text(place)}'"
+                if after is not None:
+                    condition += f" and RowKey gt '{_name_text(after.name)}'"
+                found, more = yield from self._page(condition, rows.PAGE_ROWS)
+                if partition is not None:
+                    return _page_of(found, more=more)
+                if more:
+                    return (yield from self._tidied(found, more=more))
+            # one condition for each request: with `or` in it, the service would read the whole table every time
+            condition = "" if place is None else f"PartitionKey gt '{_partition_text(place)}'"
+            others, more = yield from self._page(condition, rows.PAGE_ROWS - len(found))
+            return (yield from self._tidied(found + others, more=more))
+
+    def create(self) -> WireOp[None]:
+        """Make the table where it is not there. Raises StoreError."""
+        with self._during.create:
+            answer = yield from self._wire.ask(
+                self._wire.request("POST", "Tables", content={"TableName": self.table}),
+            )
+            if answer.error and answer.error != TABLE_EXISTS:
+                raise self._wire.failure(answer)
+
+    def check(self) -> WireOp[tuple[str, ...]]:
+        """Whether the table is there and may be read and written. Raises StoreError where it cannot be asked."""
+        with self._during.check:
+            query = (("$top", "1"), ("$select", "PartitionKey"))
+            answer = yield from self._wire.ask(self._wire.request("GET", f"{self.table}()", query=query))
+            if answer.error in TABLE_ABSENT:
+                return (f"{self.description}: there is no such table: make it with `valetkey store create`",)
+            if answer.error.startswith("Authorization"):
+                return (f"{self.description}: {self._wire.failure(answer)}",)
+            _ = self._wire.content(answer)
+            # the conditional delete of a row that is never there asks for the permission to write, and writes nothing
+            answer = yield from self._wire.ask(self._wire.request("DELETE", self.table + PROBE, if_match=PROBE_ETAG))
+            if answer.error.startswith("Authorization"):
+                return (f"{self.description}: {self._wire.failure(answer)}",)
+            if answer.error and answer.error not in MOVED:
+                raise self._wire.failure(answer)
+            return ()
+
+    def close(self) -> None:
+        """Nothing is held open: connections belong to the transport."""
+
+    def _load(self, key: Key) -> WireOp[Row | None]:
         answer = yield from self._wire.ask(self._wire.request("GET", self._entity(key)))
         if answer.error == NO_SUCH_ENTITY:
             self._stamps.drop(key)
@@ -86,70 +159,9 @@ class AzureTablesStore:
             raise self._foreign()
         return row
 
-    def swap(self, key: Key, expected: bytes | None, new: Row | None) -> WireOp[Outcome]:
-        """Create, replace or delete by version. Raises StoreError only where nothing was written."""
-        rows.check_swap(key, expected, new)
-        if expected is None:
-            request, lost = self._wire.request("POST", self.table, content=_entity_of(new)), EXISTS
-        else:
-            etag = self._stamps.of(key, expected) or (yield from self._etag_beside(key, expected))
-            if not etag:
-                return LOST
-            request, lost = self._write(key, etag, new), MOVED
-        self._stamps.drop(key)
-        answer = yield from self._wire.ask(request)
-        if not answer.error and new is not None:
-            self._stamps.note(key, new.version, answer.headers.get("ETag") or "")
-        return self._wire.outcome(answer, lost=lost)
-
-    def list(self, partition: str | None, cursor: str) -> WireOp[Page]:
-        """At most 100 rows after the cursor, fewer where they are big. Raises StoreError."""
-        after = rows.read_cursor(cursor, partition) if cursor else None
-        place = after.partition if after is not None else partition
-        found: tuple[Row, ...] = ()
-        if place is not None:  # what is left of one partition
-            condition = f"PartitionKey eq '{_partition_text(place)}'"
-            if after is not None:
-                condition += f" and RowKey gt '{_name_text(after.name)}'"
-            found, more = yield from self._page(condition, rows.PAGE_ROWS)
-            if more or partition is not None:
-                return (yield from self._tidied(found, more=more)) if partition is None else _page_of(found, more=more)
-        # one condition for each request: with `or` in it, the service would read the whole table every time
-        condition = "" if place is None else f"PartitionKey gt '{_partition_text(place)}'"
-        others, more = yield from self._page(condition, rows.PAGE_ROWS - len(found))
-        return (yield from self._tidied(found + others, more=more))
-
-    def create(self) -> WireOp[None]:
-        """Make the table where it is not there. Raises StoreError."""
-        answer = yield from self._wire.ask(
-            self._wire.request("POST", "Tables", content={"TableName": self.table}),
-        )
-        if answer.error and answer.error != TABLE_EXISTS:
-            raise self._wire.failure(answer)
-
-    def check(self) -> WireOp[tuple[str, ...]]:
-        """Whether the table is there and may be read and written. Raises StoreError where it cannot be asked."""
-        query = (("$top", "1"), ("$select", "PartitionKey"))
-        answer = yield from self._wire.ask(self._wire.request("GET", f"{self.table}()", query=query))
-        if answer.error in TABLE_ABSENT:
-            return (f"{self.description}: there is no such table: make it with `valetkey store create`",)
-        if answer.error.startswith("Authorization"):
-            return (str(self._wire.failure(answer)),)
-        _ = self._wire.content(answer)
-        # the conditional delete of a row that is never there asks for the permission to write, and writes nothing
-        answer = yield from self._wire.ask(self._wire.request("DELETE", self.table + PROBE, if_match=PROBE_ETAG))
-        if answer.error.startswith("Authorization"):
-            return (str(self._wire.failure(answer)),)
-        if answer.error and answer.error not in MOVED:
-            raise self._wire.failure(answer)
-        return ()
-
-    def close(self) -> None:
-        """Nothing is held open: connections belong to the transport."""
-
     def _etag_beside(self, key: Key, expected: bytes) -> WireOp[str]:
         """The ETag that stands beside that version; empty where the row has another version or is not there."""
-        _ = yield from self.load(key)
+        _ = yield from self._load(key)
         return self._stamps.of(key, expected)
 
     def _write(self, key: Key, etag: str, new: Row | None) -> Request:
@@ -177,7 +189,7 @@ class AzureTablesStore:
             token = _continuation(answer.headers)
             if found or not token:
                 return found, bool(token) or len(found) >= top
-        message = f"{self.description}: the service went on without giving rows: try again"
+        message = "the service went on without giving rows: try again"
         raise StoreError(message)
 
     def _tidied(self, found: tuple[Row, ...], *, more: bool) -> WireOp[Page]:
@@ -202,7 +214,7 @@ class AzureTablesStore:
     def _entities(self, content: Any) -> Sequence[Any]:
         entities = content.get("value") if isinstance(content, dict) else None
         if not isinstance(entities, list):
-            message = f"{self.description}: answered with something that is not a listing"
+            message = f"an answer that is not a listing: {ADVICE[NOT_JSON]}"
             raise StoreError(message)
         return entities
 
@@ -218,7 +230,7 @@ class AzureTablesStore:
         return row
 
     def _foreign(self) -> StoreError:
-        return StoreError(f"{self.description}: a row was written by something else: give valetkey a table of its own")
+        return StoreError("a row was written by something else: give valetkey a table of its own")
 
 
 def _partition_text(partition: str) -> str:

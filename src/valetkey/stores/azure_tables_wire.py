@@ -37,6 +37,7 @@ NO_SUCH_ENTITY = "ResourceNotFound"
 ENTITY_EXISTS = "EntityAlreadyExists"
 TABLE_EXISTS = "TableAlreadyExists"
 CONDITION_FAILED = frozenset({"UpdateConditionNotSatisfied", "ConditionNotMet"})
+AGAIN = "Azure failed: try again, and look at Azure's status page if it stays"
 ACCOUNT_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
 
 
@@ -52,8 +53,17 @@ class AzureTablesWire(HttpWire):
         "AuthorizationFailure": "access denied: check the account's key and its network rules",
         "AuthorizationPermissionMismatch": "access denied: give the identity `Storage Table Data Contributor`",
         "KeyBasedAuthenticationNotPermitted": "the account refuses its keys: unset AZURE_STORAGE_KEY, use an identity",
-        "ServerBusy": "Azure is busy or throttles (ServerBusy): spread the load, or use another account",
+        "AuthorizationSourceIPMismatch": "access denied from this address: change the account's network rules",
+        "InsufficientAccountPermissions": "access denied: check the account's key, and that the account is not locked",
+        "NoAuthenticationInformation": "Azure saw no signature: check what stands between",
+        "AccountIsDisabled": "the account is disabled: look at it in the portal",
+        "TooManyRequests": "throttled: ask less often, or spread the rows",
+        "ServerBusy": "Azure is busy or throttles: spread the load, or use another account",
+        "TableBeingDeleted": "the table is being deleted: wait, then make it with `valetkey store create`",
+        "InternalError": AGAIN,
+        "OperationTimedOut": AGAIN,
     }
+    otherwise = "look it up among the error codes of Azure's Table service; check account, table and endpoint"
 
     def __init__(
         self, description: str, *, account: str, key: Secret | None, tokens: AzureTokenSource, endpoint: str

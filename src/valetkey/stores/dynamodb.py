@@ -14,7 +14,8 @@ from __future__ import annotations
 from valetkey.effects import LOST, UNKNOWN, WON, Key, Page, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores import rows
-from valetkey.stores.dynamodb_wire import NO_ANSWER, DynamoDBWire
+from valetkey.stores.dynamodb_wire import DynamoDBWire
+from valetkey.stores.failures import NO_ANSWER, Operations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,68 +46,74 @@ class DynamoDBStore:
             raise ConfigurationError(message)
         self.table = table
         self.description = f"dynamodb:{table} in {region}" if region else f"dynamodb:{table}"
+        self._during = Operations(self.description)
         self._wire = DynamoDBWire(self.description, region=region, credentials=credentials, endpoint=endpoint)
 
     def load(self, key: Key) -> WireOp[Row | None]:
         """The row, read consistently. Raises StoreError."""
         rows.check_key(key)
-        answer = yield from self._wire.ask(
-            "GetItem", {"TableName": self.table, "Key": _key_attributes(key), "ConsistentRead": True}
-        )
-        item = self._wire.content(answer).get("Item")
-        row = None if item is None else self._ours(_read_row, item)
-        if row is not None and row.key != key:
-            raise self._foreign()
-        return row
+        with self._during.load:
+            answer = yield from self._wire.ask(
+                "GetItem", {"TableName": self.table, "Key": _key_attributes(key), "ConsistentRead": True}
+            )
+            item = self._wire.content(answer).get("Item")
+            row = None if item is None else self._ours(_read_row, item)
+            if row is not None and row.key != key:
+                raise self._foreign()
+            return row
 
     def swap(self, key: Key, expected: bytes | None, new: Row | None) -> WireOp[Outcome]:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""
         rows.check_swap(key, expected, new)
-        request: dict[str, object] = {"TableName": self.table}
-        if expected is None:
-            request |= {"ConditionExpression": "attribute_not_exists(#p)"}
-            request |= {"ExpressionAttributeNames": {"#p": "partition"}}
-        else:
-            request |= {"ConditionExpression": "#v = :v", "ExpressionAttributeNames": {"#v": "version"}}
-            request |= {"ExpressionAttributeValues": {":v": {"B": _base64(expected)}}}
-        if new is None:
-            answer = yield from self._wire.ask("DeleteItem", {**request, "Key": _key_attributes(key)})
-        else:
-            answer = yield from self._wire.ask("PutItem", {**request, "Item": _attributes(new)})
-        if not answer.error:
-            return WON
-        if answer.maybe_applied or (answer.error == CONDITION_FAILED and answer.repeated):
-            return UNKNOWN
-        if answer.error == CONDITION_FAILED:
-            return LOST
-        raise self._wire.failure(answer)
+        with self._during.swap:
+            request: dict[str, object] = {"TableName": self.table}
+            if expected is None:
+                request |= {"ConditionExpression": "attribute_not_exists(#p)"}
+                request |= {"ExpressionAttributeNames": {"#p": "partition"}}
+            else:
+                request |= {"ConditionExpression": "#v = :v", "ExpressionAttributeNames": {"#v": "version"}}
+                request |= {"ExpressionAttributeValues": {":v": {"B": _base64(expected)}}}
+            if new is None:
+                answer = yield from self._wire.ask("DeleteItem", {**request, "Key": _key_attributes(key)})
+            else:
+                answer = yield from self._wire.ask("PutItem", {**request, "Item": _attributes(new)})
+            if not answer.error:
+                return WON
+            if answer.maybe_applied or (answer.error == CONDITION_FAILED and answer.repeated):
+                return UNKNOWN
+            if answer.error == CONDITION_FAILED:
+                return LOST
+            raise self._wire.failure(answer)
 
     def list(self, partition: str | None, cursor: str) -> WireOp[Page]:
         """At most 100 rows after the cursor, fewer where they are big. Raises StoreError."""
-        operation = "Scan"
-        request: dict[str, object] = {"TableName": self.table, "ConsistentRead": True}
-        if cursor:
-            request["ExclusiveStartKey"] = _key_attributes(rows.read_cursor(cursor, partition))
-        if partition is not None:
-            operation = "Query"
-            request |= {"KeyConditionExpression": "#p = :p", "ExpressionAttributeNames": {"#p": "partition"}}
-            request |= {"ExpressionAttributeValues": {":p": {"S": partition}}}
-        answer = yield from self._wire.ask(operation, {**request, "Limit": rows.PAGE_ROWS}, attempts=2)
-        if answer.error == NO_ANSWER:  # perhaps the page was more than a transport takes: rows are at most 82 KB
-            answer = yield from self._wire.ask(operation, {**request, "Limit": BIG_ROWS_PAGE})
-        return self._ours(_read_page, self._wire.content(answer))
+        with self._during.list:
+            operation = "Scan"
+            request: dict[str, object] = {"TableName": self.table, "ConsistentRead": True}
+            if cursor:
+                request["ExclusiveStartKey"] = _key_attributes(rows.read_cursor(cursor, partition))
+            if partition is not None:
+                operation = "Query"
+                request |= {"KeyConditionExpression": "#p = :p", "ExpressionAttributeNames": {"#p": "partition"}}
+                request |= {"ExpressionAttributeValues": {":p": {"S": partition}}}
+            answer = yield from self._wire.ask(operation, {**request, "Limit": rows.PAGE_ROWS}, attempts=2)
+            if answer.error == NO_ANSWER:  # perhaps the page was more than a transport takes: rows are at most 82 KB
+                answer = yield from self._wire.ask(operation, {**request, "Limit": BIG_ROWS_PAGE})
+            return self._ours(_read_page, self._wire.content(answer))
 
     def create(self) -> WireOp[None]:
         """Make the table where it is not there; let expired rows lapse; keep backups. Raises StoreError."""
-        from valetkey.stores.dynamodb_table import create_table
+        with self._during.create:
+            from valetkey.stores.dynamodb_table import create_table
 
-        return create_table(self._wire, self.table)
+            return (yield from create_table(self._wire, self.table))
 
     def check(self) -> WireOp[tuple[str, ...]]:
         """What the table or its permissions are missing. Raises StoreError where DynamoDB cannot be asked."""
-        from valetkey.stores.dynamodb_table import check_table
+        with self._during.check:
+            from valetkey.stores.dynamodb_table import check_table
 
-        return check_table(self._wire, self.table)
+            return (yield from check_table(self._wire, self.table))
 
     def close(self) -> None:
         """Nothing is held open: connections belong to the transport."""
@@ -120,9 +127,7 @@ class DynamoDBStore:
         raise failure
 
     def _foreign(self) -> StoreError:
-        return StoreError(
-            f"{self.description}: an item was written by something else: give valetkey a table of its own"
-        )
+        return StoreError("an item was written by something else: give valetkey a table of its own")
 
 
 def _key_attributes(key: Key) -> Attributes:

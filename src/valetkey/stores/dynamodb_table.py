@@ -86,11 +86,11 @@ def _wait_until_active(wire: DynamoDBWire, table: str) -> WireOp[None]:
         found = {} if answer.error == NO_SUCH_TABLE else _part(wire.content(answer), "Table")
         if found.get("TableStatus") == "ACTIVE":
             if found.get("KeySchema") != table_description(table)["KeySchema"]:
-                message = f"{wire.description}: the table has other keys: give valetkey a table of its own"
+                message = "the table has other keys: give valetkey a table of its own"
                 raise StoreError(message)
             return
         yield from Sleep(TABLE_POLL_SECONDS)
-    message = f"{wire.description}: the table is still not active: look at it in the console, then try again"
+    message = "the table is still not active: look at it in the console, then try again"
     raise StoreError(message)
 
 
@@ -103,7 +103,7 @@ def _keep_backups(wire: DynamoDBWire, table: str) -> WireOp[None]:
         if answer.error != BACKUPS_NOT_YET:
             raise wire.failure(answer)
         yield from Sleep(TABLE_POLL_SECONDS)
-    message = f"{wire.description}: point-in-time recovery cannot be switched on yet: try again in a minute"
+    message = "point-in-time recovery cannot be switched on yet: try again in a minute"
     raise StoreError(message)
 
 

@@ -11,6 +11,7 @@ from valetkey.clouds.service import LEAST_SECONDS, NO_CODE, error_code, pause, r
 from valetkey.effects import CONFIGURED, Now, Remaining, Send
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.http import Headers, Request
+from valetkey.stores.failures import NO_ANSWER, NO_TIME, NOT_JSON, explain
 from valetkey.value import value
 
 TYPE_CHECKING = False
@@ -28,29 +29,36 @@ FIRST_DELAY_SECONDS = 0.05
 MAX_DELAY_SECONDS = 2.0
 REQUEST_SECONDS = 5.0
 
-THROTTLED = frozenset(
+CONFLICTS = frozenset({"TransactionConflictException", "ReplicatedWriteConflictException"})
+THROTTLED = CONFLICTS | frozenset(
     {
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "ThrottlingException",
         "Throttling",
-        "TransactionConflictException",
         "LimitExceededException",
     }
 )
 EXPIRED = "ExpiredTokenException"
-NO_ANSWER = "no answer"
+AGAIN = "AWS failed: try again, and look at AWS's health page if it stays"
 ADVICE = {
     "ResourceNotFoundException": (
-        "there is no such table in this region: name another, or make it with: valetkey store create"
+        "there is no such table in this region: name another, or make it with `valetkey store create`"
         " (partition key `partition`, sort key `name`, both strings)"
     ),
     "AccessDeniedException": "access denied: allow GetItem, PutItem, DeleteItem, Query and Scan on the table",
     "UnrecognizedClientException": "AWS does not know these credentials: check the access key",
     "InvalidSignatureException": "AWS refused the signature: check the secret key and this machine's clock",
     "MissingAuthenticationTokenException": "AWS saw no signature: check what stands between",
+    "IncompleteSignatureException": "AWS did not understand the signature: check what stands between",
     EXPIRED: "the credentials have expired: renew them",
+    **dict.fromkeys(THROTTLED, "throttled: raise the table's capacity, or spread the load"),
+    **dict.fromkeys(CONFLICTS, "others keep writing the row, perhaps in another region: try again"),
+    **dict.fromkeys(("InternalServerError", "InternalFailure", "ServiceUnavailable"), AGAIN),
+    "ResourceInUseException": "the table is being made, changed or deleted: wait, then try again",
+    "ValidationException": "DynamoDB did not take the request: see whether `valetkey store check` knows its keys",
 }
+UNFORESEEN = "look it up among DynamoDB's error codes; look at the table in the console"
 
 
 @value
@@ -72,7 +80,7 @@ class DynamoDBWire:
     """Sends operations to one endpoint."""
 
     def __init__(self, description: str, *, region: str, credentials: AwsCredentialSource, endpoint: str) -> None:
-        """description: how errors name the store."""
+        """description: how what a check finds names the store."""
         if not region or not region.isascii() or not region.replace("-", "").isalnum():
             message = f"{description}: name the region, such as eu-central-1, in the URL or in AWS_REGION"
             raise ConfigurationError(message)
@@ -111,17 +119,14 @@ class DynamoDBWire:
         return answer.content
 
     def failure(self, answer: Answer) -> StoreError:
-        """The error to raise for an answer that is one."""
-        if answer.error in THROTTLED:
-            return StoreError(f"{self.description}: throttled ({answer.error}): raise the table's capacity")
-        return StoreError(f"{self.description}: {ADVICE.get(answer.error, answer.error)}")
+        """The error to raise for an answer that is one, within an operation."""
+        return StoreError(explain(answer.error, ADVICE, otherwise=UNFORESEEN))
 
     def _attempt(self, operation: str, body: bytes) -> WireOp[Answer]:
         credentials = yield from self._credentials.current()
         now, remaining = (yield from Now()), (yield from Remaining())
         if remaining < LEAST_SECONDS:
-            message = f"{self.description}: no time left to ask: raise the function's timeout"
-            raise StoreError(message)
+            raise StoreError(NO_TIME)
         headers = Headers((("Content-Type", "application/x-amz-json-1.0"), ("X-Amz-Target", f"{VERSION}.{operation}")))
         request = sign_request(
             Request("POST", self._url, headers, body),
@@ -145,11 +150,7 @@ def _read_answer(response: Response) -> Answer:
     content = read_json(response.body)
     if response.status == 200:
         # An answer that is none may come from something between us; DynamoDB may have acted behind it.
-        return (
-            Answer("", content)
-            if isinstance(content, dict)
-            else Answer("an answer that is not JSON", {}, maybe_applied=True)
-        )
+        return Answer("", content) if isinstance(content, dict) else Answer(NOT_JSON, {}, maybe_applied=True)
     code = error_code(content.get("__type") if isinstance(content, dict) else None)
     return Answer(code, {}, maybe_applied=response.status >= 500 or code == NO_CODE)
 

@@ -17,8 +17,9 @@ from valetkey.dates import read_time, write_time
 from valetkey.effects import LOST, Key, Page, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores import rows
+from valetkey.stores.failures import ADVICE, NO_ANSWER, NOT_JSON, Operations
 from valetkey.stores.firestore_wire import CONDITION_FAILED, EXISTS, NOT_FOUND, FirestoreWire
-from valetkey.stores.http_wire import MAX_ATTEMPTS, NO_ANSWER, Stamps
+from valetkey.stores.http_wire import MAX_ATTEMPTS, Stamps
 from valetkey.stores.keytext import read_key_text, write_key_text
 
 TYPE_CHECKING = False
@@ -57,6 +58,7 @@ class FirestoreStore:
     ) -> None:
         """emulator: `host:port` on loopback, as in FIRESTORE_EMULATOR_HOST; it gets no credentials."""
         self.description = f"firestore:{collection} in {project}/{database}"
+        self._during = Operations(self.description)
         good = 1 <= len(collection) <= 200 and COLLECTION_CHARACTERS.issuperset(collection)
         if not good or collection.startswith("_"):
             message = "a Firestore collection's name is 1 to 200 letters, digits, _ and -, the first no _"
@@ -71,6 +73,68 @@ class FirestoreStore:
     def load(self, key: Key) -> WireOp[Row | None]:
         """The row, strongly consistent. Raises StoreError."""
         rows.check_key(key)
+        with self._during.load:
+            return (yield from self._load(key))
+
+    def swap(self, key: Key, expected: bytes | None, new: Row | None) -> WireOp[Outcome]:
+        """Create, replace or delete by version. Raises StoreError only where nothing was written."""
+        rows.check_swap(key, expected, new)
+        with self._during.swap:
+            condition: dict[str, object] = {"exists": False}
+            if expected is not None:
+                time = self._stamps.of(key, expected) or (yield from self._time_beside(key, expected))
+                if not time:
+                    return LOST
+                condition = {"updateTime": time}
+            write: dict[str, object] = {"currentDocument": condition}
+            if new is None:
+                write["delete"] = self._name(key)
+            else:
+                write["update"] = {"name": self._name(key), "fields": _fields(new)}
+            self._stamps.drop(key)
+            answer = yield from self._wire.ask(self._wire.request("/documents:commit", {"writes": [write]}))
+            if not answer.error and new is not None:
+                self._stamps.note(key, new.version, _update_time(answer.content))
+            # of a creation, only ALREADY_EXISTS is an outcome: the others say that the database cannot be used
+            return self._wire.outcome(answer, lost=frozenset({EXISTS}) if expected is None else MOVED)
+
+    def list(self, partition: str | None, cursor: str) -> WireOp[Page]:
+        """At most 100 rows after the cursor, fewer where they are big. Raises StoreError."""
+        with self._during.list:
+            query: dict[str, object] = {
+                "from": [{"collectionId": self.collection}],
+                "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
+            }
+            if partition is not None:  # from before its first row to before the next character after the space
+                start = f"{self._documents}/k{_partition_text(partition)}"
+                query |= {"startAt": _position(f"{start} ", before=True), "endAt": _position(f"{start}!", before=True)}
+            if cursor:
+                after = rows.read_cursor(cursor, partition)
+                query |= {"startAt": _position(self._name(after), before=False)}
+            answer, most = (yield from self._query(query, rows.PAGE_ROWS, attempts=2)), rows.PAGE_ROWS
+            if answer.error == NO_ANSWER:  # perhaps the page was more than a transport takes: rows are at most 82 KB
+                answer, most = (yield from self._query(query, BIG_ROWS_PAGE)), BIG_ROWS_PAGE
+            found = tuple(self._row(part["document"]) for part in self._parts(answer) if "document" in part)
+            return Page(found, rows.write_cursor(found[-1].key) if len(found) >= most else "")
+
+    def create(self) -> WireOp[None]:
+        """Let expired rows lapse, leave the collection out of indexes, keep backups. Raises StoreError."""
+        with self._during.create:
+            from valetkey.stores.firestore_database import create_policies
+
+            return (yield from create_policies(self._wire, self.collection))
+
+    def check(self) -> WireOp[tuple[str, ...]]:
+        """What the database or its permissions are missing. Raises StoreError where it cannot be asked."""
+        with self._during.check:
+            from valetkey.stores.firestore_database import check_database
+
+            return (yield from check_database(self._wire, self.collection))
+
+    def close(self) -> None:
+        """Nothing is held open: connections belong to the transport."""
+
+    def _load(self, key: Key) -> WireOp[Row | None]:
         request = self._wire.request("/documents:batchGet", {"documents": [self._name(key)]})
         for part in self._parts((yield from self._wire.ask(request))):
             if "missing" in part:
@@ -81,66 +145,12 @@ class FirestoreStore:
                 if row.key != key:  # only where SHA-256 collides
                     raise self._foreign()
                 return row
-        message = f"{self.description}: said neither that a document is there nor that it is not"
+        message = f"an answer that says neither that a document is there nor that it is not: {ADVICE[NOT_JSON]}"
         raise StoreError(message)
-
-    def swap(self, key: Key, expected: bytes | None, new: Row | None) -> WireOp[Outcome]:
-        """Create, replace or delete by version. Raises StoreError only where nothing was written."""
-        rows.check_swap(key, expected, new)
-        condition: dict[str, object] = {"exists": False}
-        if expected is not None:
-            time = self._stamps.of(key, expected) or (yield from self._time_beside(key, expected))
-            if not time:
-                return LOST
-            condition = {"updateTime": time}
-        write: dict[str, object] = {"currentDocument": condition}
-        if new is None:
-            write["delete"] = self._name(key)
-        else:
-            write["update"] = {"name": self._name(key), "fields": _fields(new)}
-        self._stamps.drop(key)
-        answer = yield from self._wire.ask(self._wire.request("/documents:commit", {"writes": [write]}))
-        if not answer.error and new is not None:
-            self._stamps.note(key, new.version, _update_time(answer.content))
-        # of a creation, only ALREADY_EXISTS is an outcome: the others say that the database cannot be used
-        return self._wire.outcome(answer, lost=frozenset({EXISTS}) if expected is None else MOVED)
-
-    def list(self, partition: str | None, cursor: str) -> WireOp[Page]:
-        """At most 100 rows after the cursor, fewer where they are big. Raises StoreError."""
-        query: dict[str, object] = {
-            "from": [{"collectionId": self.collection}],
-            "orderBy": [{"field": {"fieldPath": "__name__"}, "direction": "ASCENDING"}],
-        }
-        if partition is not None:  # from before its first row to before the next character after the space
-            start = f"{self._documents}/k{_partition_text(partition)}"
-            query |= {"startAt": _position(f"{start} ", before=True), "endAt": _position(f"{start}!", before=True)}
-        if cursor:
-            after = rows.read_cursor(cursor, partition)
-            query |= {"startAt": _position(self._name(after), before=False)}
-        answer, most = (yield from self._query(query, rows.PAGE_ROWS, attempts=2)), rows.PAGE_ROWS
-        if answer.error == NO_ANSWER:  # perhaps the page was more than a transport takes: rows are at most 82 KB
-            answer, most = (yield from self._query(query, BIG_ROWS_PAGE)), BIG_ROWS_PAGE
-        found = tuple(self._row(part["document"]) for part in self._parts(answer) if "document" in part)
-        return Page(found, rows.write_cursor(found[-1].key) if len(found) >= most else "")
-
-    def create(self) -> WireOp[None]:
-        """Let expired rows lapse, leave the collection out of indexes, keep backups. Raises StoreError."""
-        from valetkey.stores.firestore_database import create_policies
-
-        return create_policies(self._wire, self.collection)
-
-    def check(self) -> WireOp[tuple[str, ...]]:
-        """What the database or its permissions are missing. Raises StoreError where it cannot be asked."""
-        from valetkey.stores.firestore_database import check_database
-
-        return check_database(self._wire, self.collection)
-
-    def close(self) -> None:
-        """Nothing is held open: connections belong to the transport."""
 
     def _time_beside(self, key: Key, expected: bytes) -> WireOp[str]:
         """The update time that stands beside that version; empty where there is another one or no row."""
-        _ = yield from self.load(key)
+        _ = yield from self._load(key)
         return self._stamps.of(key, expected)
 
     def _name(self, key: Key) -> str:
@@ -155,7 +165,7 @@ class FirestoreStore:
         """The messages of a streamed answer."""
         content = self._wire.content(answer)
         if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-            message = f"{self.description}: answered with something that is not a stream of messages"
+            message = f"an answer that is not a stream of messages: {ADVICE[NOT_JSON]}"
             raise StoreError(message)
         return content
 
@@ -171,9 +181,7 @@ class FirestoreStore:
         return row
 
     def _foreign(self) -> StoreError:
-        return StoreError(
-            f"{self.description}: a document was written by something else: give valetkey a collection of its own"
-        )
+        return StoreError("a document was written by something else: give valetkey a collection of its own")
 
 
 def _partition_text(partition: str) -> str:

@@ -39,7 +39,7 @@ def create_policies(wire: FirestoreWire, collection: str) -> WireOp[None]:
         if not answer.error or (wire.emulated and answer.error in UNKNOWN_TO_EMULATORS):
             continue
         if mask == RECOVERY and answer.error not in (DENIED, NOT_FOUND):
-            message = f"{wire.description}: point-in-time recovery cannot be switched on ({answer.error}): see billing"
+            message = f"point-in-time recovery cannot be switched on ({answer.error}): see billing"
             raise StoreError(message)
         raise wire.failure(answer)
 
@@ -75,7 +75,7 @@ def _check_rows(wire: FirestoreWire, collection: str) -> WireOp[list[str]]:
         answer = yield from wire.ask(wire.request(path, content))
         reading = path == probes[0][0]
         if answer.error == DENIED or (reading and answer.error in (NOT_FOUND, CONDITION_FAILED)):
-            return [str(wire.failure(answer))]
+            return [f"{wire.description}: {wire.failure(answer)}"]
         if answer.error and (reading or answer.error not in (NOT_FOUND, CONDITION_FAILED)):
             raise wire.failure(answer)
     return []

@@ -28,6 +28,7 @@ NOT_FOUND = "NOT_FOUND"
 EXISTS = "ALREADY_EXISTS"
 CONDITION_FAILED = "FAILED_PRECONDITION"
 DENIED = "PERMISSION_DENIED"
+AGAIN = "Google failed: try again, and look at Google Cloud's status page if it stays"
 NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
@@ -40,10 +41,16 @@ class FirestoreWire(HttpWire):
     advice: Mapping[str, str] = {
         NOT_FOUND: "there is no such database: make it with `gcloud firestore databases create`, or name another",
         DENIED: "access denied: give the service's account `Cloud Datastore User`, and enable the Firestore API",
-        CONDITION_FAILED: "the database cannot be used so: it must be one in Native mode",
+        CONDITION_FAILED: "the database cannot be used so: name one in Native mode",
         "UNAUTHENTICATED": "Google refused the token: check the credentials and this machine's clock",
-        "INVALID_ARGUMENT": "Google did not understand the request (INVALID_ARGUMENT): check project and database",
+        "INVALID_ARGUMENT": "Google did not understand the request: check project, database and collection",
+        "UNIMPLEMENTED": "it is not known there: check what FIRESTORE_EMULATOR_HOST names, or what stands between",
+        "RESOURCE_EXHAUSTED": "throttled, or a quota is used up: ask less often, or raise it in the console",
+        "ABORTED": "others keep writing the row: try again",
+        **dict.fromkeys(("UNAVAILABLE", "INTERNAL", "DEADLINE_EXCEEDED", "UNKNOWN", "CANCELLED"), AGAIN),
+        "DATA_LOSS": "Google lost data: look at Google Cloud's status page, and restore from a backup",
     }
+    otherwise = "look it up among Google's canonical error codes; check project and database in the console"
 
     def __init__(
         self, description: str, *, project: str, database: str, tokens: GoogleTokenSource, emulator: str

@@ -11,6 +11,7 @@ from valetkey.clouds.service import LEAST_SECONDS, NO_CODE, error_code, pause, r
 from valetkey.effects import CONFIGURED, LOST, UNKNOWN, WON, Now, Remaining, Send
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.http import Headers
+from valetkey.stores.failures import NO_ANSWER, NO_TIME, NOT_JSON, explain
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -26,8 +27,6 @@ FIRST_DELAY_SECONDS = 0.05
 MAX_DELAY_SECONDS = 2.0
 REQUEST_SECONDS = 5.0
 MAX_STAMPS = 512
-NO_ANSWER = "no answer"
-NOT_JSON = "an answer that is not JSON"
 DOUBTFUL_STATUSES = (408, 499)  # given up on by somebody between, as every 5xx may be
 NONE: frozenset[str] = frozenset()
 
@@ -53,14 +52,16 @@ class HttpWire:
 
     throttled: codes that say that nothing was done and that waiting helps.
     stale: codes that say that the credentials must be asked for again.
+    advice: what to do about a code; otherwise: about those that nobody foresaw.
     """
 
     throttled: frozenset[str] = NONE
     stale: frozenset[str] = NONE
     advice: Mapping[str, str] = {}
+    otherwise: str = ""
 
     def __init__(self, description: str) -> None:
-        """description: how errors name the store."""
+        """description: how what a check finds names the store."""
         self.description = description
 
     def ask(self, request: Request, *, attempts: int = MAX_ATTEMPTS) -> WireOp[Answer]:
@@ -102,10 +103,8 @@ class HttpWire:
         raise self.failure(answer)
 
     def failure(self, answer: Answer) -> StoreError:
-        """The error to raise for an answer that is one."""
-        if answer.error in self.throttled:
-            return StoreError(f"{self.description}: throttled ({answer.error}): ask less often, or spread the rows")
-        return StoreError(f"{self.description}: {self.advice.get(answer.error, answer.error)}")
+        """The error to raise for an answer that is one, within an operation."""
+        return StoreError(explain(answer.error, self.advice, otherwise=self.otherwise))
 
     def authorize(self, request: Request) -> WireOp[Request]:
         """The request as it is sent. Raises StoreError, ConfigurationError."""
@@ -122,8 +121,7 @@ class HttpWire:
         authorized = yield from self.authorize(request)
         now, remaining = (yield from Now()), (yield from Remaining())
         if remaining < LEAST_SECONDS:
-            message = f"{self.description}: no time left to ask: raise the function's timeout"
-            raise StoreError(message)
+            raise StoreError(NO_TIME)
         not_after = now + min(REQUEST_SECONDS, remaining)
         try:
             response = yield from Send(authorized, CONFIGURED, not_after=not_after, kept=True)

@@ -74,9 +74,9 @@ _inherited: list[object] = []
 class Pool(Generic[C]):
     """Connections for blocking callers, each used by one thread at a time."""
 
-    def __init__(self, maker: Maker[C], description: str, *, limit: int = CONNECTIONS) -> None:
+    def __init__(self, maker: Maker[C], *, limit: int = CONNECTIONS) -> None:
         """limit: so many callers use a connection at once; others wait for one."""
-        self._maker, self._description, self._limit = maker, description, limit
+        self._maker, self._limit = maker, limit
         self._idle: deque[tuple[C, float]] = deque()
         self._start()
 
@@ -94,7 +94,7 @@ class Pool(Generic[C]):
             self._start()
         free = self._free
         if not free.acquire(timeout=WAIT_SECONDS):
-            raise all_in_use(self._description, self._limit)
+            raise all_in_use(self._limit)
         try:
             connection = None if new else self._take()
             if connection is None:
@@ -130,9 +130,9 @@ class Pool(Generic[C]):
 class AsyncPool(Generic[C]):
     """Connections for awaiting callers, each belonging to the event loop that made it."""
 
-    def __init__(self, maker: AsyncMaker[C], description: str, *, limit: int = CONNECTIONS) -> None:
+    def __init__(self, maker: AsyncMaker[C], *, limit: int = CONNECTIONS) -> None:
         """limit: so many callers of one loop use a connection at once; others wait for one."""
-        self._maker, self._description, self._limit = maker, description, limit
+        self._maker, self._limit = maker, limit
         self._process = os.getpid()
         self._loops: dict[AbstractEventLoop, tuple[deque[tuple[C, float]], Semaphore]] = {}
 
@@ -146,7 +146,7 @@ class AsyncPool(Generic[C]):
             async with asyncio.timeout(WAIT_SECONDS):
                 _ = await free.acquire()
         except TimeoutError:
-            raise all_in_use(self._description, self._limit) from None
+            raise all_in_use(self._limit) from None
         try:
             connection = None if new else await self._take(idle)
             if connection is None:
@@ -208,10 +208,10 @@ def is_silent(descriptor: int) -> bool:
     return not poll.poll(0)
 
 
-def all_in_use(description: str, limit: int) -> StoreError:
+def all_in_use(limit: int) -> StoreError:
     """The error of a caller that waited in vain."""
     return StoreError(
-        f"{description}: all {limit} connections of this process were in use for {WAIT_SECONDS} s: add"
+        f"all {limit} connections of this process were in use for {WAIT_SECONDS} s: add"
         " ?connections=N to the store URL, or look for what keeps the server busy"
     )
 

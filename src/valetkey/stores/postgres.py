@@ -13,6 +13,7 @@ from valetkey.effects import LOST, UNKNOWN, WON, Key
 from valetkey.errors import StoreError
 from valetkey.stores import postgres_sql as sql
 from valetkey.stores import rows
+from valetkey.stores.failures import Operations
 from valetkey.stores.pool import CONNECTIONS, AsyncPool, Pool, is_silent
 
 TYPE_CHECKING = False
@@ -38,6 +39,7 @@ class _Postgres:
     def __init__(self, place: PostgresPlace, *, connections: int = CONNECTIONS) -> None:
         """connections: so many of one process, or of one event loop, at once."""
         self.description = place.description
+        self._during = Operations(self.description)
         self._sql = sql.Statements(place.table)
         self._parameters = dict(place.parameters)
         self._error = place.error
@@ -48,11 +50,10 @@ class _Postgres:
         """Leave out the options that a pooler does not know, for another try. Raises StoreError else."""
         if NO_STARTUP_OPTIONS in str(error) and self._parameters.pop("options", None):
             return
-        message = f"{self.description}: {sql.explain_connect(str(error))}"
-        raise StoreError(message) from None
+        raise StoreError(sql.explain_connect(str(error))) from None
 
-    def _failure(self, operation: str, error: Any) -> StoreError:
-        return StoreError(f"{self.description}: {operation}: {sql.explain(error.sqlstate)}")
+    def _failure(self, error: Any) -> StoreError:
+        return StoreError(sql.explain(error.sqlstate))
 
     def _repeats(self, attempt: int, error: Any) -> bool:
         """Whether to read again on a new connection: the one before was cut."""
@@ -64,10 +65,10 @@ class _Postgres:
             return UNKNOWN
         if error.sqlstate == sql.SERIALIZATION_FAILURE:
             return None
-        raise self._failure("swap", error) from None
+        raise self._failure(error) from None
 
     def _never(self) -> StoreError:
-        return StoreError(f"{self.description}: swap: {sql.explain(sql.SERIALIZATION_FAILURE)}")
+        return StoreError(sql.explain(sql.SERIALIZATION_FAILURE))
 
     def _missing(self, facts: Sequence[Any]) -> tuple[str, ...]:
         return (*sql.missing(self.description, self._sql.table, facts), *self._unverified)
@@ -81,54 +82,59 @@ class PostgresStore(_Postgres):
     def __init__(self, place: PostgresPlace, *, connections: int = CONNECTIONS) -> None:
         """connections: so many at once; others wait. Nothing is opened yet."""
         super().__init__(place, connections=connections)
-        self._pool: Pool[psycopg.Connection[Any]] = Pool(self, self.description, limit=connections)
+        self._pool: Pool[psycopg.Connection[Any]] = Pool(self, limit=connections)
 
     def load(self, key: Key) -> Row | None:
         """The row, from the primary. Raises StoreError."""
         rows.check_key(key)
-        for attempt in range(READ_ATTEMPTS):
-            try:
-                with self._pool.lend(new=attempt > 0) as connection:
-                    found = connection.wait(sql.send_load(self._sql, key, connection))
-                    return sql.read_load(self.description, key, found[0])
-            except self._error as error:
-                if not self._repeats(attempt, error):
-                    raise self._failure("load", error) from None
-        raise self._never()
+        with self._during.load:
+            for attempt in range(READ_ATTEMPTS):
+                try:
+                    with self._pool.lend(new=attempt > 0) as connection:
+                        found = connection.wait(sql.send_load(self._sql, key, connection))
+                        return sql.read_load(key, found[0])
+                except self._error as error:
+                    if not self._repeats(attempt, error):
+                        raise self._failure(error) from None
+            raise self._never()
 
     def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""
         rows.check_swap(key, expected, new)
-        statement, parameters = sql.swap(self._sql, key, expected, new)
-        for _ in range(WRITE_ATTEMPTS):
-            try:
-                with self._pool.lend() as connection:
-                    changed = connection.execute(statement, parameters).rowcount
-            except self._error as error:
-                outcome = self._outcome(error)
-                if outcome is None:
-                    continue
-                return outcome
-            if changed and sql.sweeps(new):
-                self._sweep()
-            return WON if changed else LOST
-        raise self._never()
+        with self._during.swap:
+            statement, parameters = sql.swap(self._sql, key, expected, new)
+            for _ in range(WRITE_ATTEMPTS):
+                try:
+                    with self._pool.lend() as connection:
+                        changed = connection.execute(statement, parameters).rowcount
+                except self._error as error:
+                    outcome = self._outcome(error)
+                    if outcome is None:
+                        continue
+                    return outcome
+                if changed and sql.sweeps(new):
+                    self._sweep()
+                return WON if changed else LOST
+            raise self._never()
 
     def list(self, partition: str | None, cursor: str) -> Page:
         """At most 100 rows in key order after the cursor. Raises StoreError."""
-        return sql.read_page(self.description, self._read("list", *sql.listing(self._sql, partition, cursor)))
+        with self._during.list:
+            return sql.read_page(self._read(*sql.listing(self._sql, partition, cursor)))
 
     def create(self) -> None:
         """Make the table and its index where they are not there. Raises StoreError."""
-        try:
-            with self._pool.lend() as connection:
-                _ = connection.execute(self._sql.create)
-        except self._error as error:
-            raise self._failure("create", error) from None
+        with self._during.create:
+            try:
+                with self._pool.lend() as connection:
+                    _ = connection.execute(self._sql.create)
+            except self._error as error:
+                raise self._failure(error) from None
 
     def check(self) -> tuple[str, ...]:
         """What the table, this user's permissions or the server's settings are missing. Raises StoreError."""
-        return self._missing(self._read("check", self._sql.check, ())[0])
+        with self._during.check:
+            return self._missing(self._read(self._sql.check, ())[0])
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
@@ -153,14 +159,14 @@ class PostgresStore(_Postgres):
         """Close it."""
         connection.close()
 
-    def _read(self, operation: str, statement: bytes, parameters: sql.Parameters) -> Sequence[Any]:
+    def _read(self, statement: bytes, parameters: sql.Parameters) -> Sequence[Any]:
         for attempt in range(READ_ATTEMPTS):
             try:
                 with self._pool.lend(new=attempt > 0) as connection:
                     return connection.execute(statement, parameters or None, binary=True).fetchall()
             except self._error as error:
                 if not self._repeats(attempt, error):
-                    raise self._failure(operation, error) from None
+                    raise self._failure(error) from None
         raise self._never()
 
     def _sweep(self) -> None:
@@ -180,54 +186,59 @@ class AsyncPostgresStore(_Postgres):
     def __init__(self, place: PostgresPlace, *, connections: int = CONNECTIONS) -> None:
         """connections: so many at once in each event loop; others wait. Nothing is opened yet."""
         super().__init__(place, connections=connections)
-        self._pool: AsyncPool[psycopg.AsyncConnection[Any]] = AsyncPool(self, self.description, limit=connections)
+        self._pool: AsyncPool[psycopg.AsyncConnection[Any]] = AsyncPool(self, limit=connections)
 
     async def load(self, key: Key) -> Row | None:
         """The row, from the primary. Raises StoreError."""
         rows.check_key(key)
-        for attempt in range(READ_ATTEMPTS):
-            try:
-                async with self._pool.lend(new=attempt > 0) as connection:
-                    found = await connection.wait(sql.send_load(self._sql, key, connection))
-                    return sql.read_load(self.description, key, found[0])
-            except self._error as error:
-                if not self._repeats(attempt, error):
-                    raise self._failure("load", error) from None
-        raise self._never()
+        with self._during.load:
+            for attempt in range(READ_ATTEMPTS):
+                try:
+                    async with self._pool.lend(new=attempt > 0) as connection:
+                        found = await connection.wait(sql.send_load(self._sql, key, connection))
+                        return sql.read_load(key, found[0])
+                except self._error as error:
+                    if not self._repeats(attempt, error):
+                        raise self._failure(error) from None
+            raise self._never()
 
     async def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""
         rows.check_swap(key, expected, new)
-        statement, parameters = sql.swap(self._sql, key, expected, new)
-        for _ in range(WRITE_ATTEMPTS):
-            try:
-                async with self._pool.lend() as connection:
-                    changed = (await connection.execute(statement, parameters)).rowcount
-            except self._error as error:
-                outcome = self._outcome(error)
-                if outcome is None:
-                    continue
-                return outcome
-            if changed and sql.sweeps(new):
-                await self._sweep()
-            return WON if changed else LOST
-        raise self._never()
+        with self._during.swap:
+            statement, parameters = sql.swap(self._sql, key, expected, new)
+            for _ in range(WRITE_ATTEMPTS):
+                try:
+                    async with self._pool.lend() as connection:
+                        changed = (await connection.execute(statement, parameters)).rowcount
+                except self._error as error:
+                    outcome = self._outcome(error)
+                    if outcome is None:
+                        continue
+                    return outcome
+                if changed and sql.sweeps(new):
+                    await self._sweep()
+                return WON if changed else LOST
+            raise self._never()
 
     async def list(self, partition: str | None, cursor: str) -> Page:
         """At most 100 rows in key order after the cursor. Raises StoreError."""
-        return sql.read_page(self.description, await self._read("list", *sql.listing(self._sql, partition, cursor)))
+        with self._during.list:
+            return sql.read_page(await self._read(*sql.listing(self._sql, partition, cursor)))
 
     async def create(self) -> None:
         """Make the table and its index where they are not there. Raises StoreError."""
-        try:
-            async with self._pool.lend() as connection:
-                _ = await connection.execute(self._sql.create)
-        except self._error as error:
-            raise self._failure("create", error) from None
+        with self._during.create:
+            try:
+                async with self._pool.lend() as connection:
+                    _ = await connection.execute(self._sql.create)
+            except self._error as error:
+                raise self._failure(error) from None
 
     async def check(self) -> tuple[str, ...]:
         """What the table, this user's permissions or the server's settings are missing. Raises StoreError."""
-        return self._missing((await self._read("check", self._sql.check, ()))[0])
+        with self._during.check:
+            return self._missing((await self._read(self._sql.check, ()))[0])
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
@@ -255,14 +266,14 @@ class AsyncPostgresStore(_Postgres):
         connection.pgconn.finish()
         connection._closed = True  # noqa: SLF001 - else it warns that nobody closed it
 
-    async def _read(self, operation: str, statement: bytes, parameters: sql.Parameters) -> Sequence[Any]:
+    async def _read(self, statement: bytes, parameters: sql.Parameters) -> Sequence[Any]:
         for attempt in range(READ_ATTEMPTS):
             try:
                 async with self._pool.lend(new=attempt > 0) as connection:
                     return await (await connection.execute(statement, parameters or None, binary=True)).fetchall()
             except self._error as error:
                 if not self._repeats(attempt, error):
-                    raise self._failure(operation, error) from None
+                    raise self._failure(error) from None
         raise self._never()
 
     async def _sweep(self) -> None:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from valetkey.effects import Key, Page, Row
 from valetkey.errors import StoreError
-from valetkey.stores import rows
+from valetkey.stores import failures, rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,11 +61,12 @@ CONNECT_ADVICE = (
     ("starting up", "the server is starting or stopping: try again"),
     ("shutting down", "the server is starting or stopping: try again"),
     ("certificate", "its certificate was not accepted: check sslmode, sslrootcert and the host name"),
-    ("SSL", "TLS failed: the server may not have it; ?sslmode= says what is wanted"),
+    ("SSL", "TLS failed: the server may not have it; set ?sslmode= to what is wanted"),
     ("timeout", "it did not answer in time: check the host, and that this network may reach it"),
     ("translate host name", "the host name is not known: correct it"),
     ("resolve host", "the host name is not known: correct it"),
 )
+UNFORESEEN = "look it up in PostgreSQL's list of error codes, and in the server's log"
 UNREACHABLE = "it cannot be reached: check host and port, and that the server runs"
 
 
@@ -145,7 +146,7 @@ _BYTEAS = (17, 17)  # the type's identifier, the same on every server
 _BINARY = (1, 1)
 
 
-def read_load(description: str, key: Key, result: Any) -> Row | None:
+def read_load(key: Key, result: Any) -> Row | None:
     """The row that was asked for, or None where there is none. Raises StoreError, and psycopg's error for a refusal."""
     if result.status != _TUPLES_OK:
         from psycopg.errors import error_from_result
@@ -158,7 +159,7 @@ def read_load(description: str, key: Key, result: Any) -> Row | None:
         expiry = int.from_bytes(expires_at, "big", signed=True)
         return rows.read_row(key, version, rows.read_clear(clear.decode()), sealed, expiry)
     except rows.NOT_OURS:
-        failure = _foreign(description)
+        failure = _foreign()
     raise failure
 
 
@@ -190,25 +191,25 @@ def listing(statements: Statements, partition: str | None, cursor: str) -> tuple
     )
 
 
-def read_page(description: str, found: Sequence[Any]) -> Page:
+def read_page(found: Sequence[Any]) -> Page:
     """The page of what a listing found."""
-    page = tuple(read_row(description, columns) for columns in found[: rows.PAGE_ROWS])
+    page = tuple(read_row(columns) for columns in found[: rows.PAGE_ROWS])
     return Page(page, rows.write_cursor(page[-1].key) if len(found) > rows.PAGE_ROWS else "")
 
 
-def read_row(description: str, columns: Sequence[Any]) -> Row:
+def read_row(columns: Sequence[Any]) -> Row:
     """The row of one line of a result. Raises StoreError."""
     partition, name, version, clear, sealed, expires_at = columns
     try:
         key = Key(partition.decode(), name.decode())
         return rows.read_row(key, version, rows.read_clear(clear), sealed, expires_at)
     except rows.NOT_OURS:
-        failure = _foreign(description)
+        failure = _foreign()
     raise failure
 
 
-def _foreign(description: str) -> StoreError:
-    return StoreError(f"{description}: a row was written by something else: give valetkey a table of its own")
+def _foreign() -> StoreError:
+    return StoreError("a row was written by something else: give valetkey a table of its own")
 
 
 def is_doubtful(sqlstate: str | None) -> bool:
@@ -222,7 +223,8 @@ def explain(sqlstate: str | None) -> str:
     """What to do about a statement's failure; the server's own words may hold a row and are not repeated."""
     if sqlstate is None:
         return "the connection broke: try again, and check the server and the network"
-    return ADVICE.get(sqlstate) or f"the server failed with SQLSTATE {sqlstate}: look it up in its log"
+    code = f"SQLSTATE {sqlstate}"
+    return failures.explain(code, {code: ADVICE.get(sqlstate, "")}, otherwise=UNFORESEEN)
 
 
 def explain_connect(text: str) -> str:

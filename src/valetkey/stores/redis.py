@@ -34,43 +34,48 @@ class RedisStore(RedisMeaning):
     def __init__(self, place: RedisPlace, *, connections: int = CONNECTIONS) -> None:
         """connections: so many at once; others wait. Nothing is opened yet."""
         super().__init__(place)
-        self._pool: Pool[Any] = Pool(self, self.description, limit=connections)
+        self._pool: Pool[Any] = Pool(self, limit=connections)
 
     def load(self, key: Key) -> Row | None:
         """The row, from the primary. Raises StoreError."""
         rows.check_key(key)
-        return commands.read_row(self.description, key, self._read("load", [self._keys.load(key)])[0])
+        with self._during.load:
+            return commands.read_row(key, self._read([self._keys.load(key)])[0])
 
     def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""
         rows.check_swap(key, expected, new)
-        arguments = self._keys.swap(key, expected, new)
-        try:
-            with self._pool.lend() as connection:
-                changed = self._write(connection, arguments)
-        except (self._error, OSError) as error:
-            return self._outcome(error)
-        return WON if changed == 1 else LOST
+        with self._during.swap:
+            arguments = self._keys.swap(key, expected, new)
+            try:
+                with self._pool.lend() as connection:
+                    changed = self._write(connection, arguments)
+            except (self._error, OSError) as error:
+                return self._outcome(error)
+            return WON if changed == 1 else LOST
 
     def list(self, partition: str | None, cursor: str) -> Page:
         """At most 100 rows in key order after the cursor. Raises StoreError."""
-        keys = self._members(partition, self._read("list", [self._keys.list(partition, cursor)])[0])
-        page, gone = self._page(keys, self._read("list", [self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]))
-        if gone:
-            _ = self._read("list", gone)
-        return page
+        with self._during.list:
+            keys = self._members(partition, self._read([self._keys.list(partition, cursor)])[0])
+            page, gone = self._page(keys, self._read([self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]))
+            if gone:
+                _ = self._read(gone)
+            return page
 
     def create(self) -> None:
         """Nothing has to be made, but the server must answer. Raises StoreError."""
-        _ = self._read("create", [("PING",)])
+        with self._during.create:
+            _ = self._read([("PING",)])
 
     def check(self) -> tuple[str, ...]:
         """What persistence, eviction and permissions are missing. Raises StoreError where it cannot be asked."""
-        with self._pool.lend() as connection:
-            answers = [self._ask(connection, command) for command in FACTS]
-            probes = [self._ask(connection, command) for command in self._probe()]
-        failed = [answer for answer in probes if isinstance(answer, Exception)]
-        return self._missing(answers, commands.explain(failed[0]) if failed else "")
+        with self._during.check:
+            with self._pool.lend() as connection:
+                answers = [self._ask(connection, command) for command in FACTS]
+                probes = [self._ask(connection, command) for command in self._probe()]
+            failed = [answer for answer in probes if isinstance(answer, Exception)]
+            return self._missing(answers, commands.explain(failed[0]) if failed else "")
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
@@ -122,7 +127,7 @@ class RedisStore(RedisMeaning):
         except self._refusal as error:
             return error
 
-    def _read(self, operation: str, asked: Sequence[Command]) -> tuple[Any, ...]:
+    def _read(self, asked: Sequence[Command]) -> tuple[Any, ...]:
         """All answers, on one connection; a refused question is an error."""
         for attempt in range(READ_ATTEMPTS):
             try:
@@ -132,7 +137,7 @@ class RedisStore(RedisMeaning):
                     return tuple(connection.read_response() for _ in asked)
             except (self._error, OSError) as error:
                 if not self._repeats(attempt, error):
-                    raise self._failure(operation, error) from None
+                    raise self._failure(error) from None
         raise AssertionError
 
 
@@ -144,44 +149,49 @@ class AsyncRedisStore(RedisMeaning):
     def __init__(self, place: RedisPlace, *, connections: int = CONNECTIONS) -> None:
         """connections: so many at once in each event loop; others wait. Nothing is opened yet."""
         super().__init__(place)
-        self._pool: AsyncPool[Any] = AsyncPool(self, self.description, limit=connections)
+        self._pool: AsyncPool[Any] = AsyncPool(self, limit=connections)
 
     async def load(self, key: Key) -> Row | None:
         """The row, from the primary. Raises StoreError."""
         rows.check_key(key)
-        return commands.read_row(self.description, key, (await self._read("load", [self._keys.load(key)]))[0])
+        with self._during.load:
+            return commands.read_row(key, (await self._read([self._keys.load(key)]))[0])
 
     async def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
         """Create, replace or delete by version. Raises StoreError only where nothing was written."""
         rows.check_swap(key, expected, new)
-        arguments = self._keys.swap(key, expected, new)
-        try:
-            async with self._pool.lend() as connection:
-                changed = await self._write(connection, arguments)
-        except (self._error, OSError) as error:
-            return self._outcome(error)
-        return WON if changed == 1 else LOST
+        with self._during.swap:
+            arguments = self._keys.swap(key, expected, new)
+            try:
+                async with self._pool.lend() as connection:
+                    changed = await self._write(connection, arguments)
+            except (self._error, OSError) as error:
+                return self._outcome(error)
+            return WON if changed == 1 else LOST
 
     async def list(self, partition: str | None, cursor: str) -> Page:
         """At most 100 rows in key order after the cursor. Raises StoreError."""
-        keys = self._members(partition, (await self._read("list", [self._keys.list(partition, cursor)]))[0])
-        loads = [self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]
-        page, gone = self._page(keys, await self._read("list", loads))
-        if gone:
-            _ = await self._read("list", gone)
-        return page
+        with self._during.list:
+            keys = self._members(partition, (await self._read([self._keys.list(partition, cursor)]))[0])
+            loads = [self._keys.load(key) for key in keys[: rows.PAGE_ROWS]]
+            page, gone = self._page(keys, await self._read(loads))
+            if gone:
+                _ = await self._read(gone)
+            return page
 
     async def create(self) -> None:
         """Nothing has to be made, but the server must answer. Raises StoreError."""
-        _ = await self._read("create", [("PING",)])
+        with self._during.create:
+            _ = await self._read([("PING",)])
 
     async def check(self) -> tuple[str, ...]:
         """What persistence, eviction and permissions are missing. Raises StoreError where it cannot be asked."""
-        async with self._pool.lend() as connection:
-            answers = [await self._ask(connection, command) for command in FACTS]
-            probes = [await self._ask(connection, command) for command in self._probe()]
-        failed = [answer for answer in probes if isinstance(answer, Exception)]
-        return self._missing(answers, commands.explain(failed[0]) if failed else "")
+        with self._during.check:
+            async with self._pool.lend() as connection:
+                answers = [await self._ask(connection, command) for command in FACTS]
+                probes = [await self._ask(connection, command) for command in self._probe()]
+            failed = [answer for answer in probes if isinstance(answer, Exception)]
+            return self._missing(answers, commands.explain(failed[0]) if failed else "")
 
     def close(self) -> None:
         """Close the connections that nobody is using."""
@@ -244,7 +254,7 @@ class AsyncRedisStore(RedisMeaning):
         except self._refusal as error:
             return error
 
-    async def _read(self, operation: str, asked: Sequence[Command]) -> tuple[Any, ...]:
+    async def _read(self, asked: Sequence[Command]) -> tuple[Any, ...]:
         """All answers, on one connection; a refused question is an error."""
         for attempt in range(READ_ATTEMPTS):
             try:
@@ -254,5 +264,5 @@ class AsyncRedisStore(RedisMeaning):
                     return tuple([await connection.read_response() for _ in asked])
             except (self._error, OSError) as error:
                 if not self._repeats(attempt, error):
-                    raise self._failure(operation, error) from None
+                    raise self._failure(error) from None
         raise AssertionError

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from valetkey.effects import Key, Row
 from valetkey.errors import StoreError
-from valetkey.stores import rows
+from valetkey.stores import failures, rows
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -73,12 +73,12 @@ ADVICE = (
     ("DB index", "there is no such database number on the server: correct the URL"),
     ("unknown command", "this server has no Lua scripts or sorted sets: use another"),
     ("certificate", "its certificate was not accepted: check the host name and ?cafile="),
-    ("SSL", "TLS failed: rediss:// is for servers that speak it"),
+    ("SSL", "TLS failed: write redis:// where the server does not speak it"),
     ("Timeout", "it did not answer in time: check the host, and that this network may reach it"),
     ("Name or service not known", "the host name is not known: correct it"),
 )  # fmt: skip
 UNREACHABLE = "it cannot be reached: check host and port, and that the server runs"
-BROKEN = "it answered with an error: look at its log"
+UNFORESEEN = "look the error up in the log of the server"
 
 
 class Keys:
@@ -142,7 +142,7 @@ def read_member(partition: str | None, member: bytes) -> Key:
     return Key(written.replace(b"\0\xff", b"\0").decode(), name.decode())
 
 
-def read_row(description: str, key: Key, fields: Sequence[Any]) -> Row | None:
+def read_row(key: Key, fields: Sequence[Any]) -> Row | None:
     """The row that HMGET found. Raises StoreError."""
     version, clear, sealed, expires_at = fields
     if version is None:
@@ -150,15 +150,19 @@ def read_row(description: str, key: Key, fields: Sequence[Any]) -> Row | None:
     try:
         return rows.read_row(key, version, rows.read_clear(clear.decode()), sealed, int(expires_at))
     except rows.NOT_OURS:
-        message = f"{description}: a row was written by something else: give valetkey a ?prefix= of its own"
+        message = "a row was written by something else: give valetkey a ?prefix= of its own"
     raise StoreError(message)
 
 
 def explain(error: Exception, *, connecting: bool = False) -> str:
-    """What to do about a failure; the server's own words are not repeated."""
+    """What a failure is and what to do about it; of the server's own words only the code is repeated."""
     text = f"{type(error).__name__} {error}"  # redis-py makes classes of some codes and takes them from the text
     found = next((advice for words, advice in ADVICE if words in text), "")
-    return found or (UNREACHABLE if connecting else BROKEN)
+    if connecting and not found:
+        return UNREACHABLE
+    word = str(error).partition(" ")[0]  # the server's code, where redis-py has left it there
+    code = word if word.isascii() and word.isalpha() and word.isupper() else type(error).__name__
+    return failures.explain(code, {code: found}, otherwise=UNFORESEEN)
 
 
 CLUSTER = "it is part of a cluster, which is not supported: use one server, with replicas that take over"

@@ -9,6 +9,7 @@ from valetkey.effects import UNKNOWN, Key, Page, Row
 from valetkey.errors import StoreError
 from valetkey.stores import redis_commands as commands
 from valetkey.stores import rows
+from valetkey.stores.failures import Operations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class RedisMeaning:
         from redis import exceptions
 
         self.description = place.description
+        self._during = Operations(self.description)
         self._place = place
         self._keys = commands.Keys(place.prefix)
         self._probe_keys = commands.Keys(f"{place.prefix}:check")
@@ -44,26 +46,25 @@ class RedisMeaning:
         self._loading = exceptions.BusyLoadingError
         self._error = exceptions.RedisError
 
-    def _failure(self, operation: str, error: Exception) -> StoreError:
+    def _failure(self, error: Exception) -> StoreError:
         said = isinstance(error, self._refusal | self._loading)
         sentence = commands.explain(error, connecting=not said)
         if sentence == commands.UNREACHABLE:
             sentence = "the connection broke: try again, and check the server and the network"
-        return StoreError(f"{self.description}: {operation}: {sentence}")
+        return StoreError(sentence)
 
     def _unreachable(self, error: Exception) -> StoreError:
-        return StoreError(f"{self.description}: {commands.explain(error, connecting=True)}")
+        return StoreError(commands.explain(error, connecting=True))
 
     def _check_role(self, role: Any) -> None:
         """Raise StoreError where the server is not a primary: what it says may be old."""
         if isinstance(role, list) and role and role[0] not in (b"master", "master"):
-            message = f"{self.description}: {commands.REPLICA}"
-            raise StoreError(message)
+            raise StoreError(commands.REPLICA)
 
     def _outcome(self, error: Exception) -> Outcome:
         """What a failed write came to. Raises StoreError: nothing was written."""
         if isinstance(error, self._refusal | self._loading):
-            raise self._failure("swap", error) from None
+            raise self._failure(error) from None
         return UNKNOWN
 
     def _repeats(self, attempt: int, error: Exception) -> bool:
@@ -73,12 +74,12 @@ class RedisMeaning:
         try:
             return [commands.read_member(partition, member) for member in answer]
         except ValueError:
-            message = f"{self.description}: an index was written by something else: give valetkey a prefix of its own"
+            message = "an index was written by something else: give valetkey a prefix of its own"
             raise StoreError(message) from None
 
     def _page(self, keys: Sequence[Key], answers: Sequence[Any]) -> tuple[Page, list[Command]]:
         """The page, and what tidies the indexes of rows that have lapsed."""
-        loaded = [commands.read_row(self.description, key, fields) for key, fields in zip(keys, answers, strict=False)]
+        loaded = [commands.read_row(key, fields) for key, fields in zip(keys, answers, strict=False)]
         gone = [self._keys.tidy(key) for key, row in zip(keys, loaded, strict=False) if row is None]
         page = tuple(row for row in loaded if row is not None)
         return Page(page, rows.write_cursor(keys[rows.PAGE_ROWS - 1]) if len(keys) > rows.PAGE_ROWS else ""), gone

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from valetkey.effects import LOST, UNKNOWN, WON, Key, Page, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.stores import rows
+from valetkey.stores.failures import Operations, explain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ BUSY_SECONDS = 5.0
 SWEEP_SECONDS = 60
 SWEEP_ROWS = 200
 IDLE_CONNECTIONS = 8
+UNFORESEEN = "look it up at sqlite.org/rescode.html, and check the file and its disk"
 
 SCHEMA = (
     """CREATE TABLE rows (
@@ -64,29 +66,31 @@ class SqliteStore:
         """
         self.path = os.path.abspath(path)  # noqa: PTH100 - pathlib costs a cold start more than it gives
         self.description = f"sqlite:{self.path}"
+        self._during = Operations(self.description)
         self._busy_seconds = busy_seconds
         self._now = now or time.time
         self._swept_at = 0.0
         self._process = os.getpid()
         self._idle: deque[sqlite3.Connection] = deque()  # append and pop are atomic: no lock that a fork could copy
         self._make_file()
-        with self._connection() as connection:
+        with self._during.open, self._connection() as connection:
             self._prepare(connection)
 
     def load(self, key: Key) -> Row | None:
         """The row, or None. Raises StoreError."""
         rows.check_key(key)
-        with self._connection() as connection:
-            found = connection.execute(
-                f"SELECT {COLUMNS} FROM rows WHERE partition = ? AND name = ?",  # noqa: S608 - our own constant
-                (key.partition, key.name),
-            ).fetchone()
-        return None if found is None else self._row(found)
+        with self._during.load:
+            with self._connection() as connection:
+                found = connection.execute(
+                    f"SELECT {COLUMNS} FROM rows WHERE partition = ? AND name = ?",  # noqa: S608 - our own constant
+                    (key.partition, key.name),
+                ).fetchone()
+            return None if found is None else self._row(found)
 
     def swap(self, key: Key, expected: bytes | None, new: Row | None) -> Outcome:
         """Create, replace or delete by version. Raises StoreError where nothing was written."""
         rows.check_swap(key, expected, new)
-        with self._connection() as connection:
+        with self._during.swap, self._connection() as connection:
             _run(connection, "BEGIN IMMEDIATE")
             try:
                 changed = self._write(connection, key, expected=expected, new=new)
@@ -102,21 +106,22 @@ class SqliteStore:
         """At most 100 rows in key order after the cursor. Raises StoreError."""
         after = rows.read_cursor(cursor, partition) if cursor else Key("", "")
         within, scope = ("", ()) if partition is None else ("partition = ? AND ", (partition,))
-        with self._connection() as connection:
-            found = connection.execute(
-                f"SELECT {COLUMNS} FROM rows WHERE {within}(partition, name) > (?, ?)"  # noqa: S608 - our own constants
-                " ORDER BY partition, name LIMIT ?",
-                (*scope, after.partition, after.name, rows.PAGE_ROWS + 1),
-            ).fetchall()
-        page = tuple(self._row(columns) for columns in found[: rows.PAGE_ROWS])
-        return Page(page, rows.write_cursor(page[-1].key) if len(found) > rows.PAGE_ROWS else "")
+        with self._during.list:
+            with self._connection() as connection:
+                found = connection.execute(
+                    f"SELECT {COLUMNS} FROM rows WHERE {within}(partition, name) > (?, ?)"  # noqa: S608 - our constants
+                    " ORDER BY partition, name LIMIT ?",
+                    (*scope, after.partition, after.name, rows.PAGE_ROWS + 1),
+                ).fetchall()
+            page = tuple(self._row(columns) for columns in found[: rows.PAGE_ROWS])
+            return Page(page, rows.write_cursor(page[-1].key) if len(found) > rows.PAGE_ROWS else "")
 
     def create(self) -> None:
         """Nothing is left to make: opening the store made the file and its table."""
 
     def check(self) -> tuple[str, ...]:
         """A sentence for each thing that would keep rows from being written safely. Raises StoreError."""
-        with self._connection() as connection:
+        with self._during.check, self._connection() as connection:
             journal = connection.execute("PRAGMA journal_mode").fetchone()[0]
             damage = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
         problems = []
@@ -182,7 +187,7 @@ class SqliteStore:
         try:
             return rows.read_row(Key(partition, name), version, rows.read_clear(clear), sealed, expires_at)
         except rows.NOT_OURS:
-            message = f"{self.description}: a row's clear columns are damaged: restore the file from a backup"
+            message = "a row's clear columns are damaged: restore the file from a backup"
         raise StoreError(message)
 
     @contextmanager
@@ -265,7 +270,7 @@ class SqliteStore:
             raise self._foreign()
         if version > SCHEMA_VERSION:
             message = (
-                f"{self.description}: was written by a newer valetkey (schema {version}, this one knows"
+                f"it was written by a newer valetkey (schema {version}, this one knows"
                 f" {SCHEMA_VERSION}): upgrade valetkey, the file is untouched"
             )
             raise StoreError(message)
@@ -283,15 +288,16 @@ class SqliteStore:
         code = _code(error)
         if code == sqlite3.SQLITE_NOTADB:
             return ConfigurationError(f"{self.description}: is not a SQLite database: choose another path")
-        sentence = {
+        advice = {
             sqlite3.SQLITE_BUSY: f"another process kept it locked for {self._busy_seconds:g} s: find what holds it",
             sqlite3.SQLITE_READONLY: "the file or its directory is read-only: make both writable",
             sqlite3.SQLITE_FULL: "the disk is full: make room, what was stored is untouched",
-            sqlite3.SQLITE_CANTOPEN: "cannot be opened any more: check the path and its permissions",
+            sqlite3.SQLITE_CANTOPEN: "it cannot be opened any more: check the path and its permissions",
             sqlite3.SQLITE_CORRUPT: "the file is damaged: restore it from a backup",
             sqlite3.SQLITE_IOERR: "the disk failed: check it and the file system",
-        }.get(code, f"SQLite failed with {getattr(error, 'sqlite_errorname', 'no code')}")
-        return StoreError(f"{self.description}: {sentence}")
+        }.get(code, "")
+        name = getattr(error, "sqlite_errorname", "an error of SQLite without a code")
+        return StoreError(explain(name, {name: advice}, otherwise=UNFORESEEN))
 
 
 def _run(connection: sqlite3.Connection, statement: str, parameters: tuple[int, ...] = ()) -> None:
