@@ -44,6 +44,12 @@ def test_a_subject_token_is_exchanged_and_everything_about_the_new_one_is_told()
     }
 
 
+def test_an_id_token_that_comes_along_is_handed_on_to_be_checked() -> None:
+    found, _ = exchange(given=GIVEN | {"id_token": "e30.canary.e30"})
+
+    assert found.id_token == Secret("e30.canary.e30")
+
+
 def test_everything_that_can_be_asked_for_is_sent_each_audience_and_resource_by_itself() -> None:
     server = replace(SERVER, scope_parameter="scopes", scope_separator=",", resources=("https://usual.example/",))
 
