@@ -66,6 +66,10 @@ def test_posted_parameters_are_joined_where_there_is_no_text() -> None:
     assert read_har(json.dumps(entry(postData=posted))).body == b"a=1&b="
 
 
+def test_octets_of_a_body_that_are_no_text_are_kept() -> None:
+    assert read_har(json.dumps(entry(postData={"mimeType": FORM, "text": "a=\udcff"}))).body == b"a=\xff"
+
+
 def test_the_content_type_of_the_header_wins_and_a_body_is_not_needed() -> None:
     headers = [{"name": "content-type", "value": JSON}, {"name": "Accept", "value": "*/*"}]
 
