@@ -35,7 +35,7 @@ def test_what_valetkey_does_is_shown_by_a_test_that_exists(row: list[str]) -> No
     assert named or row[1] == "no"
     for name in named:
         file, _, function = name.partition("::")
-        assert re.search(rf"^(async )?def {function}\(", (ROOT / file).read_text(), re.M), name
+        assert re.search(rf"^(async )?def {function}\(", (ROOT / file).read_text(), re.MULTILINE), name
 
 
 @pytest.mark.parametrize("row", CAPABILITIES, ids=lambda row: row[0])
