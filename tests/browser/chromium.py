@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-import pytest
+from tests.machine import unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,20 +27,10 @@ ARGUMENTS = (
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
-def unavailable(reason: str) -> NoReturn:
-    """Skip with one visible line, or fail where nothing may be skipped."""
-    if os.environ.get("VALETKEY_NOTHING_SKIPPED") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
 def chromium_path() -> str:
     """Where the system's Chromium is."""
-    for name in NAMES:
-        found = shutil.which(name)
-        if found:
-            return found
-    unavailable("no Chromium on this machine")
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    return unavailable("no Chromium on this machine") if found is None else found
 
 
 @contextmanager

@@ -11,8 +11,6 @@ from click.testing import CliRunner
 
 from valetkey.cli.commands import valetkey as command
 from valetkey.cli.demo.deployment import OAUTH1, OAUTH2, Deployment
-from valetkey.cli.demo.narration import Narrator
-from valetkey.cli.demo.steps import connect_oauth1, connect_oauth2
 from valetkey.connections.events import EVENTS
 from valetkey.connections.outbox import keep_events
 from valetkey.connections.records import load_record, write_record
@@ -25,8 +23,6 @@ from valetkey.value import replace
 from valetkey.vault import Vault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from click.testing import Result
     from pytest_httpserver import HTTPServer
 
@@ -34,16 +30,6 @@ if TYPE_CHECKING:
     from valetkey.effects import Op
 
 DAY = 86_400
-
-
-@pytest.fixture
-def deployment() -> Iterator[Deployment]:
-    with Deployment(port=0, sandbox_port=0) as running:
-        running.lengthen_lives()
-        narrator = Narrator(2, silent=True)
-        connect_oauth1(running, narrator)
-        connect_oauth2(running, narrator)
-        yield running
 
 
 def run(deployment: Deployment, *arguments: str, text: str = "", **environ: str) -> Result:

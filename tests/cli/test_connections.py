@@ -12,26 +12,12 @@ from click.testing import CliRunner
 
 from valetkey.cli.commands import valetkey as command
 from valetkey.cli.demo.deployment import OAUTH1, OAUTH2, Deployment
-from valetkey.cli.demo.narration import Narrator
-from valetkey.cli.demo.steps import connect_oauth1, connect_oauth2
 from valetkey.drivers.clock import SystemClock
 from valetkey.keys.local import generate_key
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from click.testing import Result
-
-
-@pytest.fixture
-def deployment() -> Iterator[Deployment]:
-    with Deployment(port=0, sandbox_port=0) as running:
-        running.lengthen_lives()
-        narrator = Narrator(2, silent=True)
-        connect_oauth1(running, narrator)
-        connect_oauth2(running, narrator)
-        yield running
 
 
 def run(deployment: Deployment, *arguments: str) -> Result:

@@ -16,8 +16,6 @@ from tests.stores import servers
 from valetkey.async_vault import AsyncVault
 from valetkey.cli.commands import valetkey as command
 from valetkey.cli.demo.deployment import OAUTH2, Deployment
-from valetkey.cli.demo.narration import Narrator
-from valetkey.cli.demo.steps import connect_oauth1, connect_oauth2
 from valetkey.effects import Key, Row
 from valetkey.keys.local import generate_key
 from valetkey.keys.open import read_key_ring
@@ -67,16 +65,6 @@ def kms_endpoint() -> Iterator[str]:
 def kms(kms_endpoint: str) -> Iterator[tuple[KmsServer, dict[str, str]]]:
     with KmsServer(kms_endpoint) as server:
         yield server, {**ENVIRON, "AWS_ENDPOINT_URL_KMS": kms_endpoint}
-
-
-@pytest.fixture
-def deployment() -> Iterator[Deployment]:
-    with Deployment(port=0, sandbox_port=0) as running:
-        running.lengthen_lives()
-        narrator = Narrator(2, silent=True)
-        connect_oauth1(running, narrator)
-        connect_oauth2(running, narrator)
-        yield running
 
 
 def test_a_rotation_is_three_rings_with_one_new_key() -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.fleet.crew import Crew
 from tests.fleet.stores import dynamodb_url, postgres_options, redis_options
 from tests.stores import servers
-from tests.stores.engines import Postgres, Redis
+from tests.stores.engines import Postgres, Redis, postgres_running, redis_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,20 +24,12 @@ def crew() -> Iterator[Crew]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    try:
-        yield server.initialize().start()
-    finally:
-        server.remove()
+    yield from postgres_running()
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[Redis]:
-    server = Redis("--appendonly", "yes", "--appendfsync", "no")
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    yield from redis_running()
 
 
 @pytest.fixture(scope="session")

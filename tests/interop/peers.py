@@ -5,16 +5,16 @@ from __future__ import annotations
 import http.client
 import json
 import os
-import shutil
 import subprocess
 import time
 from http.cookies import SimpleCookie
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urljoin
 
 import pytest
 from tests.certificates import trusting
+from tests.machine import CACHE, install_npm_packages, node_or_skip
 
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
@@ -36,17 +36,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
-NODE = ROOT / ".cache" / "node-interop"
+NODE = CACHE / "node-interop"
 SOURCES = Path(__file__).parent / "node"
 REDIRECT_URI = "https://app.example/callback/peer"
 MAX_REDIRECTS = 12
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip with one visible line, or fail where nothing may be skipped."""
-    if os.environ.get("VALETKEY_NOTHING_SKIPPED") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 def run(op: Op[T]) -> T:
@@ -177,9 +170,7 @@ class NodeOidcProvider:
 
 def node_oidc_provider(certificates: Path | None = None) -> Iterator[NodeOidcProvider]:
     """Start it, and stop it at the end. certificates: a folder with its own and its authority's, to speak TLS."""
-    node = shutil.which("node")
-    if node is None:
-        unavailable("oidc-provider needs Node.js, which is not on this machine")
+    node = node_or_skip("oidc-provider")
     install()
     script = str(SOURCES / "oidc_provider.mjs")
     pipe = subprocess.PIPE
@@ -199,18 +190,5 @@ def node_oidc_provider(certificates: Path | None = None) -> Iterator[NodeOidcPro
 
 
 def install() -> None:
-    """The pinned npm packages in the git-ignored cache, installed unless these very ones are there."""
-    wanted = (SOURCES / "package.json").read_text()
-    installed = NODE / "package.json"
-    if (NODE / "node_modules").is_dir() and installed.is_file() and installed.read_text() == wanted:
-        return
-    npm = shutil.which("npm")
-    if npm is None:
-        unavailable("the interoperability tests need npm, which is not on this machine")
-    NODE.mkdir(parents=True, exist_ok=True)
-    installed.write_text(wanted)
-    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        installed.unlink()
-        unavailable("the npm packages of the interoperability tests could not be installed")
+    """The pinned npm packages, in the git-ignored cache."""
+    install_npm_packages(SOURCES / "package.json", NODE, what="the interoperability tests")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.stores import servers
 from tests.stores.bench import TRANSPORT, DynamoDBBench
-from tests.stores.engines import Postgres, Redis
+from tests.stores.engines import Postgres, Redis, postgres_running, redis_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,17 +44,9 @@ def make_table(endpoint: str) -> str:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    server = Postgres()
-    try:
-        yield server.initialize().start()
-    finally:
-        server.remove()
+    yield from postgres_running()
 
 
 @pytest.fixture(scope="session")
 def redis() -> Iterator[Redis]:
-    server = Redis("--appendonly", "yes", "--appendfsync", "no")
-    try:
-        yield server.start()
-    finally:
-        server.remove()
+    yield from redis_running()

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.stores.servers import START_SECONDS, unavailable
+from tests.machine import unavailable
+from tests.stores.servers import START_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Self
 
 
@@ -174,3 +175,21 @@ def postgres_programs() -> Path:
     if not found_here:
         unavailable("the PostgreSQL tests need initdb and postgres, which are not on this machine")
     return found_here[0]
+
+
+def postgres_running() -> Iterator[Postgres]:
+    """A PostgreSQL of its own, gone at the end."""
+    server = Postgres()
+    try:
+        yield server.initialize().start()
+    finally:
+        server.remove()
+
+
+def redis_running() -> Iterator[Redis]:
+    """A Redis that appends every write to a file, gone at the end."""
+    server = Redis("--appendonly", "yes", "--appendfsync", "no")
+    try:
+        yield server.start()
+    finally:
+        server.remove()

@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import http.client
-import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import pytest
+from tests.machine import CACHE, install_npm_packages, node_or_skip
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-ROOT = Path(__file__).parents[2]
-NODE = ROOT / ".cache" / "node"
+NODE = CACHE / "node"
 PACKAGE = Path(__file__).parent / "node" / "package.json"
 START_SECONDS = 60
 EMULATOR = "platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
 FIRESTORE_JARS = [root / EMULATOR for root in (Path("/usr/lib/google-cloud-sdk"), Path("/usr/share/google-cloud-sdk"))]
 if shutil.which("gcloud"):
     FIRESTORE_JARS.append(Path(shutil.which("gcloud") or "").resolve().parents[1] / EMULATOR)
-
-
-def unavailable(reason: str) -> NoReturn:
-    """Skip with one visible line, or fail where nothing may be skipped."""
-    if os.environ.get("VALETKEY_NOTHING_SKIPPED") == "1":
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
 
 
 # moto looks at a condition and writes in two steps, on one thread for each request: of several writers more than one
@@ -56,9 +47,7 @@ def moto() -> Iterator[str]:
 
 
 def dynalite() -> Iterator[str]:
-    node = shutil.which("node")
-    if node is None:
-        unavailable("dynalite needs Node.js, which is not on this machine")
+    node = node_or_skip("dynalite")
     _install()
     script = str(NODE / "node_modules" / "dynalite" / "cli.js")
     yield from _serve([node, script, "--host", "127.0.0.1", "--port", "{port}", "--createTableMs", "0"])
@@ -66,9 +55,7 @@ def dynalite() -> Iterator[str]:
 
 def azurite() -> Iterator[str]:
     """Azure's own emulator of Table Storage, which verifies signatures."""
-    node = shutil.which("node")
-    if node is None:
-        unavailable("azurite needs Node.js, which is not on this machine")
+    node = node_or_skip("azurite")
     _install()
     script = str(NODE / "node_modules" / "azurite" / "dist" / "src" / "table" / "main.js")
     options = ["--inMemoryPersistence", "--silent", "--disableTelemetry"]
@@ -89,21 +76,7 @@ def firestore_emulator() -> Iterator[str]:
 
 
 def _install() -> None:
-    """Install the pinned servers into the git-ignored cache, unless these very ones are there."""
-    installed = NODE / "package.json"
-    wanted = PACKAGE.read_text()
-    there = all((NODE / "node_modules" / name).is_dir() for name in ("azurite", "dynalite"))
-    if there and installed.is_file() and installed.read_text() == wanted:
-        return
-    npm = shutil.which("npm")
-    if npm is None:
-        unavailable("dynalite and azurite need npm, which is not on this machine")
-    NODE.mkdir(parents=True, exist_ok=True)
-    installed.write_text(wanted)
-    command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-    done = subprocess.run(command, cwd=NODE, capture_output=True, text=True, timeout=300, check=False)
-    if done.returncode:
-        unavailable("dynalite and azurite could not be installed with npm")
+    install_npm_packages(PACKAGE, NODE, what="dynalite and azurite")
 
 
 def _serve(command: Sequence[str]) -> Iterator[str]:

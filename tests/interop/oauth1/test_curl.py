@@ -10,7 +10,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.interop.peers import unavailable
+from tests.machine import unavailable
 
 from valetkey.oauth1.doctor.curl import read_curl
 from valetkey.oauth1.doctor.curl_options import LETTERS, SWITCHES, TAKE_A_VALUE

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.connections.openid import connect, openid_world
 from tests.connections.steps import begun, expired, returning, token, world_of
-from tests.interop.peers import NODE, SOURCES, install, unavailable
+from tests.interop.peers import NODE, SOURCES, install
+from tests.machine import node_or_skip
 from tests.trace.recording import Lines, watch
 
 from valetkey.connections.authorize import finish_authorization
@@ -65,9 +65,7 @@ def written(folder: Path) -> list[Path]:
 
 @pytest.mark.node
 def test_every_file_is_a_har_by_the_schema_of_har_validator(tmp_path: Path) -> None:
-    node = shutil.which("node")
-    if node is None:
-        unavailable("har-validator needs Node.js, which is not on this machine")
+    node = node_or_skip("har-validator")
     install()
     files = written(tmp_path)
     empty = tmp_path / "empty.har"

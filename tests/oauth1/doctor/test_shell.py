@@ -9,7 +9,7 @@ import subprocess
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.stores.servers import unavailable
+from tests.machine import unavailable
 
 from valetkey.errors import ConfigurationError
 from valetkey.oauth1.doctor.shell import CONTINUED, CUT, ON_WINDOWS, VARIABLES, split_command
