@@ -11,7 +11,7 @@ from tests.connections.internet import ISSUER, URL
 from tests.connections.steps import failure
 from tests.connections.test_mcp import begun, there
 
-from valetkey.connections.enrolled import REGISTRATION
+from valetkey.connections.enrolled_rows import REGISTRATION
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.seal import registration_place
 from valetkey.effects import Open, Seal, Swap

@@ -13,7 +13,7 @@ from tests.connections.steps import failure
 from valetkey.connections.authorize import begin_authorization, finish_authorization
 from valetkey.connections.call import call
 from valetkey.connections.doctor import diagnose
-from valetkey.connections.enrolled import enrolled_key, load_enrolled
+from valetkey.connections.enrolled_rows import enrolled_key, load_enrolled
 from valetkey.connections.manage import connection, connections, forget, revoke
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.registrations import registered
@@ -643,7 +643,7 @@ def test_a_callback_of_one_server_does_not_finish_the_flow_of_another() -> None:
     honest = enrolled_key(URL)
     row = world.run(load_enrolled(world.settings, honest))
     assert row is not None
-    from valetkey.connections.enrolled import enrolled_name
+    from valetkey.connections.enrolled_rows import enrolled_name
 
     name = enrolled_name(honest, ISSUER, "")
     target = f"/oauth/callback/{name}?" + request.url.partition("?")[2]

@@ -15,7 +15,8 @@ import pytest
 import trustme
 from tests.drivers.peers import Clock, Peer, Script, always, ok
 
-from valetkey.drivers.transports.stdlib import MAX_IDLE_PER_ORIGIN, StdlibTransport
+from valetkey.drivers.transports.kept import MAX_IDLE_PER_ORIGIN
+from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.effects import CONFIGURED, Send
 from valetkey.errors import TransportError
 from valetkey.http import Headers, Request, Response

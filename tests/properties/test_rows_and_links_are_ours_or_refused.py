@@ -17,7 +17,7 @@ from tests.properties.test_errors_bring_nothing_along import held
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.claims import claim_key
 from valetkey.connections.codec import APPLICATION, connection_key, partition_of
-from valetkey.connections.enrolled import REGISTRATION
+from valetkey.connections.enrolled_rows import REGISTRATION
 from valetkey.connections.identity import MAX_USERINFO_OCTETS, UserInfo, userinfo
 from valetkey.connections.keepalive import PROGRESS, keepalive
 from valetkey.connections.links import LINK_SECONDS, MAX_LINK, connect_url, read_link

@@ -9,7 +9,7 @@ import pytest
 from tests.connections.internet import URL, Internet, Server, back
 
 from valetkey.connections.authorize import finish_authorization
-from valetkey.connections.enrolled import enrolled_key, load_enrolled
+from valetkey.connections.enrolled_rows import enrolled_key, load_enrolled
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.sign import access_token
 from valetkey.connections.unenrol import forget_enrolled

@@ -22,7 +22,8 @@ from tests.trace.recording import watch
 
 from valetkey.http import FORM, Headers, Request, Response, base64url, write_form
 from valetkey.trace import entries
-from valetkey.trace.redact import Known, Redactor
+from valetkey.trace.known import Known
+from valetkey.trace.redact import Redactor
 
 if TYPE_CHECKING:
     from collections.abc import Callable

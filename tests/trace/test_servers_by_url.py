@@ -12,7 +12,8 @@ from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.http import Headers, Request
 from valetkey.testing.world import World
-from valetkey.trace.redact import MAX_HOSTS, MAX_SECRETS, Known, Redactor
+from valetkey.trace.known import MAX_HOSTS, Known
+from valetkey.trace.redact import MAX_SECRETS, Redactor
 
 KEYED = "https://mcp.notes.example/s/KEY-canary-9431/mcp"
 MANAGED = {

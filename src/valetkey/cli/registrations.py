@@ -8,7 +8,7 @@ import click
 
 from valetkey.cli.connections import opened
 from valetkey.cli.output import json_option, moment, print_json, print_table, say
-from valetkey.connections.enrolled import enrolled_name
+from valetkey.connections.enrolled_rows import enrolled_name
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
 from valetkey.errors import ConfigurationError
 from valetkey.http import shown_address

@@ -13,17 +13,15 @@ one server says is never used with another.
 from __future__ import annotations
 
 from valetkey.connections.discovery import issuer_metadata, with_metadata
-from valetkey.connections.enrolled import (
+from valetkey.connections.enrolled import as_registration, is_configured_for, reach_of
+from valetkey.connections.enrolled_rows import (
     ROUNDS,
     UNUSED_SECONDS,
     Enrolled,
     EnrolledClient,
-    as_registration,
     enrolled_key,
     enrolled_name,
-    is_configured_for,
     load_enrolled,
-    reach_of,
     save_enrolled,
 )
 from valetkey.connections.grant import EXCHANGE_SECONDS, exchange_deadline

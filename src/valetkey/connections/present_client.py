@@ -6,14 +6,15 @@ somebody connects (`enrolment`).
 
 from __future__ import annotations
 
-from valetkey.connections.enrolled import as_registration, key_of, load_enrolled, save_enrolled
+from valetkey.connections.enrolled import as_registration, key_of
+from valetkey.connections.enrolled_rows import load_enrolled, save_enrolled
 from valetkey.effects import Now
 from valetkey.errors import StoreError
 from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.connections.enrolled import Enrolled, EnrolledClient
+    from valetkey.connections.enrolled_rows import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.providers.registration import Registration

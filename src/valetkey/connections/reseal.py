@@ -14,7 +14,7 @@ Not here: claims and cookies, which lapse by themselves within an hour.
 from __future__ import annotations
 
 from valetkey.connections.codec import CONNECTION, number, read_clear
-from valetkey.connections.enrolled import REGISTRATION
+from valetkey.connections.enrolled_rows import REGISTRATION
 from valetkey.connections.records import VERSION_OCTETS, list_page, sealing_key, swap_settled
 from valetkey.connections.seal import connection_place, key_id_of, registration_place, rescue_place
 from valetkey.effects import Key, Load, Now, Open, Place, Random, Row, Seal

@@ -6,15 +6,13 @@ cannot refresh or revoke any more, and its connections must be made anew.
 
 from __future__ import annotations
 
-from valetkey.connections.enrolled import (
+from valetkey.connections.enrolled import find_enrolled, key_of, reach_of
+from valetkey.connections.enrolled_rows import (
     REGISTRATION,
     ROUNDS,
     enrolled_name,
-    find_enrolled,
-    key_of,
     load_enrolled,
     open_enrolled,
-    reach_of,
     save_enrolled,
 )
 from valetkey.connections.grant import exchange_deadline
@@ -27,7 +25,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal, TypeAlias
 
-    from valetkey.connections.enrolled import Enrolled, EnrolledClient
+    from valetkey.connections.enrolled_rows import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
 

@@ -2,43 +2,27 @@
 
 To add an endpoint: write what acts, add a row. To tighten one: write a check, add it to its rows. Rows with the same
 path are told apart by method, then by `when`: a form parameter and its value. The first row that fits is the one.
-The rows of OAuth 1.0a stand in `table_oauth1`.
+The rows of OAuth 1.0a stand in `table_oauth1`, those of the token endpoint in `table_token`.
 """
 
 from __future__ import annotations
 
 from valetkey.sandbox.checks.account_present import account_present
-from valetkey.sandbox.checks.assertion_trusted import assertion_trusted
 from valetkey.sandbox.checks.audience_named import audience_named
 from valetkey.sandbox.checks.audience_right import audience_right
 from valetkey.sandbox.checks.bearer_token_valid import bearer_token_valid
-from valetkey.sandbox.checks.client_authenticated import client_authenticated
 from valetkey.sandbox.checks.client_confidential import client_confidential
 from valetkey.sandbox.checks.client_known import client_known
-from valetkey.sandbox.checks.client_proved import client_proved
-from valetkey.sandbox.checks.code_bound import code_bound
-from valetkey.sandbox.checks.code_fresh import code_fresh
-from valetkey.sandbox.checks.code_known import code_known
-from valetkey.sandbox.checks.code_unused import code_unused
 from valetkey.sandbox.checks.consent_pending import consent_pending
 from valetkey.sandbox.checks.control_allowed import control_allowed
 from valetkey.sandbox.checks.credentials_right import credentials_right
 from valetkey.sandbox.checks.details_known import details_known
-from valetkey.sandbox.checks.details_same import details_same
-from valetkey.sandbox.checks.device_allowed import device_allowed
-from valetkey.sandbox.checks.device_code_known import device_code_known
 from valetkey.sandbox.checks.device_grant_allowed import device_grant_allowed
-from valetkey.sandbox.checks.device_polled_slowly import device_polled_slowly
-from valetkey.sandbox.checks.dpop_proved import dpop_proved
 from valetkey.sandbox.checks.form_content_type import form_content_type
 from valetkey.sandbox.checks.form_token_valid import form_token_valid
-from valetkey.sandbox.checks.grant_allowed import grant_allowed
-from valetkey.sandbox.checks.grant_offered import grant_offered
-from valetkey.sandbox.checks.grant_type_known import grant_type_known
 from valetkey.sandbox.checks.nonce_given import nonce_given
 from valetkey.sandbox.checks.parameters_readable import parameters_readable
 from valetkey.sandbox.checks.parameters_single import parameters_single
-from valetkey.sandbox.checks.password_right import password_right
 from valetkey.sandbox.checks.pkce_required import pkce_required
 from valetkey.sandbox.checks.prompt_known import prompt_known
 from valetkey.sandbox.checks.push_bound import push_bound
@@ -46,23 +30,15 @@ from valetkey.sandbox.checks.pushed_request_known import pushed_request_known
 from valetkey.sandbox.checks.query_empty import query_empty
 from valetkey.sandbox.checks.redirect_uri_exact import redirect_uri_exact
 from valetkey.sandbox.checks.redirect_uri_given import redirect_uri_given
-from valetkey.sandbox.checks.redirect_uri_same import redirect_uri_same
-from valetkey.sandbox.checks.refresh_token_known import refresh_token_known
-from valetkey.sandbox.checks.refresh_token_usable import refresh_token_usable
 from valetkey.sandbox.checks.request_by_value import request_by_value
 from valetkey.sandbox.checks.request_object_valid import request_object_valid
 from valetkey.sandbox.checks.resource_known import resource_known
-from valetkey.sandbox.checks.resource_same import resource_same
 from valetkey.sandbox.checks.response_mode_known import response_mode_known
 from valetkey.sandbox.checks.response_type_known import response_type_known
 from valetkey.sandbox.checks.scope_allowed import scope_allowed
-from valetkey.sandbox.checks.scope_not_wider import scope_not_wider
 from valetkey.sandbox.checks.scope_sufficient import scope_sufficient
-from valetkey.sandbox.checks.subject_token_known import subject_token_known
 from valetkey.sandbox.checks.token_given import token_given
 from valetkey.sandbox.checks.user_code_known import user_code_known
-from valetkey.sandbox.checks.verifier_matches import verifier_matches
-from valetkey.sandbox.clients import DEVICE_CODE, JWT_BEARER, PASSWORD, TOKEN_EXCHANGE
 from valetkey.sandbox.endpoints import (
     authorize,
     consent,
@@ -77,7 +53,6 @@ from valetkey.sandbox.endpoints import (
     register,
     resources,
     revoke,
-    token,
     userinfo,
 )
 from valetkey.sandbox.refusals import (
@@ -88,8 +63,9 @@ from valetkey.sandbox.refusals import (
     as_redirect,
     as_resource_challenge,
 )
-from valetkey.sandbox.row import Endpoint, refuse_all
+from valetkey.sandbox.row import Endpoint
 from valetkey.sandbox.table_oauth1 import OAUTH1
+from valetkey.sandbox.table_token import AUTHENTICATED, TOKEN
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,8 +73,6 @@ if TYPE_CHECKING:
 
 
 READABLE = (parameters_readable, parameters_single)
-AUTHENTICATED = (parameters_readable, form_content_type, query_empty, parameters_single, client_authenticated)
-FOR_TOKENS = (*AUTHENTICATED, dpop_proved)
 FORM_OF_OURS = (parameters_readable, form_content_type, query_empty, parameters_single, form_token_valid)
 ASKED = (
     redirect_uri_exact,  # until here a page, from here on a redirect
@@ -135,82 +109,7 @@ OAUTH2 = (
         as_json,
         says="OAuth 2.0: push an authorization request (RFC 9126)",
     ),
-    Endpoint(
-        "token",
-        "/oauth2/token",
-        ("POST",),
-        # A code is looked at last for reuse, so that only who could have used it can revoke by it.
-        (
-            *FOR_TOKENS,
-            code_known,
-            code_bound,
-            redirect_uri_same,
-            resource_same,
-            details_same,
-            verifier_matches,
-            code_unused,
-            code_fresh,
-        ),
-        token.exchange_code,
-        as_json,
-        when=("grant_type", "authorization_code"),
-        says="OAuth 2.0: a code, or a refresh token, for tokens",
-    ),
-    Endpoint(
-        "token",
-        "/oauth2/token",
-        ("POST",),
-        (*FOR_TOKENS, refresh_token_known, resource_same, details_same, scope_not_wider, refresh_token_usable),
-        token.refresh,
-        as_json,
-        when=("grant_type", "refresh_token"),
-    ),
-    Endpoint(
-        "token",
-        "/oauth2/token",
-        ("POST",),
-        (*FOR_TOKENS, grant_allowed, client_proved, scope_allowed, details_known),
-        token.client_credentials,
-        as_json,
-        when=("grant_type", "client_credentials"),
-    ),
-    Endpoint(
-        "token",
-        "/oauth2/token",
-        ("POST",),
-        (*FOR_TOKENS, grant_allowed, device_code_known, device_polled_slowly, device_allowed),
-        device.exchange_device_code,
-        as_json,
-        when=("grant_type", DEVICE_CODE),
-    ),
-    Endpoint(
-        "token",
-        "/oauth2/token",
-        ("POST",),
-        (*FOR_TOKENS, grant_allowed, scope_allowed, details_known, assertion_trusted),
-        token.exchange_assertion,
-        as_json,
-        when=("grant_type", JWT_BEARER),
-    ),
-    Endpoint(
-        "token",
-        "/oauth2/token",
-        ("POST",),
-        (*FOR_TOKENS, grant_allowed, subject_token_known, details_same),
-        token.exchange_token,
-        as_json,
-        when=("grant_type", TOKEN_EXCHANGE),
-    ),
-    Endpoint(
-        "token",
-        "/oauth2/token",
-        ("POST",),
-        (*FOR_TOKENS, grant_offered, grant_allowed, scope_allowed, details_known, password_right),
-        token.exchange_password,
-        as_json,
-        when=("grant_type", PASSWORD),
-    ),
-    Endpoint("token", "/oauth2/token", ("POST",), (*AUTHENTICATED, grant_type_known), refuse_all, as_json),
+    *TOKEN,
     Endpoint(
         "device_authorization",
         "/oauth2/device_authorization",

@@ -5,44 +5,39 @@
 
 Equal values have equal fingerprints wherever they stand: in a query, a form, JSON, a header or a claim. The one rule:
 a value that was once taken for a secret is one everywhere, also inside a value that would have been shown.
-Not here: which names and words are harmless (`words`), the form of an entry (`entries`).
+Not here: which names and words are harmless (`words`), what the deployment says openly (`known`), the form of an
+entry (`entries`).
 """
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from valetkey.digest import hmac_sha256
-from valetkey.http import base64url_decode, is_loopback, percent_decode, read_form, read_url
+from valetkey.http import is_loopback, percent_decode, read_form, read_url
 from valetkey.keys.aead import length_prefixed
+from valetkey.trace.jwt import MAX_READ, describe_jwt
 from valetkey.trace.words import (
     FETCH,
     MEDIA_TYPES,
-    PATHS,
     RESPONSE_TYPES,
     RULES,
     SCHEMES,
-    SCOPES,
     WORDS,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from valetkey.http import Pairs, Url
+    from valetkey.trace.known import Known
 
 DIGITS = 12
 MIN_SHOWN_LENGTH = 16
 MIN_SECRET = 6
 MAX_DEPTH = 6
 MAX_MEMBERS = 64
-MAX_READ = 65_536
 MAX_NUMBER = 13
-MAX_HOSTS = 10_000
 MAX_SECRETS = 1000  # of one run, the latest: a sweep meets some for each connection, and every text is searched for all
 _CODE = re.compile(r"[a-z_]{1,64}")
 _NUMBER = re.compile(rf"-?[0-9]{{1,{MAX_NUMBER}}}")
@@ -52,38 +47,6 @@ _FLOW_COOKIE = re.compile(r"(__Host-vk-|vk-)[0-9a-f]{12}")
 _SEGMENT = re.compile(r"[A-Za-z0-9._~:=-]{1,64}")
 _VERSION = re.compile(r"v?[0-9]{1,2}(\.[0-9]{1,2})?")
 _ATTRIBUTE = re.compile(r"Secure|HttpOnly|Path=/|Max-Age=[0-9]{1,9}|SameSite=(Lax|Strict|None)", re.IGNORECASE)
-
-
-class Known:
-    """What this deployment's configuration says openly: URLs, hosts, scopes, names of registrations and parameters."""
-
-    def __init__(self) -> None:
-        self.urls: set[str] = set()
-        self.hosts: set[str] = set()
-        self.scopes: set[str] = set(SCOPES)
-        self.names: set[str] = set()
-        self.segments: set[str] = set(PATHS)
-
-    def add_url(self, text: str) -> None:
-        """Take note of a URL."""
-        try:
-            url = read_url(text)
-        except ValueError:
-            return
-        self.urls.add(text)
-        self.hosts.add(url.host)
-        self.segments.update(url.path.split("/"))
-        self.names.update(name for name, _ in read_form(url.query))
-
-    def add_host(self, text: str) -> None:
-        """Take note of a host that a request went to: where it may go is the configuration's choice."""
-        with suppress(ValueError):
-            if len(self.hosts) < MAX_HOSTS:  # a resource owner may choose one, where servers are connected by their URL
-                self.hosts.add(read_url(text).host)
-
-    def says(self, text: str) -> bool:
-        """Whether the configuration says it openly, so that it cannot be a secret."""
-        return text in self.scopes or any(text in url for url in self.urls)
 
 
 class Redactor:
@@ -113,7 +76,7 @@ class Redactor:
             return ""
         self._remember(text)
         shown = self.fingerprint(text)
-        return f"{shown} {described}" if (described := self._jwt(text)) else shown
+        return f"{shown} {described}" if (described := describe_jwt(text, self.json)) else shown
 
     def _remember(self, text: str) -> None:
         if len(text) >= MIN_SECRET and not self._known.says(text):
@@ -320,26 +283,6 @@ class Redactor:
             shown = RULES.get(name) in ("number", "code") and bool(_NUMBER.fullmatch(text))
             return found if shown and not self.tainted(text) else self.secret(text)
         return self.field(name, str(found))
-
-    def _jwt(self, text: str) -> str:
-        """`(JWT header {...} claims {...})` of a signed or encrypted token, empty for everything else."""
-        parts = text.split(".")
-        if len(parts) not in (3, 5) or len(text) > MAX_READ:
-            return ""
-        header = self._part(parts[0])
-        if header is None:
-            return ""
-        claims = self._part(parts[1]) if len(parts) == 3 else None  # 7515 s3.1, 7516 s3.1
-        said = f" claims {json.dumps(self.json(claims))}" if claims is not None else ""
-        return f"({'JWT' if len(parts) == 3 else 'JWE'} header {json.dumps(self.json(header))}{said})"
-
-    @staticmethod
-    def _part(text: str) -> Mapping[str, Any] | None:
-        try:
-            found = json.loads(base64url_decode(text))
-        except (ValueError, RecursionError):
-            return None
-        return found if isinstance(found, dict) else None
 
     def _basic(self, text: str) -> str:
         self._remember(text)

@@ -17,9 +17,10 @@ from valetkey.effects import Emit, Load, Now, Open, Place, Random, Seal, Send, S
 from valetkey.errors import RequestRefused, describe_error
 from valetkey.http import Request, Response, read_form
 from valetkey.trace import entries
+from valetkey.trace.known import Known
 from valetkey.trace.lines import write_line
 from valetkey.trace.reasons import CALLS, NO_STEPS, RESOURCES, chain, reason, step_of
-from valetkey.trace.redact import Known, Redactor
+from valetkey.trace.redact import Redactor
 from valetkey.value import value
 
 if TYPE_CHECKING:

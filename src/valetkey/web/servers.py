@@ -81,7 +81,7 @@ def show_document(visit: Visit) -> Op[Response]:
     """Our client metadata for that registration (draft-ietf-oauth-client-id-metadata-document section 4)."""
     import json
 
-    from valetkey.connections.enrolled import is_enrolled_name
+    from valetkey.connections.enrolled_rows import is_enrolled_name
     from valetkey.connections.enrolment import document_url
     from valetkey.oauth2.registration import client_document
 

@@ -11,7 +11,7 @@ import pytest
 from tests.interop.mcp.visitors import OWNER, Stranger
 from tests.interop.peers import NodeOidcProvider, run, soon
 
-from valetkey.connections.enrolled import enrolled_key, load_enrolled
+from valetkey.connections.enrolled_rows import enrolled_key, load_enrolled
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.effects import CONFIGURED
 from valetkey.errors import ProviderError

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.interop.mcp.visitors import OWNER, Stranger
-from tests.interop.peers import NODE, SOURCES, install, unavailable
+from tests.interop.peers import NODE, SOURCES, install
 from tests.interop.vault.parties import BASE_URL
+from tests.machine import node_or_skip
 
-from valetkey.connections.enrolled import enrolled_key, load_enrolled
+from valetkey.connections.enrolled_rows import enrolled_key, load_enrolled
 from valetkey.connections.settings import Settings
 from valetkey.drivers.drive import drive
 from valetkey.http import Request
@@ -66,9 +66,7 @@ def pages() -> Iterator[str]:
 @pytest.fixture(scope="module", params=["document", "dynamic"])
 def worker(request: Any, pages: str) -> Iterator[tuple[str, str]]:
     """The server's URL, and how a client comes to it."""
-    node = shutil.which("node")
-    if node is None:
-        unavailable("workers-oauth-provider needs Node.js, which is not on this machine")
+    node = node_or_skip("workers-oauth-provider")
     install()
     script, pipe = str(SOURCES / "workers_oauth_provider.mjs"), subprocess.PIPE
     environ = os.environ | {"DOCUMENTS": "on" if request.param == "document" else "off"}

@@ -4,7 +4,8 @@ The one rule: `maybe_received` of a TransportError is exact. It is False only wh
 handed to the network, or TLS proves that none was read (`wire.unread`), because a refresh token that was perhaps
 redeemed must never be sent again as if it was not.
 
-    stdlib.py    what runs by default: the connections that are kept, one retry on a stale one, errors
+    stdlib.py    what runs by default: connecting, one retry on a stale connection, errors
+    kept.py      the connections that are kept
     wire.py      one exchange on one connection, under a deadline and limits
     certificates.py  TLS contexts that present a client certificate, one for each
     reach.py     which addresses a URL may lead to
