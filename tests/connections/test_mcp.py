@@ -125,7 +125,7 @@ def test_a_url_that_nobody_has_connected_asks_to_connect_it() -> None:
     assert isinstance(caught, ReauthorizationRequired)
     page, _, sealed = caught.connect_url.partition("?server=")
     assert page == f"{BASE_URL}/mcp"
-    assert world.run(read_server_page(world.settings, sealed)) == URL
+    assert world.run(read_server_page(world.settings, sealed, owner="alice")) == URL
 
 
 @pytest.mark.parametrize("text", ["HTTPS://MCP.Notes.example:443/mcp", URL])

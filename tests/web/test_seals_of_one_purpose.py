@@ -40,7 +40,7 @@ def sealed_for_everything() -> tuple[World, dict[str, tuple[Place, str]]]:
     for label in ("", "x" * 200):
         begun = begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=(), account=label)
         _ = world.run(begun)
-    _ = world.run(server_page(world.settings, URL))
+    _ = world.run(server_page(world.settings, URL, owner="alice"))
     _ = world.answer(Seal(doctor_place(world.settings.environment), str(int(world.clock.now())).encode()))
     return world, seals
 

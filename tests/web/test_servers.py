@@ -10,13 +10,16 @@ import pytest
 from tests.connections.internet import ISSUER, URL, Internet, Server
 from tests.web.world import BASE, SAME_ORIGIN, World, forms_of, location, query_of, text_of
 
+from valetkey.connections.device import begin_device_authorization
+from valetkey.connections.manage import connection, forget, revoke
 from valetkey.connections.password import connect_by_password
+from valetkey.connections.scope import require
 from valetkey.connections.settings import McpSettings
-from valetkey.connections.sign import access_token
+from valetkey.connections.sign import access_token, sign
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.effects import Seal
 from valetkey.errors import ConfigurationError, KeyUnavailable, ReauthorizationRequired
-from valetkey.http import Response, percent_encode
+from valetkey.http import Request, Response, percent_encode
 from valetkey.secret import Secret
 from valetkey.web.pages import PROTECTIVE
 
@@ -265,6 +268,37 @@ def test_a_link_of_ours_fills_in_the_address_without_showing_it() -> None:
     assert server.asked == []
 
 
+def test_such_a_link_shows_the_address_to_nobody_else() -> None:
+    world, _, _ = there()
+    link = connect_link(world, KEYED)
+
+    response = world.browser("bob").get(link)
+
+    assert response.status == 404
+    assert "canary" not in text_of(response)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda settings: connection(settings, KEYED, resource_owner="alice"),
+        lambda settings: revoke(settings, KEYED, resource_owner="alice"),
+        lambda settings: forget(settings, KEYED, resource_owner="alice"),
+        lambda settings: require(settings, KEYED, resource_owner="alice", scope=("a",)),
+        lambda settings: begin_device_authorization(settings, KEYED, resource_owner="alice"),
+        lambda settings: sign(settings, Request("GET", KEYED), registration=KEYED, resource_owner="alice"),
+    ],
+)
+def test_every_verb_that_names_somebody_leads_them_to_the_filled_in_field(verb: Any) -> None:
+    world, _, _ = there()
+
+    with pytest.raises(ReauthorizationRequired) as required:
+        world.run(verb(world.settings))
+
+    page = world.browser().get(required.value.connect_url.removeprefix("https://app.example"))
+    assert f'value="{KEYED}">' in text_of(page)
+
+
 @pytest.mark.parametrize(("later", "status"), [(86_400, 200), (86_402, 410)])
 def test_such_a_link_is_good_for_a_day(later: int, status: int) -> None:
     world, _, _ = there()
@@ -286,9 +320,20 @@ def test_a_link_that_was_altered_opens_no_page(change: Callable[[str], str]) -> 
     assert "notes" not in text_of(response)
 
 
-def test_an_address_that_nobody_can_connect_is_left_out_of_the_link() -> None:
+@pytest.mark.parametrize("path", ["x" * 500, "é", "\ud800", "\x00", "a\nb"])
+def test_an_address_that_nobody_can_connect_is_left_out_of_the_link(path: str) -> None:
     world, _, _ = there()
-    assert connect_link(world, "https://mcp.notes.example/" + "x" * 500) == "/oauth/mcp"
+    assert connect_link(world, f"https://mcp.notes.example/{path}") == "/oauth/mcp"
+
+
+@pytest.mark.parametrize("letter", ["x", '"', "\\", "/"])
+def test_the_longest_address_fits_into_a_link(letter: str) -> None:
+    world, _, _ = there()
+    address = "https://mcp.notes.example/" + letter * 474
+
+    page = world.browser().get(connect_link(world, address))
+
+    assert f'value="{escape(address).replace("&quot;", "&#34;")}">' in text_of(page)
 
 
 def test_without_a_key_the_link_leads_to_the_empty_field() -> None:

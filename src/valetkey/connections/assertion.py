@@ -55,7 +55,7 @@ def connect_by_assertion(
     """
     from valetkey.oauth2.assertion import jwt_bearer_grant, saml_bearer_grant
 
-    at = yield from described(settings, (yield from registered(settings, registration)))
+    at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     if kind not in ("jwt", "saml"):
         message = f"kind is 'jwt' or 'saml', not {kind!r}"
         raise ConfigurationError(message)

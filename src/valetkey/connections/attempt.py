@@ -69,7 +69,7 @@ def attempt(
     settings: Settings, request: Request, *, registration: str, resource_owner: str, account: str = ""
 ) -> Op[Attempt]:
     """The request, authorized for the resource owner and an HTTP client that is not ours. Raises what `sign` raises."""
-    at = yield from registered_lately(settings, registration)
+    at = yield from registered_lately(settings, registration, owner=resource_owner)
     refuse_certificate_bound(at)
     return (yield from first_attempt(settings, at, request, resource_owner=resource_owner, account=account))
 

@@ -39,7 +39,7 @@ def call(
 
     An answer that asks for scope which the connection lacks is raised as ReauthorizationRequired (6750 section 3.1).
     """
-    at = yield from registered_lately(settings, registration)
+    at = yield from registered_lately(settings, registration, owner=resource_owner)
     first = yield from first_attempt(settings, at, request, resource_owner=resource_owner, account=account)
     response = yield from _answer(settings, first)
     if response.status == 403 and at.provider.protocol == "oauth2":

@@ -96,7 +96,7 @@ def begin_device_authorization(
     """
     from valetkey.oauth2.device import request_device_codes
 
-    named = yield from registered(settings, registration)
+    named = yield from registered(settings, registration, owner=resource_owner)
     if named.enrolment != "configured":  # no `iss` comes back that would tell whose the device code is (see `seat`)
         message = f"{named.name} was registered at run time, for authorization codes alone: use begin_authorization"
         raise ConfigurationError(message)

@@ -188,7 +188,7 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     from valetkey.connections.refresh import current_tokens
     from valetkey.connections.registrations import registered
 
-    at = yield from described(settings, (yield from registered(settings, registration)))
+    at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     server = at.provider.server
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
         message = f"{at.name} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"

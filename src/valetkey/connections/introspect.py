@@ -30,7 +30,7 @@ def introspect(settings: Settings, registration: str, *, resource_owner: str, ac
     is no such connection; ConfigurationError where its provider has no introspection endpoint; ProviderError,
     MalformedResponse, TransportError, StoreError.
     """
-    at = yield from described(settings, (yield from registered(settings, registration)))
+    at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     refuse_unaskable(at)
     record = yield from load_record(at.name, resource_owner=resource_owner, account=account)
     if record is None:

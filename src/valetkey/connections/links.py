@@ -65,7 +65,7 @@ def connect_url(
     """A link that connects an account for this resource owner, once, within an hour. Nothing is stored."""
     import json
 
-    at = yield from registered(settings, registration)
+    at = yield from registered(settings, registration, owner=resource_owner)
     _ = connection_key(at.name, resource_owner, account)
     identity, now = (yield from Random(16)), (yield from Now())
     content = [identity.hex(), at.name, resource_owner, account, read_return_to(settings, return_to), int(now)]

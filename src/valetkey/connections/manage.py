@@ -92,7 +92,7 @@ def connection(
     settings: Settings, registration: str, *, resource_owner: str, account: str = ""
 ) -> Op[Connection | None]:
     """One connection without its tokens, or None."""
-    name = yield from registered_name(settings, registration)
+    name = yield from registered_name(settings, registration, owner=resource_owner)
     record = yield from load_record(name, resource_owner=resource_owner, account=account)
     return None if record is None else (yield from describe_record(settings, record))
 
@@ -102,7 +102,7 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
 
     Raises ReauthorizationRequired where there is no such connection, StoreError.
     """
-    at = yield from described(settings, (yield from registered(settings, registration)))
+    at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     record = yield from _begin_revocation(settings, at, resource_owner, account)
     credentials = yield from open_record(settings, record)
     shared = at.provider.shared_grant_revocation
@@ -151,7 +151,7 @@ def _begin_revocation(settings: Settings, registration: Registration, resource_o
 
 def forget(settings: Settings, registration: str, *, resource_owner: str, account: str = "") -> Op[None]:
     """Delete the connection here and say nothing to the provider. That there is none is not an error."""
-    name = yield from registered_name(settings, registration)
+    name = yield from registered_name(settings, registration, owner=resource_owner)
     key = connection_key(name, resource_owner, account)
     record = yield from load_record(name, resource_owner=resource_owner, account=account)
     yield from _delete(key)

@@ -49,9 +49,10 @@ def _of_tenant(settings: Settings, name: str) -> Registration | None:
     return None if tenants is None else tenants.of(tenant)
 
 
-def registered(settings: Settings, name: str) -> Op[Registration]:
+def registered(settings: Settings, name: str, *, owner: str = "") -> Op[Registration]:
     """The registration of that name, or of the URL of a resource that was connected at run time.
 
+    owner: the resource owner for whom, who alone may see in the page what URL the `connect_url` is for.
     Raises ConfigurationError, for the caller's program named it; ReauthorizationRequired for a URL that nobody has
     connected yet; StoreError.
     """
@@ -59,26 +60,28 @@ def registered(settings: Settings, name: str) -> Op[Registration]:
     if found is None and URL in name:
         from valetkey.connections.server_page import server_page
 
-        raise ReauthorizationRequired(name, "not_connected", connect_url=(yield from server_page(settings, name)))
+        raise ReauthorizationRequired(
+            name, "not_connected", connect_url=(yield from server_page(settings, name, owner=owner))
+        )
     return settings.registration(name) if found is None else found
 
 
-def registered_lately(settings: Settings, name: str) -> Op[Registration]:
+def registered_lately(settings: Settings, name: str, *, owner: str = "") -> Op[Registration]:
     """The same for requests to the API: one from the store is used for a minute, since its client is not needed."""
     found = settings.registrations.get(name)
     if found is not None or settings.cache is None:
-        return (yield from registered(settings, name)) if found is None else found
+        return (yield from registered(settings, name, owner=owner)) if found is None else found
     now = yield from Now()
     found = settings.cache.registration(name, now=now)
     if found is None:
-        found = yield from registered(settings, name)
+        found = yield from registered(settings, name, owner=owner)
         settings.cache.keep_registration(name, found, now=now)
     return found
 
 
-def registered_name(settings: Settings, name: str) -> Op[str]:
+def registered_name(settings: Settings, name: str, *, owner: str = "") -> Op[str]:
     """What connections call a registration that the caller's program named, by its name or URL."""
-    return (yield from registered(settings, name)).name if URL in name else name
+    return (yield from registered(settings, name, owner=owner)).name if URL in name else name
 
 
 def requested(settings: Settings, name: str) -> Op[Registration]:

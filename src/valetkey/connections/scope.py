@@ -51,7 +51,7 @@ def require(
     Raises ReauthorizationRequired, whose `connect_url` asks for what is missing together with what is there (RFC 6749
     section 3.3); ConfigurationError for OAuth 1.0a, which has no scope, and for what is none.
     """
-    at = yield from registered(settings, registration)
+    at = yield from registered(settings, registration, owner=resource_owner)
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no scope: what it grants is set at the provider"
         raise ConfigurationError(message)

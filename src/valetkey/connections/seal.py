@@ -57,9 +57,9 @@ def ask_place(environment: str, context: str, partition: str) -> Place:
     return Place("ask", (environment, context, partition))
 
 
-def server_place(environment: str) -> Place:
-    """Of the address that the page for servers is to show."""
-    return Place("server", (environment,))
+def server_place(environment: str, partition: str) -> Place:
+    """Of the address that the page for servers is to show, to one resource owner."""
+    return Place("server", (environment, partition))
 
 
 def doctor_place(environment: str) -> Place:

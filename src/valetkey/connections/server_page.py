@@ -1,10 +1,12 @@
 """The page where a resource owner connects a server by its URL, with the URL filled in.
 
-The one rule: a URL may hold a key, so it stands sealed in the page's address, for a day; nobody but the page reads it.
+The one rule: a URL may hold a key, so it stands sealed in the page's address, for a day and for one resource owner:
+whoever else finds the address, in a log, sees nothing of it.
 """
 
 from __future__ import annotations
 
+from valetkey.connections.codec import partition_of
 from valetkey.connections.seal import server_place
 from valetkey.effects import Now, Open, Seal
 from valetkey.errors import RequestRefused, StoreError
@@ -16,39 +18,45 @@ if TYPE_CHECKING:
     from valetkey.effects import Op
 
 SERVER_SECONDS = 86_400
-MAX_SERVER = 1_024
+MAX_SERVER = 2_048
 MAX_ADDRESS = 500
 
 
-def server_page(settings: Settings, url: str) -> Op[str]:
+def server_page(settings: Settings, url: str, *, owner: str) -> Op[str]:
     """Where a resource owner may connect the server of that URL; empty where there is no such page.
 
-    Without the URL where it is longer than any that can be connected, and where nothing can be sealed now.
+    Without the URL where nobody is named, where it is none that can be connected (longer, or not ASCII), and where
+    nothing can be sealed now.
     """
     import json
 
     if not settings.base_url or not settings.mcp.page:
         return ""
     page = f"{settings.base_url}/mcp"
-    if len(url) > MAX_ADDRESS:
+    if not owner or len(url) > MAX_ADDRESS or not (url.isascii() and url.isprintable()):
         return page
-    content = json.dumps([int((yield from Now())), url], separators=(",", ":"), ensure_ascii=False)
+    content = json.dumps([int((yield from Now())), url], separators=(",", ":"))
     try:
-        sealed = yield from Seal(server_place(settings.environment), content.encode("utf-8", "replace"))
+        sealed = yield from Seal(server_place(settings.environment, partition_of(owner)), content.encode())
     except StoreError:
         return page
     return with_query(page, (("server", sealed.decode()),))
 
 
-def read_server_page(settings: Settings, text: str) -> Op[str]:
-    """The URL in such an address. Raises RequestRefused: `link_invalid` (404), `link_expired` (410)."""
+def read_server_page(settings: Settings, text: str, *, owner: str) -> Op[str]:
+    """The URL in such an address, for the one it was made for.
+
+    Raises RequestRefused: `link_invalid` (404), `link_expired` (410).
+    """
     import json
 
-    invalid = RequestRefused("link_invalid", "this link is not complete: go back to the application", status=404)
+    invalid = RequestRefused("link_invalid", "this link is not complete, or somebody else's", status=404)
     if len(text) > MAX_SERVER:
         raise invalid
     try:
-        plaintext = yield from Open(server_place(settings.environment), text.encode("ascii", "replace"))
+        plaintext = yield from Open(
+            server_place(settings.environment, partition_of(owner)), text.encode("ascii", "replace")
+        )
     except StoreError:
         raise invalid from None
     issued_at, url = json.loads(plaintext)

@@ -37,7 +37,7 @@ def sign(
     Raises ConfigurationError for a host that is not the provider's, for an Authorization header of the caller's own,
     and where whoever sends the request must present the client's certificate (RFC 8705).
     """
-    at = yield from registered_lately(settings, registration)
+    at = yield from registered_lately(settings, registration, owner=resource_owner)
     check_target(at, request)
     refuse_certificate_bound(at)
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account, rejected=rejected)
@@ -69,7 +69,7 @@ def access_token(
 
     For OAuth 1.0a, whose tokens are of no use without a signature, ConfigurationError.
     """
-    at = yield from registered_lately(settings, registration)
+    at = yield from registered_lately(settings, registration, owner=resource_owner)
     if at.provider.protocol == "oauth1":
         message = f"{registration} speaks OAuth 1.0a, whose requests are signed: use session() or sign()"
         raise ConfigurationError(message)

@@ -32,7 +32,7 @@ def connect_by_xauth(
     """
     from valetkey.oauth1.renewal import request_token_by_password
 
-    at = yield from registered(settings, registration)
+    at = yield from registered(settings, registration, owner=resource_owner)
     if not at.accept_xauth:
         message = f"{registration}: xAuth takes the resource owner's password; set accept_xauth if that is acceptable"
         raise ConfigurationError(message)

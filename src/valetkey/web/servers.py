@@ -33,7 +33,7 @@ def show_server(visit: Visit) -> Op[Response]:
     if sealed:
         from valetkey.connections.server_page import read_server_page
 
-        url = yield from read_server_page(settings, sealed)
+        url = yield from read_server_page(settings, sealed, owner=visit.signed_in)
     form = yield from _form(visit, url, return_to, account)
     return render(
         settings, "server", form_action=form_actions(settings, ()), form=form, account_shown=shown_text(account)
