@@ -4,8 +4,8 @@
 #   make check           lint, types, architecture
 #   make simulate [SEEDS=100000]   refreshes against every misfortune: drawn runs; with COMPLETE=1 every run of two callers to its end
 #   make mutate [FILES="oauth1/verify"]   changes both protocols in small ways and shows which change no test notices
-#   make bench           cold starts and signatures per second, written to docs/benchmarks.md
-#   make docs            the tables in docs/ that are made from the code
+#   make bench [ARGS=--fleet]   cold starts, signatures and reads per second, fleets, written to docs/benchmarks.md
+#   make docs [ENGINES=1]   the tables in docs/ that are made from the code; with ENGINES=1 those that need the stores' servers
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -35,11 +35,12 @@ simulate: $(VENV)/.wheel
 mutate: $(VENV)/.test $(VENV)/.mutation
 	$(BIN)/python -m tools.mutate $(FILES) $(ARGS)
 
-bench: $(VENV)/.wheel $(VENV)/.bench
+bench: $(VENV)/.wheel $(VENV)/.test $(VENV)/.bench
 	$(BIN)/python bench/run.py $(ARGS)
 
 docs: $(VENV)/.wheel
 	PYTHONPATH=src $(BIN)/python -m tools.tables docs
+	$(if $(ENGINES),PYTHONPATH=src $(BIN)/python -m tools.wire_costs)
 
 clean:
 	rm -rf $(VENV) .cache build dist

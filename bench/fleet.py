@@ -1,151 +1,235 @@
 """Many processes on one expired connection at a provider that rotates strictly: who refreshes how often, what survives.
 
-fleet.py [PROCESSES THREADS]     prints what run.py writes into docs/benchmarks.md, as JSON
+PYTHONPATH=.:bench/naive python bench/fleet.py     prints what run.py writes into docs/benchmarks.md, as JSON
 
-Every program keeps the same connection in SQLite, every caller loads it and asks the API for one thing, all of them at
-once. Then the access token expires again, and a single caller asks: where it gets an answer, the connection survived.
+Every program keeps the same connection in the same engine, every caller loads it and asks the API for one thing, all of
+them at once. A calm round, then one in which processes are killed at moments that are drawn. After each the access token
+expires again, and a single caller asks: where it gets no answer, the pair is dead.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from random import Random
+from subprocess import run
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+from saved import Saved
+from tests.fleet.crew import Worker
+from tests.fleet.provider import FleetProvider
+from tests.fleet.run import store_url
 
 from valetkey import Secret, Vault
-from valetkey.connections.records import load_record, write_record
+from valetkey.connections.records import load_record, open_record, write_record
 from valetkey.keys.local import generate_key
-from valetkey.sandbox import Sandbox, SandboxClient, approve, serve
+from valetkey.sandbox import SandboxClient, approve, serve
 from valetkey.testing.world import callback_request
 from valetkey.value import replace
 
 HERE = Path(__file__).parent
-PROCESSES, THREADS = 10, 20
+PROCESSES, THREADS, VICTIMS = 10, 20, 5
+ANSWER_SECONDS, KILLING_SECONDS, PATIENCE_SECONDS = 0.3, 1.0, 60.0
+ROUNDS = 10  # of the fleet that is driven by hand
+SEED = 20
 NAME = "sandbox-oauth2"
 CALLBACK = f"https://app.example/oauth/callback/{NAME}"
+ENGINES = {"postgres": "PostgreSQL", "redis": "Redis", "dynalite": "DynamoDB (dynalite)"}
 PROGRAMS = ("valetkey", "authlib", "requests_oauthlib")
 MODES = ("strict", "strict_family")
+AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "testing", "AWS_EC2_METADATA_DISABLED": "true"}
 
 
 class ValetkeyConnection:
     """Alice's connection in a vault."""
 
-    def __init__(self, folder: Path, base_url: str) -> None:
-        self.database = str(folder / "valetkey.db")
-        self.environ = {
-            "VALETKEY_STORE": f"sqlite://{self.database}",
+    def __init__(self, store: str, base_url: str) -> None:
+        self.database = store
+        self.environ = AWS | {
+            "VALETKEY_STORE": store,
             "VALETKEY_KEY": generate_key(os.urandom),
             "VALETKEY_BASE_URL": "https://app.example/oauth",
             "VALETKEY_SANDBOX_BASE_URL": base_url,
             "VALETKEY_SANDBOX_OAUTH2_CLIENT_ID": "client-two",
             "VALETKEY_SANDBOX_OAUTH2_CLIENT_SECRET": "secret-of-two",
         }
-        vault = Vault.from_env(self.environ)
-        begun = vault.begin_authorization(NAME, "alice")
-        vault.finish_authorization(
-            callback_request(approve(base_url, begun.location), begun.set_cookies), resource_owner="alice"
-        )
-        vault.close()
+        self._base_url, self._vault = base_url, Vault.from_env(self.environ)
+        made = self._vault._store.create()
+        if made is not None:
+            self._vault.run(made)
+
+    def connect(self) -> None:
+        begun = self._vault.begin_authorization(NAME, "alice")
+        callback = callback_request(approve(self._base_url, begun.location), begun.set_cookies)
+        self._vault.finish_authorization(callback, resource_owner="alice")
+
+    def tokens(self) -> dict[str, object]:
+        """As other libraries keep them."""
+        record = self._vault.run(load_record(NAME, resource_owner="alice"))
+        assert record is not None
+        tokens = self._vault.run(open_record(self._vault.settings, record)).current
+        assert tokens.refresh_token is not None
+        token: dict[str, object] = {"access_token": tokens.access_token.reveal(), "token_type": "Bearer"}
+        return token | {"refresh_token": tokens.refresh_token.reveal(), "expires_in": 3600}
 
     def expire(self) -> None:
-        vault, past = Vault.from_env(self.environ), int(time.time()) - 1
-        record = vault.run(load_record(NAME, resource_owner="alice"))
+        past = int(time.time()) - 1
+        record = self._vault.run(load_record(NAME, resource_owner="alice"))
         assert record is not None
         over = replace(record.connection, access_expires_at=past, refresh_due_at=past)
-        assert vault.run(write_record(record.key, record.version, over, record.sealed)) is not None
-        vault.close()
+        assert self._vault.run(write_record(record.key, record.version, over, record.sealed)) is not None
+
+    def close(self) -> None:
+        self._vault.close()
 
 
 class NaiveConnection:
     """The same connection, as the token of a naive program in a table of its own: taken out of a vault."""
 
-    def __init__(self, folder: Path, base_url: str) -> None:
-        from valetkey.connections.records import open_record
+    def __init__(self, store: str, base_url: str) -> None:
+        parts = urlsplit(store)
+        dynamodb = parts.scheme == "dynamodb"
+        self.database = parse_qs(parts.query)["endpoint"][0] if dynamodb else store.partition("?")[0]
+        self.environ = AWS | {"OAUTHLIB_INSECURE_TRANSPORT": "1", "AUTHLIB_INSECURE_TRANSPORT": "1"}
+        os.environ.update(AWS)
+        self._vault, self._saved = ValetkeyConnection("memory:", base_url), Saved(self.database)
+        self._saved.create()
 
-        sys.path.insert(0, str(HERE / "naive"))
-        from saved import load_token, save_token
-
-        self._load, self._save = load_token, save_token
-        self.database = str(folder / "naive.db")
-        self.environ = {"OAUTHLIB_INSECURE_TRANSPORT": "1", "AUTHLIB_INSECURE_TRANSPORT": "1"}
-        made = ValetkeyConnection(folder, base_url)
-        vault = Vault.from_env(made.environ)
-        record = vault.run(load_record(NAME, resource_owner="alice"))
-        assert record is not None
-        tokens = vault.run(open_record(vault.settings, record)).current
-        vault.close()
-        assert tokens.refresh_token is not None
-        token: dict[str, object] = {"access_token": tokens.access_token.reveal(), "token_type": "Bearer"}
-        token |= {"refresh_token": tokens.refresh_token.reveal(), "expires_in": 3600}
-        self._save(self.database, token)
+    def connect(self) -> None:
+        self._vault.connect()
+        self._saved.save(self._vault.tokens())
 
     def expire(self) -> None:
-        past = time.time() - 3600
-        self._save(self.database, self._load(self.database) | {"expires_at": past})
+        self._saved.save(self._saved.load() | {"expires_at": time.time() - 3600})
+
+    def close(self) -> None:
+        self._vault.close()
 
 
-def ask(
-    program: str, connection: ValetkeyConnection | NaiveConnection, base_url: str, *, callers: list[int]
-) -> list[str]:
-    """What the callers got: so many threads in each process."""
-    command = [
-        sys.executable,
-        "-W",
-        "ignore",
-        str(HERE / "naive" / f"{program}_program.py"),
-        connection.database,
-        base_url,
-    ]
-    environ = os.environ | connection.environ
-    running = [
-        subprocess.Popen(command, env=environ, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for _ in callers
-    ]
-    for process in running:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process, threads in zip(running, callers, strict=True):
-        assert process.stdin is not None
-        process.stdin.write(f"{threads}\n")
-        process.stdin.flush()
-    return [answer for process in running for answer in json.loads(process.communicate()[0])]
+class Programs:
+    """So many fresh processes of one program, and one more for the single caller."""
+
+    def __init__(self, program: str, connection: ValetkeyConnection | NaiveConnection, base_url: str) -> None:
+        script = str(HERE / "naive" / f"{program}_program.py")
+        command = [sys.executable, "-W", "ignore", script, connection.database, base_url]
+        environ = os.environ | connection.environ
+        *self._workers, self._single = [Worker(command, environ=environ) for _ in range(PROCESSES + 1)]
+
+    def ready(self) -> None:
+        for worker in (*self._workers, self._single):
+            assert worker.answer() == "ready"
+
+    def ask(self, provider: FleetProvider, victims: list[tuple[float, int]]) -> list[str]:
+        """What the callers of the survivors got. victims: when after the first refresh request, and who."""
+        for worker in self._workers:
+            worker.tell(THREADS)
+        end = time.monotonic() + PATIENCE_SECONDS
+        while victims and not provider.refresh_requests:
+            assert time.monotonic() < end, "nobody refreshes"
+            time.sleep(0.001)
+        began = time.monotonic()
+        for moment, number in victims:
+            time.sleep(max(0.0, began + moment - time.monotonic()))
+            self._workers[number].kill()
+        killed = {number for _, number in victims}
+        survivors = [worker for number, worker in enumerate(self._workers) if number not in killed]
+        self._workers = survivors
+        answers = [answer for worker in survivors for answer in json.loads(worker.answer())]
+        while provider.open_requests:  # of the dead
+            time.sleep(0.01)
+        return answers
+
+    def ask_once(self) -> bool:
+        """Whether a single caller is answered."""
+        self._single.tell(1)
+        return bool(json.loads(self._single.answer()) == ["ok"])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in (*self._workers, self._single):
+            worker.end()
 
 
-def measure(program: str, mode: Any, *, processes: int, threads: int) -> dict[str, Any]:
-    """One row of the table."""
-    client = SandboxClient("client-two", Secret("secret-of-two"), redirect_uris=(CALLBACK,), rotation=mode)
-    sandbox = Sandbox(now=time.time, random=os.urandom, clients=(client,))
-    with tempfile.TemporaryDirectory() as name, serve(sandbox) as server:
+def measure(store: str, engine: str, program: str) -> list[dict[str, Any]]:
+    """The rows of one program in one engine."""
+    provider, rows = FleetProvider(now=time.time, random=os.urandom, clients=()), []
+    with ExitStack() as running:
+        server = running.enter_context(serve(provider))
         kind = ValetkeyConnection if program == "valetkey" else NaiveConnection
-        connection = kind(Path(name), server.base_url)
-        connection.expire()
-        answers = ask(program, connection, server.base_url, callers=[threads] * processes)
-        requests = sandbox.seen.count("token", grant_type="refresh_token")
-        connection.expire()
-        survived = ask(program, connection, server.base_url, callers=[1]) == ["ok"]
-    return {
-        "program": program,
-        "mode": mode,
-        "processes": processes,
-        "threads": threads,
+        connection = kind(store, server.base_url)
+        running.callback(connection.close)
+        for mode in MODES:
+            provider.register(client(mode))
+            for victims in ([], drawn()):
+                with Programs(program, connection, server.base_url) as programs:
+                    programs.ready()
+                    row = play(provider, connection, programs, victims)
+                rows.append({"engine": engine, "mode": mode, "program": program, "killed": len(victims)} | row)
+                print(rows[-1], file=sys.stderr)
+    return rows
+
+
+def client(mode: Any) -> SandboxClient:
+    return SandboxClient("client-two", Secret("secret-of-two"), redirect_uris=(CALLBACK,), rotation=mode)
+
+
+def drawn() -> list[tuple[float, int]]:
+    """Who is killed, and when: the same for everybody."""
+    chance = Random(SEED)
+    return sorted((chance.uniform(0.0, KILLING_SECONDS), number) for number in chance.sample(range(PROCESSES), VICTIMS))
+
+
+def play(
+    provider: FleetProvider,
+    connection: ValetkeyConnection | NaiveConnection,
+    programs: Programs,
+    victims: list[tuple[float, int]],
+) -> dict[str, Any]:
+    connection.connect()
+    connection.expire()
+    provider.seen.clear()
+    provider.refresh_requests = 0
+    provider.faults.add(endpoint="token", fault="delay", seconds=ANSWER_SECONDS, times=10_000)
+    answers = programs.ask(provider, victims)
+    provider.faults.clear()
+    figures = {
         "callers": len(answers),
-        "refresh_requests": requests,
-        "answered": answers.count("ok"),
-        "invalid_grant": answers.count("invalid_grant"),
-        "others": sorted({answer for answer in answers if answer not in ("ok", "invalid_grant")}),
-        "survived": survived,
+        "refresh_requests": provider.refresh_requests,
+        "invalid_grant": provider.seen.count("token", grant_type="refresh_token", outcome="invalid_grant"),
+        "without": len(answers) - answers.count("ok"),
+        "told": sorted(set(answers) - {"ok"}),
     }
+    connection.expire()
+    return figures | {"dead": not programs.ask_once()}
+
+
+def driven() -> dict[str, dict[str, int]]:
+    """The sums of tests/fleet/run.py: valetkey's own fleet, whose lease holders are killed on purpose."""
+    with tempfile.TemporaryDirectory() as folder:
+        sums = Path(folder) / "sums.json"
+        command = [sys.executable, "-m", "tests.fleet.run", "--stores", ",".join(ENGINES), "--rounds", str(ROUNDS)]
+        run([*command, "--json", str(sums)], check=True, cwd=HERE.parent, stdout=sys.stderr)
+        found: dict[str, dict[str, int]] = json.loads(sums.read_text())
+        return {ENGINES[name]: figures for name, figures in found.items()}
 
 
 def main() -> None:
-    processes, threads = (int(word) for word in sys.argv[1:]) if sys.argv[1:] else (PROCESSES, THREADS)
-    rows = [measure(program, mode, processes=processes, threads=threads) for mode in MODES for program in PROGRAMS]
-    print(json.dumps(rows, indent=1))
+    rows = []
+    for name, engine in ENGINES.items():
+        with store_url(name) as store:
+            for program in PROGRAMS:
+                rows += measure(store, engine, program)
+    load = {"processes": PROCESSES, "threads": THREADS, "victims": VICTIMS, "answer_seconds": ANSWER_SECONDS}
+    load |= {"killing_seconds": KILLING_SECONDS, "rounds": ROUNDS}
+    print(json.dumps({"load": load, "rows": rows, "driven": driven()}, indent=1))
 
 
 if __name__ == "__main__":

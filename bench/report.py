@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,6 @@ RATES = {
     "verify": "read and verify, GET with 5 query parameters, HMAC-SHA1",
 }
 
-FLEETS = {"valetkey": "valetkey", "authlib": "Authlib", "requests_oauthlib": "requests-oauthlib"}
-PROVIDERS = {
-    "strict": "a refresh token works once",
-    "strict_family": "a refresh token works once; used again, it ends the grant",
-}
-
 
 def cold_table(cold: dict[str, float], counted: dict[str, int]) -> list[str]:
     bare, bare_count = cold["bare"], counted.get("bare", 0)
@@ -107,20 +100,6 @@ def store_table(stores: dict[str, float]) -> list[str]:
 def targets(wanted: list[Target], figures: dict[str, float]) -> list[str]:
     found = [target(figures) for target in wanted if target.measured(figures)]
     return ["| to reach | reached | |", "|---|---|---|", *found]
-
-
-def fleet_table(rows: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        "| provider | by | refresh requests | callers answered | `invalid_grant` | answered otherwise | connection survived |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in rows:
-        others = row["callers"] - row["answered"] - row["invalid_grant"]
-        told = f"{others} ({', '.join(row['others'])})" if others else "0"
-        figures = f"{row['refresh_requests']} | {row['answered']} of {row['callers']} | {row['invalid_grant']} | {told}"
-        survived = "yes" if row["survived"] else "NO"
-        lines.append(f"| {PROVIDERS[row['mode']]} | {FLEETS[row['program']]} | {figures} | {survived} |")
-    return lines
 
 
 def at_most(share: float, name: str, other: str) -> Target:

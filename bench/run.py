@@ -1,8 +1,9 @@
 """Runs every benchmark and writes docs/benchmarks.md: times by pyperf, instructions by callgrind, and their ratios.
 
-make bench              all of it, about eight minutes
+make bench              all of it, about twelve minutes
 make bench ARGS=--fast  fewer runs, for a first look
 make bench ARGS=--stores  only the reads from stores, printed and not written
+make bench ARGS=--fleet   only the fleets, written into their section
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 import servers
-from report import COLD_TARGETS, RATE_TARGETS, STORE_TARGETS, cold_table, fleet_table, rate_table, store_table, targets
+from fleet_report import HEADING, fleet_section
+from report import COLD_TARGETS, RATE_TARGETS, STORE_TARGETS, cold_table, rate_table, store_table, targets
 
 HERE = Path(__file__).parent
 OUTPUT = HERE.parent / "docs" / "benchmarks.md"
@@ -129,7 +131,7 @@ def page(
     cold: dict[str, float],
     rates: dict[str, float],
     stores: dict[str, float],
-    fleet: list[dict[str, Any]],
+    fleet: dict[str, Any],
     counted: dict[str, int],
 ) -> str:
     """The whole of docs/benchmarks.md."""
@@ -171,22 +173,31 @@ def page(
             "",
             *targets(STORE_TARGETS, stores),
             "",
-            "## A fleet on one expired connection",
-            "",
-            f"{fleet[0]['processes']} processes of {fleet[0]['threads']} threads share one connection in SQLite whose access token has expired, "
-            "and all of them ask the API at once. The programs beside valetkey are written as the documentation of their "
-            "library says (`bench/naive/`): the session refreshes, a callback saves the token. Whether the connection "
-            "survived: the access token expires once more, and a single caller is answered. One run; the figures of the "
-            "naive programs differ from run to run.",
-            "",
-            *fleet_table(fleet),
-            "",
+            *fleet_section(fleet),
         ]
     )
 
 
+def fleets() -> dict[str, Any]:
+    """What fleet.py counted."""
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(HERE.parent), str(HERE / "naive")])}
+    found: dict[str, Any] = json.loads(subprocess.check_output([sys.executable, str(HERE / "fleet.py")], env=environ))
+    return found
+
+
+def write_fleets() -> None:
+    """Their section anew, the others as they are."""
+    before, _, after = OUTPUT.read_text().partition(f"{HEADING}\n")
+    following = after.find("\n## ") + 1
+    rest = after[following:] if following else ""
+    OUTPUT.write_text(before + "\n".join(fleet_section(fleets())) + (f"\n{rest}" if rest else ""))
+
+
 def main() -> None:
     """Measure, write, and say where."""
+    if "--fleet" in sys.argv[1:]:
+        write_fleets()
+        return
     fast = "--fast" in sys.argv[1:]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -213,7 +224,7 @@ def main() -> None:
             cold = pyperf_medians("cold.py", folder, environ, fast=fast)
             rates = pyperf_medians("rates.py", folder, environ, fast=fast)
             stores = pyperf_medians("stores.py", folder, environ, fast=fast)
-            fleet = json.loads(subprocess.check_output([sys.executable, str(HERE / "fleet.py")]))
+            fleet = fleets()
             counted = {} if fast else instructions(folder, environ)
     OUTPUT.write_text(page(cold, rates, stores, fleet, counted))
     print(f"written: {OUTPUT}")

@@ -8,9 +8,10 @@ from __future__ import annotations
 import sys
 
 from authlib.integrations.requests_client import OAuth2Session
-from saved import load_token, run, save_token
+from saved import Saved, run
 
 DATABASE, BASE_URL = sys.argv[1:]
+SAVED = Saved(DATABASE)
 
 
 def update_token(
@@ -18,14 +19,14 @@ def update_token(
     refresh_token: str | None = None,  # noqa: ARG001 - Authlib passes the one that was spent
     access_token: str | None = None,  # noqa: ARG001 - and this one to other grants
 ) -> None:
-    save_token(DATABASE, token)
+    SAVED.save(token)
 
 
 def call() -> str:
     session = OAuth2Session(
         "client-two",
         "secret-of-two",
-        token=load_token(DATABASE),
+        token=SAVED.load(),
         token_endpoint=f"{BASE_URL}/oauth2/token",
         update_token=update_token,
     )

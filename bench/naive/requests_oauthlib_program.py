@@ -8,19 +8,20 @@ from __future__ import annotations
 import sys
 
 from requests_oauthlib import OAuth2Session
-from saved import load_token, run, save_token
+from saved import Saved, run
 
 DATABASE, BASE_URL = sys.argv[1:]
+SAVED = Saved(DATABASE)
 
 
 def token_saver(token: dict[str, object]) -> None:
-    save_token(DATABASE, token)
+    SAVED.save(token)
 
 
 def call() -> str:
     session = OAuth2Session(
         "client-two",
-        token=load_token(DATABASE),
+        token=SAVED.load(),
         auto_refresh_url=f"{BASE_URL}/oauth2/token",
         auto_refresh_kwargs={"client_id": "client-two", "client_secret": "secret-of-two"},
         token_updater=token_saver,

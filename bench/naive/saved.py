@@ -1,9 +1,11 @@
-"""What both naive programs do beside OAuth: keep one token in SQLite, and ask with many threads at once."""
+"""What both naive programs do beside OAuth: keep one token in the application's database, and ask with many threads.
+
+The database is a URL: `postgresql://...` by psycopg, `redis://...` by redis-py, and DynamoDB's endpoint by boto3.
+"""
 
 from __future__ import annotations
 
 import json
-import sqlite3
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -13,28 +15,89 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def open_database(path: str) -> sqlite3.Connection:
-    database = sqlite3.connect(path, timeout=30, isolation_level=None)
-    database.execute("PRAGMA journal_mode = WAL")
-    database.execute("CREATE TABLE IF NOT EXISTS token (owner TEXT PRIMARY KEY, content TEXT)")
-    return database
+class InPostgres:
+    def __init__(self, url: str) -> None:
+        import psycopg
+
+        self.connect = lambda: psycopg.connect(url, autocommit=True)
+
+    def create(self) -> None:
+        with self.connect() as database:
+            database.execute("CREATE TABLE IF NOT EXISTS token (owner text PRIMARY KEY, content text NOT NULL)")
+
+    def load(self) -> str:
+        with self.connect() as database:
+            row = database.execute("SELECT content FROM token WHERE owner = 'alice'").fetchone()
+        assert row is not None
+        content: str = row[0]
+        return content
+
+    def save(self, content: str) -> None:
+        statement = (
+            "INSERT INTO token VALUES ('alice', %s) ON CONFLICT (owner) DO UPDATE SET content = excluded.content"
+        )
+        with self.connect() as database:
+            database.execute(statement, (content,))
 
 
-def load_token(path: str) -> dict[str, object]:
-    database = open_database(path)
-    try:
-        token: dict[str, object] = json.loads(database.execute("SELECT content FROM token").fetchone()[0])
-    finally:
-        database.close()
-    return token
+class InRedis:
+    def __init__(self, url: str) -> None:
+        import redis
+
+        self.client = redis.Redis.from_url(url, decode_responses=True)
+
+    def create(self) -> None:
+        """There is nothing to create."""
+
+    def load(self) -> str:
+        return str(self.client.get("token:alice"))
+
+    def save(self, content: str) -> None:
+        self.client.set("token:alice", content)
 
 
-def save_token(path: str, token: dict[str, object]) -> None:
-    database = open_database(path)
-    try:
-        database.execute("INSERT OR REPLACE INTO token VALUES ('alice', ?)", (json.dumps(dict(token)),))
-    finally:
-        database.close()
+class InDynamoDB:
+    def __init__(self, endpoint: str) -> None:
+        import boto3
+
+        self.client = boto3.client("dynamodb", region_name="eu-central-1", endpoint_url=endpoint)
+
+    def create(self) -> None:
+        if "token" in self.client.list_tables()["TableNames"]:
+            return
+        self.client.create_table(
+            TableName="token",
+            AttributeDefinitions=[{"AttributeName": "owner", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "owner", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        self.client.get_waiter("table_exists").wait(TableName="token", WaiterConfig={"Delay": 1})
+
+    def load(self) -> str:
+        found = self.client.get_item(TableName="token", Key={"owner": {"S": "alice"}}, ConsistentRead=True)
+        content: str = found["Item"]["content"]["S"]
+        return content
+
+    def save(self, content: str) -> None:
+        self.client.put_item(TableName="token", Item={"owner": {"S": "alice"}, "content": {"S": content}})
+
+
+class Saved:
+    """The application's token."""
+
+    def __init__(self, database: str) -> None:
+        kind = {"postgresql": InPostgres, "redis": InRedis}.get(database.partition(":")[0], InDynamoDB)
+        self.place = kind(database)
+
+    def create(self) -> None:
+        self.place.create()
+
+    def load(self) -> dict[str, object]:
+        token: dict[str, object] = json.loads(self.place.load())
+        return token
+
+    def save(self, token: dict[str, object]) -> None:
+        self.place.save(json.dumps(dict(token)))
 
 
 def run(call: Callable[[], str]) -> None:

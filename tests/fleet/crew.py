@@ -20,9 +20,9 @@ PATIENCE_SECONDS = 120.0
 class Worker:
     """One process and the thread that reads what it says."""
 
-    def __init__(self, command: list[str]) -> None:
+    def __init__(self, command: list[str], *, environ: Mapping[str, str] | None = None) -> None:
         self.process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, cwd=ROOT
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1, cwd=ROOT, env=environ
         )
         self.lines: Queue[str] = Queue()
         self._reader = Thread(target=self._read, daemon=True)
@@ -34,7 +34,7 @@ class Worker:
             self.lines.put(line)
         self.lines.put("")
 
-    def tell(self, command: Mapping[str, Any]) -> None:
+    def tell(self, command: Mapping[str, Any] | int) -> None:
         assert self.process.stdin is not None
         _ = self.process.stdin.write(json.dumps(command) + "\n")
         self.process.stdin.flush()

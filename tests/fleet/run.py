@@ -2,14 +2,16 @@
 
     python -m tests.fleet.run [--stores postgres,redis,moto,dynalite] [--rounds 20] [--deaths 0.6] [--seed 1]
                               [--processes 10] [--threads 20] [--mode strict_family] [--only any_time] [--real-time]
+                              [--json FILE]
 
 --only lets nobody die in another way. --real-time waits for expiries (tokens of 12 s) and for the leases of the dead
-instead of moving the clock.
+instead of moving the clock. --json writes the sums of each store.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager
@@ -45,10 +47,14 @@ def store_url(name: str) -> Iterator[str]:
         with serving() as endpoint:
             yield dynamodb_url(endpoint)
         return
-    server: Postgres | Redis = Postgres().initialize() if name == "postgres" else Redis("--appendonly", "yes")
+    # a program without a pool (bench/naive) has a connection for each of 200 threads
+    postgres = name == "postgres"
+    server: Postgres | Redis = (
+        Postgres(["max_connections=300"]).initialize() if postgres else Redis("--appendonly", "yes")
+    )
     try:
         server.start()
-        yield server.url(options=postgres_options() if name == "postgres" else redis_options())
+        yield server.url(options=postgres_options() if postgres else redis_options())
     finally:
         server.remove()
 
@@ -64,6 +70,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--mode", default="strict_family", choices=sorted(ROTATIONS))
     parser.add_argument("--only", choices=sorted({kind for kinds in KINDS for kind in kinds}))
     parser.add_argument("--real-time", action="store_true")
+    parser.add_argument("--json", type=Path, help="where the sums are written")
     return parser.parse_args()
 
 
@@ -94,9 +101,14 @@ def run(name: str, crew: Crew, given: argparse.Namespace) -> Tally:
 
 def main() -> None:
     given = arguments()
+    sums = {}
     with Crew(given.processes, given.threads) as crew:
         for name in given.stores.split(","):
-            print(run(name, crew, given), flush=True)
+            total = run(name, crew, given)
+            print(total, flush=True)
+            sums[name] = {field: getattr(total, field) for field in Tally.__annotations__}
+    if given.json:
+        given.json.write_text(json.dumps(sums))
 
 
 if __name__ == "__main__":
