@@ -72,6 +72,7 @@ TABLES = {
     "event fields": event_fields,
     "fates": fates,
     "costs": costs.costs,
+    "capacity": costs.capacities,
     "costs of a million": costs.million,
     "conformance summary": conformance.summary,
     "conformance of clients": conformance.clients,

@@ -43,6 +43,9 @@ class Cutter:
         for each in self._sockets:
             _end(each)
 
+    def passing(self, octets: bytes, *, asks: bool) -> None:
+        """What is about to be passed on, of a request (`asks`) or of an answer, for who counts."""
+
     def _start(self, target: object, *arguments: object) -> None:
         thread = threading.Thread(target=target, args=arguments, daemon=True)  # type: ignore[arg-type]
         self._threads.append(thread)
@@ -76,6 +79,7 @@ class Cutter:
                 if getattr(self, switch):
                     setattr(self, switch, False)
                     break
+                self.passing(octets, asks=switch == "cut_request")
                 target.sendall(octets)
         except OSError:
             pass

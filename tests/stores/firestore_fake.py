@@ -224,6 +224,7 @@ class FirestoreFake:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            server_version, sys_version = "firestore-fake", ""
             wbufsize = 1 << 16  # head and body in one segment
 
             def respond(self) -> None:
