@@ -1,7 +1,8 @@
-"""PostgreSQL and Redis as the tests start them: on a free port, in a directory of their own, killed and started again."""
+"""Servers that are killed and started again, each on a free port and in a directory of its own."""
 
 from __future__ import annotations
 
+import http.client
 import os
 import pwd
 import shutil
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from tests.machine import unavailable
-from tests.stores.servers import START_SECONDS
+from tests.stores.servers import START_SECONDS, node_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,11 +62,46 @@ class Engine:
         self.process.kill()
         self.process.wait(10)
 
-    def remove(self) -> None:
+    def end(self) -> None:
+        """Ask it to end, and wait until it has."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGINT)  # PostgreSQL then waits for nobody
             self.process.wait(20)
+
+    def remove(self) -> None:
+        self.end()
         shutil.rmtree(self.directory, ignore_errors=True)
+
+
+class NodeEngine(Engine):
+    """A server in Node.js that keeps what it has on disk."""
+
+    def is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        except OSError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+
+class Dynalite(NodeEngine):
+    name = "dynalite"
+
+    def command(self) -> Sequence[str]:
+        place = ("--host", "127.0.0.1", "--port", str(self.port), "--path", str(self.directory))
+        return (*node_program("dynalite"), *place, "--createTableMs", "0")
+
+
+class Azurite(NodeEngine):
+    name = "azurite"
+
+    def command(self) -> Sequence[str]:
+        place = ("--tableHost", "127.0.0.1", "--tablePort", str(self.port), "--location", str(self.directory))
+        return (*node_program("azurite"), *place, "--silent", "--disableTelemetry")
 
 
 class Redis(Engine):

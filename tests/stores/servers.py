@@ -47,20 +47,25 @@ def moto() -> Iterator[str]:
     yield from _serve([sys.executable, "-c", MOTO, "{port}"])
 
 
-def dynalite() -> Iterator[str]:
-    node = node_or_skip("dynalite")
+SCRIPTS = {"dynalite": ("cli.js",), "azurite": ("dist", "src", "table", "main.js")}
+
+
+def node_program(name: str) -> tuple[str, str]:
+    """How dynalite or azurite is started, installed where it is not yet."""
+    node = node_or_skip(name)
     _install()
-    script = str(NODE / "node_modules" / "dynalite" / "cli.js")
-    yield from _serve([node, script, "--host", "127.0.0.1", "--port", "{port}", "--createTableMs", "0"])
+    return node, str((NODE / "node_modules" / name).joinpath(*SCRIPTS[name]))
+
+
+def dynalite() -> Iterator[str]:
+    options = ["--host", "127.0.0.1", "--port", "{port}", "--createTableMs", "0"]
+    yield from _serve([*node_program("dynalite"), *options])
 
 
 def azurite() -> Iterator[str]:
     """Azure's own emulator of Table Storage, which verifies signatures."""
-    node = node_or_skip("azurite")
-    _install()
-    script = str(NODE / "node_modules" / "azurite" / "dist" / "src" / "table" / "main.js")
     options = ["--inMemoryPersistence", "--silent", "--disableTelemetry"]
-    yield from _serve([node, script, "--tableHost", "127.0.0.1", "--tablePort", "{port}", *options])
+    yield from _serve([*node_program("azurite"), "--tableHost", "127.0.0.1", "--tablePort", "{port}", *options])
 
 
 def firestore_emulator() -> Iterator[str]:
