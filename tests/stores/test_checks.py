@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from typing import TYPE_CHECKING, Any
@@ -111,6 +112,56 @@ def test_each_missing_permission_is_named(moto_table: tuple[str, str]) -> None:
     assert [sentence.partition("allow ")[2] for sentence in missing] == [
         f"dynamodb:{operation} on the table" for operation in denied
     ]
+
+
+@pytest.mark.parametrize(
+    ("consistency", "regions"),
+    [
+        ({}, "us-east-1, ap-south-1"),
+        ({"MultiRegionConsistency": "EVENTUAL"}, "us-east-1, ap-south-1"),
+        ({"MultiRegionConsistency": "STRONG"}, ""),
+    ],
+    ids=["older", "eventual", "strong"],
+)
+def test_a_global_table_whose_regions_compare_alone_is_said_with_the_rule(
+    moto_table: tuple[str, str], consistency: dict[str, str], regions: str
+) -> None:
+    replicas = [{"RegionName": name, "ReplicaStatus": "ACTIVE"} for name in ("us-east-1", "ap-south-1", "canary <&>")]
+    bench = described(moto_table, {"Replicas": replicas, **consistency})
+
+    missing = drive(bench.store.check(), bench.world.answer)
+
+    told = f"global table without strong consistency, with replicas in {regions}: "
+    assert [told in sentence for sentence in missing] == [True] * bool(regions)
+    for sentence in missing:
+        assert sentence.startswith(bench.store.description)
+        assert "let those of one region alone use it" in sentence
+        assert "canary" not in sentence
+
+
+@pytest.mark.parametrize("replicas", [[], None, [None, {"RegionName": 1}], {"RegionName": "us-east-1"}])
+def test_replicas_that_are_none_or_have_no_name_hold_up_no_check(moto_table: tuple[str, str], replicas: object) -> None:
+    bench = described(moto_table, {"Replicas": replicas})
+
+    missing = drive(bench.store.check(), bench.world.answer)
+
+    assert ["with replicas in other regions" in sentence for sentence in missing] == [True] * bool(replicas)
+
+
+def described(table: tuple[str, str], more: dict[str, object]) -> DynamoDBBench:
+    """A table of which DescribeTable says more."""
+    bench = DynamoDBBench(*table)
+    real = bench.world.send
+
+    def send(effect: Send) -> Response:
+        found = real(effect)
+        if _target(effect) != "DescribeTable":
+            return found
+        said = json.loads(found.body)
+        return Response(200, Headers(), json.dumps({"Table": {**said["Table"], **more}}).encode())
+
+    bench.world.send = send
+    return bench
 
 
 def _target(effect: Send) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from valetkey.effects import Sleep
 from valetkey.errors import StoreError
+from valetkey.stores.dynamodb_wire import is_region
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def create_table(wire: DynamoDBWire, table: str) -> WireOp[None]:
 
 
 def check_table(wire: DynamoDBWire, table: str) -> WireOp[tuple[str, ...]]:
-    """A sentence for each thing that is missing: table, keys, permissions, TTL, point-in-time recovery."""
+    """A sentence for each thing that is missing: table, keys, regions, permissions, TTL, point-in-time recovery."""
     answer = yield from wire.ask("DescribeTable", {"TableName": table})
     if answer.error == NO_SUCH_TABLE:
         return (f"{wire.description}: there is no such table: make it with `valetkey store create`",)
@@ -55,6 +56,7 @@ def check_table(wire: DynamoDBWire, table: str) -> WireOp[tuple[str, ...]]:
             return (f"{wire.description}: the table has other keys: give valetkey a table of its own",)
         if description.get("TableStatus") not in ("ACTIVE", "UPDATING"):
             return (f"{wire.description}: the table is not active: wait, or look at it in the console",)
+        problems += _check_regions(wire, description)
     problems += yield from _check_permissions(wire, table)
     problems += yield from _check_setting(
         wire, table, ("DescribeTimeToLive", "TimeToLiveDescription", '"ENABLED"'), "expired rows are never deleted"
@@ -105,6 +107,21 @@ def _keep_backups(wire: DynamoDBWire, table: str) -> WireOp[None]:
         yield from Sleep(TABLE_POLL_SECONDS)
     message = "point-in-time recovery cannot be switched on yet: try again in a minute"
     raise StoreError(message)
+
+
+def _check_regions(wire: DynamoDBWire, description: Mapping[str, Any]) -> list[str]:
+    """A global table's regions read and compare alone, unless its consistency between them is strong (MRSC)."""
+    replicas = description.get("Replicas")
+    if not replicas or description.get("MultiRegionConsistency") == "STRONG":
+        return []
+    names = [_part({"": each}, "").get("RegionName") for each in replicas] if isinstance(replicas, list) else []
+    regions = [name for name in names if isinstance(name, str) and is_region(name)]
+    told = (
+        f"it is a global table without strong consistency, with replicas in {', '.join(regions) or 'other regions'}:"
+        " callers in two regions could use one refresh token: let those of one region alone use it and keep the others"
+        " for disasters, or make a table with multi-region strong consistency"
+    )
+    return [f"{wire.description}: {told}"]
 
 
 def _check_permissions(wire: DynamoDBWire, table: str) -> WireOp[list[str]]:

@@ -28,6 +28,7 @@ MAX_ATTEMPTS = 6
 FIRST_DELAY_SECONDS = 0.05
 MAX_DELAY_SECONDS = 2.0
 REQUEST_SECONDS = 5.0
+MAX_REGION_CHARACTERS = 32
 
 CONFLICTS = frozenset({"TransactionConflictException", "ReplicatedWriteConflictException"})
 THROTTLED = CONFLICTS | frozenset(
@@ -81,7 +82,7 @@ class DynamoDBWire:
 
     def __init__(self, description: str, *, region: str, credentials: AwsCredentialSource, endpoint: str) -> None:
         """description: how what a check finds names the store."""
-        if not region or not region.isascii() or not region.replace("-", "").isalnum():
+        if not is_region(region):
             message = f"{description}: name the region, such as eu-central-1, in the URL or in AWS_REGION"
             raise ConfigurationError(message)
         self.description, self._region, self._credentials = description, region, credentials
@@ -140,6 +141,11 @@ class DynamoDBWire:
         except TransportError as error:
             return Answer(NO_ANSWER, {}, maybe_applied=error.maybe_received)
         return _read_answer(response)
+
+
+def is_region(text: str) -> bool:
+    """Whether it may be the name of a region."""
+    return text.isascii() and text.replace("-", "").isalnum() and len(text) <= MAX_REGION_CHARACTERS
 
 
 def _helps_to_repeat(answer: Answer) -> bool:
