@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from valetkey.clouds.aws_credentials import MAX_ATTEMPTS, AwsCredentialSource
+from valetkey.clouds.aws_credentials import AwsCredentialSource
+from valetkey.clouds.tokens import MAX_ATTEMPTS
 from valetkey.dates import read_time
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
-from valetkey.effects import CONFIGURED, PLATFORM, Now, Random, Send, Sleep
+from valetkey.effects import CONFIGURED, PLATFORM, Now, Random, Remaining, Send, Sleep
 from valetkey.errors import ConfigurationError, StoreError, TransportError
 from valetkey.http import Headers, Response
 
@@ -36,8 +37,9 @@ def body(expiration: str = "2026-01-01T06:00:00Z", **changes: object) -> bytes:
 class World:
     """A clock and an endpoint that answers from a list, the last answer for ever."""
 
-    def __init__(self, *answers: Response | TransportError) -> None:
+    def __init__(self, *answers: Response | TransportError, remaining: float = 1e9) -> None:
         self.now = float(START)
+        self.ends = self.now + remaining
         self.answers = list(answers)
         self.sent: list[Send] = []
 
@@ -45,6 +47,8 @@ class World:
         match effect:
             case Now():
                 return self.now
+            case Remaining():
+                return max(0.0, self.ends - self.now)
             case Random(octets):
                 return os.urandom(octets)
             case Sleep(seconds):
@@ -216,6 +220,32 @@ def test_trying_ends() -> None:
     assert len(world.sent) == MAX_ATTEMPTS
 
 
+@pytest.mark.parametrize("answer", [NO_ANSWER, Response(500)], ids=["no answer", "500"])
+def test_trying_ends_with_the_time_that_is_left(answer: Response | TransportError) -> None:
+    world = World(answer, remaining=0.6)
+    real = world.answer
+
+    def slowly(effect: object) -> object:
+        if isinstance(effect, Send):
+            world.now += 0.5
+        return real(effect)
+
+    with pytest.raises(StoreError, match="gave no AWS credentials"):
+        drive(AwsCredentialSource(RELATIVE).current(), slowly)
+
+    assert [each.not_after for each in world.sent] == [START + 0.6]
+    assert world.now < world.ends + 0.5
+
+
+def test_nothing_is_sent_when_no_time_is_left() -> None:
+    world = World(ok(), remaining=0.1)
+
+    with pytest.raises(StoreError, match="gave no AWS credentials"):
+        world.current(AwsCredentialSource(RELATIVE))
+
+    assert not world.sent
+
+
 def test_a_refusal_is_not_tried_again() -> None:
     world = World(Response(403, Headers(), b"canary-body"))
 
@@ -284,7 +314,7 @@ def test_an_endpoint_on_loopback_is_asked_over_a_real_connection(endpoint: str) 
     import time
 
     environ = {"AWS_CONTAINER_CREDENTIALS_FULL_URI": endpoint, "AWS_CONTAINER_AUTHORIZATION_TOKEN": "pod-token"}
-    performers: dict[type, Callable[..., object]] = {Now: lambda _: time.time()}
+    performers: dict[type, Callable[..., object]] = {Now: lambda _: time.time(), Remaining: lambda _: 30.0}
     with StdlibTransport() as transport:
         performers[Send] = transport.send
         found = drive(AwsCredentialSource(environ).current(), lambda effect: performers[type(effect)](effect))

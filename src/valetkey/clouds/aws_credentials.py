@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from valetkey.clouds.aws_sigv4 import AwsCredentials, can_sign
 from valetkey.dates import read_time
-from valetkey.effects import CONFIGURED, PLATFORM, Now, Random, Send, Sleep
-from valetkey.errors import ConfigurationError, StoreError, TransportError
+from valetkey.effects import CONFIGURED, PLATFORM, Now
+from valetkey.errors import ConfigurationError, StoreError
 from valetkey.http import Headers, Request, is_loopback, read_url
 from valetkey.secret import Secret
 
@@ -34,8 +34,7 @@ CONTAINER = "http://169.254.170.2"
 PLATFORM_HOSTS = frozenset({"169.254.170.2", "169.254.170.23", "fd00:ec2::23"})
 RENEW_SECONDS = 300  # before they expire
 REQUEST_SECONDS = 2.0
-MAX_ATTEMPTS = 3
-MAX_DELAY_SECONDS = 0.5
+TOO_MANY = 429
 BOTO3 = "VALETKEY_AWS_CREDENTIALS"
 NO_CREDENTIALS = (
     "no AWS credentials: give the function a role, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
@@ -122,21 +121,15 @@ class AwsCredentialSource:
         return profile_credentials(self._environ) or (yield from self._from_container())
 
     def _from_container(self) -> WireOp[AwsCredentials]:
+        from valetkey.clouds.tokens import answer_of
+
         url, reach = self._endpoint()
-        for attempt in range(MAX_ATTEMPTS):
-            if attempt:
-                chance = int.from_bytes((yield from Random(4)), "big") / 2**32
-                yield from Sleep(MAX_DELAY_SECONDS * chance)
-            request = Request("GET", url, self._headers())
-            not_after = (yield from Now()) + REQUEST_SECONDS
-            try:
-                response = yield from Send(request, reach, not_after=not_after)
-            except TransportError:
-                continue
-            if response.status == 200:
-                return _read_credentials(response)
-            if response.status < 500 and response.status != 429:
-                break
+        request = Request("GET", url, self._headers())
+        answer = yield from answer_of(
+            request, reach, passing=lambda refused: refused.status == TOO_MANY, seconds=REQUEST_SECONDS
+        )
+        if answer is not None and answer.response.status == 200:
+            return _read_credentials(answer.response)
         message = "the container's credential endpoint gave no AWS credentials: check the task's or pod's role"
         raise StoreError(message)
 
