@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
 import pytest
 from tests.stores.bench import row
 
+from valetkey import Vault
 from valetkey.effects import LOST, UNKNOWN, WON, Key, Row
+from valetkey.sandbox import approve
+from valetkey.testing.world import World, callback_request
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -38,6 +42,25 @@ HARD_NAMES = (
     "x" * 1_000,
     "\U0001f511" * 250,
 )
+
+
+class AtOnce:
+    """The store of a bench for a vault, whichever colour it has: what is asked is answered at once."""
+
+    blocking, local = False, False
+
+    def __init__(self, bench: Bench) -> None:
+        self.description = bench.store.description
+        self.load, self.swap, self.list = bench.load, bench.swap, bench.list
+
+    def create(self) -> None:
+        raise AssertionError("the store is there")
+
+    def check(self) -> tuple[str, ...]:
+        return ()
+
+    def close(self) -> None:
+        pass
 
 
 def partition(text: str) -> str:
@@ -159,7 +182,7 @@ class Conformance:
         assert all(page.rows for page in pages[:-1])
 
     def test_a_listing_of_everything_has_every_row_once(self, bench: Bench) -> None:
-        rows = [row(Key(f"{os.urandom(32).hex()}", f"n{number % 3}"), {"n": number}) for number in range(250)]
+        rows = [row(Key(f"{os.urandom(32).hex()}", f"n{number % 3}"), {"n": number}) for number in range(self.scale)]
         bench.fill(rows)
 
         found = [each for page in bench.pages(None) for each in page.rows]
@@ -288,6 +311,27 @@ class Conformance:
 
         assert sorted(outcomes) == [LOST] * 15 + [WON]
         assert bench.load(doomed.key) is None
+
+    def test_resource_owners_of_a_kilobyte_are_served_and_kept_apart(self, bench: Bench) -> None:
+        world = World(seed=int.from_bytes(os.urandom(6)))  # whose handles no other test has drawn
+        world.clock.time = float(int(time.time()))  # an engine goes by its own clock
+        vault = Vault(world.settings, store=AtOnce(bench), keys=world.keys, transport=world.network, clock=world.clock)
+        long = f"https://idp.example/:/#?&\0\U0001f511 {os.urandom(8).hex()} " + "o/" * 480
+        owners, account = (f"{long}a", f"{long}b"), "work:/#\U0001f511"
+        assert min(len(owner.encode()) for owner in owners) > 1_000
+        for owner in owners:
+            begun = vault.begin_authorization("two", resource_owner=owner, cookies=(), account=account)
+            request = callback_request(approve(world.sandbox.respond, begun.location), begun.set_cookies)
+            vault.finish_authorization(request, resource_owner=owner)
+
+        before = [vault.access_token("two", owner, account) for owner in owners]
+        world.clock.time += 7_200
+        after = [vault.access_token("two", owner, account) for owner in owners]
+        vault.forget("two", owners[0], account)
+
+        assert len({token.reveal() for token in (*before, *after)}) == 4
+        assert [[each.account for each in vault.connections(owner).connections] for owner in owners] == [[], [account]]
+        assert vault.access_token("two", owners[1], account) == after[1]
 
     def exactly_one(self, bench: Bench, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> Row:
         assert outcomes.count(WON) == 1

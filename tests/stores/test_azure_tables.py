@@ -94,8 +94,6 @@ class TestAzureTables(Conformance):
 
 
 class TestAzureTablesAsync(Conformance):
-    scale = 250
-
     @pytest.fixture
     def bench(self, table: tuple[str, str]) -> AzureBench:
         return AsyncAzureBench(store(*table))

@@ -40,8 +40,6 @@ class TestDynamoDBOnMoto(Conformance):
 
 
 class TestDynamoDBOnMotoAsync(Conformance):
-    scale = 250
-
     @pytest.fixture
     def bench(self, moto_table: tuple[str, str]) -> Bench:
         return AsyncDynamoDBBench(*moto_table)
@@ -56,8 +54,6 @@ class TestDynamoDBOnDynalite(Conformance):
 
 @pytest.mark.node
 class TestDynamoDBOnDynaliteAsync(Conformance):
-    scale = 250
-
     @pytest.fixture
     def bench(self, dynalite_table: tuple[str, str]) -> Bench:
         return AsyncDynamoDBBench(*dynalite_table)
