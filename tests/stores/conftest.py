@@ -14,6 +14,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+EMULATED = "test_firestore_emulator.py"
+collect_ignore = [] if servers.firestore_emulator_command() else [EMULATED]
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if collect_ignore:
+        missing = "Google's emulator (google-cloud-cli-firestore-emulator, Java) is not on this machine"
+        terminalreporter.write_line(f"Firestore ran against its strict fake alone: {missing}")
+
+
 @pytest.fixture(scope="session")
 def moto() -> Iterator[str]:
     yield from servers.moto()

@@ -16,7 +16,13 @@ import json
 import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from valetkey.clouds.google_credentials import GoogleTokenSource
+
+if TYPE_CHECKING:
+    from valetkey.effects import WireOp
+    from valetkey.secret import Secret
 
 STATUSES = {
     "INVALID_ARGUMENT": 400,
@@ -34,6 +40,16 @@ DATABASE = "projects/demo-valetkey/databases/(default)"
 TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 RESERVED = re.compile(r"__.*__", re.DOTALL)
 RECOVERY = "pointInTimeRecoveryEnablement"
+
+
+class NoTokens(GoogleTokenSource):
+    """An emulator is asked without credentials."""
+
+    def __init__(self) -> None:
+        super().__init__({}, scope=())
+
+    def current(self) -> WireOp[Secret]:
+        raise AssertionError("an emulator is given no credentials")
 
 
 class Refused(Exception):

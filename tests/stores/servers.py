@@ -68,17 +68,21 @@ def azurite() -> Iterator[str]:
     yield from _serve([*node_program("azurite"), "--tableHost", "127.0.0.1", "--tablePort", "{port}", *options])
 
 
-def firestore_emulator() -> Iterator[str]:
-    """Google's own emulator: it comes with its command line, from Google's packages alone.
+def firestore_emulator_command() -> list[str]:
+    """How Google's own emulator is started; empty where it, or Java, is not on this machine.
 
-    Where it is not, the line that says so is all: it cannot be asked of every machine, and the strict fake runs anyway.
+    It comes with Google's command line, from Google's packages alone, and so cannot be asked of every machine.
     """
     java, jar = shutil.which("java"), next((path for path in FIRESTORE_JARS if path.is_file()), None)
     if java is None or jar is None:
-        pytest.skip("Google's Firestore emulator (google-cloud-cli-firestore-emulator, Java) is not on this machine")
+        return []
     name = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-    command = [java, "-Duser.language=en", "-cp", str(jar), name, "start", "--host=127.0.0.1", "--port={port}"]
-    yield from _serve(command)
+    return [java, "-Duser.language=en", "-cp", str(jar), name, "start", "--host=127.0.0.1", "--port={port}"]
+
+
+def firestore_emulator() -> Iterator[str]:
+    """Google's own emulator."""
+    yield from _serve(firestore_emulator_command())
 
 
 def _install() -> None:
