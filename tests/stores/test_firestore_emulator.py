@@ -70,7 +70,7 @@ def test_googles_own_client_reads_what_was_written_and_a_write_of_its_is_seen(
     from google.cloud.firestore import Client
 
     store = on_emulator(emulator)
-    bench, mine = HttpBench(store), row(new_key())
+    bench, mine = HttpBench(store), row(new_key(), sealed=b"sealed octets")
     monkeypatch.setenv("FIRESTORE_EMULATOR_HOST", emulator.removeprefix("http://"))
     client = Client(project=store._documents.split("/")[1], credentials=AnonymousCredentials())
 
