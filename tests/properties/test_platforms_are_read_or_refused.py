@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ from valetkey.drivers.transports import wire
 from valetkey.effects import Key, PrivateKey, Row
 from valetkey.errors import ConfigurationError, StoreError
 from valetkey.http import Response
+from valetkey.keys.aead import is_key_id
 from valetkey.keys.key_service import Refused, read_answer, read_octets
 from valetkey.keys.open import read_key_ring
 from valetkey.keys.signer import LocalSigner
@@ -300,6 +302,8 @@ def test_what_is_secret_in_a_configuration_is_in_none_of_its_problems(
     tmp_path: Path, key: str, text: str, in_file: bool
 ) -> None:
     assume(SECRET in text)
+    named = [pair.partition(":")[0].strip() for pair in re.split(r"[,\n]", text) if ":" in pair]
+    assume(key != "key" or not any(is_key_id(name) and SECRET in name for name in named))  # an id is no secret
     path = tmp_path / "secret"
     path.write_bytes(octets(text))
     middle = "" if key in GENERAL else "GITHUB_"
