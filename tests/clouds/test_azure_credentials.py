@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from tests.clouds.token_world import NO_ANSWER, START, TokenWorld, refusal, token
 
-from valetkey.clouds.azure_credentials import AzureTokenSource, storage_account_key
+from valetkey.clouds.azure_credentials import AzureTokenSource, storage_account_key, storage_table_endpoint
 from valetkey.clouds.tokens import MAX_ATTEMPTS
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
@@ -236,10 +236,14 @@ def test_the_accounts_key_comes_from_the_environment(environ: dict[str, str]) ->
         {"AZURE_STORAGE_KEY": "a2V5", "AZURE_STORAGE_ACCOUNT": "other"},
         {"AZURE_STORAGE_CONNECTION_STRING": "AccountName=other;AccountKey=a2V5"},
         {"AZURE_STORAGE_CONNECTION_STRING": "UseDevelopmentStorage=true"},
+        {
+            "AZURE_STORAGE_CONNECTION_STRING": "AccountName=other;AccountKey=a2V5;TableEndpoint=https://elsewhere.example"
+        },
     ],
 )
 def test_another_accounts_key_is_not_used(environ: dict[str, str]) -> None:
     assert storage_account_key(environ, "acme") is None
+    assert storage_table_endpoint(environ, "acme") == ""
 
 
 def test_a_broken_key_is_refused_without_being_shown() -> None:

@@ -470,8 +470,43 @@ def test_its_url_names_account_and_table_and_the_environment_has_the_key() -> No
 
 
 @pytest.mark.parametrize(
+    ("text", "base"),
+    [
+        ("UseDevelopmentStorage=true", "http://127.0.0.1:10002/devstoreaccount1"),
+        (f"AccountName={ACCOUNT};AccountKey={KEY};TableEndpoint=https://tables.example/", "https://tables.example"),
+        (f"AccountName={ACCOUNT};AccountKey={KEY}", f"https://{ACCOUNT}.table.core.windows.net"),
+    ],
+)
+def test_its_connection_string_says_where_it_is(text: str, base: str) -> None:
+    opened = open_store(f"aztables://{ACCOUNT}/rows", environ={"AZURE_STORAGE_CONNECTION_STRING": text})
+
+    assert isinstance(opened, AzureTablesStore)
+    assert opened._wire._base == base
+    assert opened._wire._key is not None
+    assert opened._wire._key.reveal() == KEY
+
+
+def test_an_emulator_is_worked_with_by_its_connection_string(azurite: str) -> None:
+    text = f"AccountName={ACCOUNT};AccountKey={KEY};TableEndpoint={azurite}/{ACCOUNT};"
+    url = f"aztables://{ACCOUNT}/t{os.urandom(6).hex()}"
+    opened = open_store(url, environ={"AZURE_STORAGE_CONNECTION_STRING": text})
+    assert isinstance(opened, AzureTablesStore)
+    bench, mine = AzureBench(opened), row(new_key())
+
+    bench.perform(opened.create())
+
+    assert bench.perform(opened.swap(mine.key, None, mine)) == WON
+    assert bench.load(mine.key) == mine
+
+
+@pytest.mark.parametrize(
     ("url", "environ", "problem"),
     [
+        (
+            f"aztables://{ACCOUNT}/rows",
+            {"AZURE_STORAGE_CONNECTION_STRING": f"AccountName={ACCOUNT};TableEndpoint=http://tables.example"},
+            "http only on loopback",
+        ),
         ("aztables:acme/rows", {}, "is written aztables://account/table"),
         ("aztables://acme", {}, "is written aztables://account/table"),
         ("aztables://Acme_/rows", {}, "account's name"),

@@ -32,6 +32,12 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"  # RFC
 TENANT = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-")
 ENTRA, IDENTITY = "Entra ID", "the managed identity's endpoint"
 WRONG_URL = "is https, loopback, or the platform's own address"
+# What `UseDevelopmentStorage=true` stands for ("Use the Azurite emulator"): the same on every machine, and no secret.
+DEVELOPMENT = {
+    "accountname": "devstoreaccount1",
+    "accountkey": "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==",
+    "tableendpoint": "http://127.0.0.1:10002/devstoreaccount1",
+}
 
 
 class AzureTokenSource(TokenSource):
@@ -104,9 +110,7 @@ def storage_account_key(environ: Mapping[str, str], account: str) -> Secret | No
     if environ.get("AZURE_STORAGE_ACCOUNT", account) != account:
         key = ""  # it belongs to another account
     if not key:
-        fields = dict(_connection_string(environ.get("AZURE_STORAGE_CONNECTION_STRING", "")))
-        if fields.get("accountname") == account:
-            key = fields.get("accountkey", "")
+        key = _connection_fields(environ, account).get("accountkey", "")
     if not key:
         return None
     from binascii import Error, a2b_base64
@@ -119,9 +123,18 @@ def storage_account_key(environ: Mapping[str, str], account: str) -> Secret | No
     return Secret(key)
 
 
-def _connection_string(text: str) -> list[tuple[str, str]]:
-    fields = (field.partition("=") for field in text.split(";"))
-    return [(name.strip().lower(), content.strip()) for name, _, content in fields]
+def storage_table_endpoint(environ: Mapping[str, str], account: str) -> str:
+    """Where the connection string says that the account's tables are, as for an emulator; empty where it does not."""
+    return _connection_fields(environ, account).get("tableendpoint", "")
+
+
+def _connection_fields(environ: Mapping[str, str], account: str) -> dict[str, str]:
+    """What AZURE_STORAGE_CONNECTION_STRING says, names in lower case; nothing where it is another account's."""
+    pairs = (field.partition("=") for field in environ.get("AZURE_STORAGE_CONNECTION_STRING", "").split(";"))
+    fields = {name.strip().lower(): content.strip() for name, _, content in pairs}
+    if fields.get("usedevelopmentstorage", "").lower() == "true":
+        fields = DEVELOPMENT | fields
+    return fields if fields.get("accountname") == account else {}
 
 
 def _is_safe(url: str) -> bool:

@@ -185,7 +185,7 @@ def _open_redis(url: StoreUrl) -> Store:
 
 
 def _open_aztables(url: StoreUrl) -> Store:
-    from valetkey.clouds.azure_credentials import AzureTokenSource, storage_account_key
+    from valetkey.clouds.azure_credentials import AzureTokenSource, storage_account_key, storage_table_endpoint
     from valetkey.stores.azure_tables import AzureTablesStore
 
     account, _, table = url.place.removeprefix("//").removesuffix("/").partition("/")
@@ -197,7 +197,7 @@ def _open_aztables(url: StoreUrl) -> Store:
         account=account,
         key=storage_account_key(url.environ, account),
         tokens=AzureTokenSource(url.environ, resource="https://storage.azure.com"),
-        endpoint=url.options.get("endpoint", ""),
+        endpoint=url.options.get("endpoint", "") or storage_table_endpoint(url.environ, account),
     )
 
 
