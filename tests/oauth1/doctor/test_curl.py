@@ -338,3 +338,53 @@ def test_any_text_is_a_request_or_a_configuration_error(command: str, body: byte
     except ConfigurationError:
         return
     assert found.verdict in ("correct", "explained", "unexplained", "incomplete")
+
+
+@pytest.mark.parametrize("option", ["--data", "--data-raw", "--data-urlencode", "--json"])
+def test_octets_that_are_no_text_are_sent_as_they_are(option: str) -> None:
+    body = read(f"curl {URL} -X POST {option} $'a=\\xff\\xc3\\xa9'").body
+
+    assert body == (b"a=%FF%C3%A9" if option == "--data-urlencode" else b"a=\xff\xc3\xa9")
+
+
+def test_octets_that_are_no_text_stand_in_a_query_and_in_a_file_name() -> None:
+    assert read(f"curl -G {URL} --data-urlencode $'a=\\xff'").url == f"{URL}&a=%FF"
+    assert (
+        read_curl("curl https://api.example/in/ -T $'\\xff b'", body=b"").request.url
+        == "https://api.example/in/%FF%20b"
+    )
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [("\ud800", "its URL is not UTF-8 text"), (" -H 'X: \ud800'", "outside latin-1"), (" -d \ud800", "")],
+)
+def test_half_a_character_is_refused_where_no_request_can_hold_it(place: str, said: str) -> None:
+    if said:
+        with pytest.raises(ConfigurationError, match=said):
+            read_curl(f"curl {URL}{place}")
+    else:
+        assert read_curl(f"curl {URL}{place}").request.body == b"\xed\xa0\x80"
+
+
+def test_curl_is_known_by_its_path_on_windows_too() -> None:
+    assert read(f'"C:/tools/curl.exe" {URL}').url == URL
+    assert read(f"'C:\\tools\\curl.exe' {URL}").url == URL
+
+
+def test_what_stands_behind_two_hyphens_is_a_url() -> None:
+    assert read_curl(f"curl -- -d {URL}").request.url == URL
+    assert read_curl(f"curl -- -d {URL}").request.method == "GET"
+
+
+def test_a_value_with_two_at_signs_or_equals_signs_is_parted_at_the_first() -> None:
+    assert read(f"curl {URL} --data-urlencode a=b=c@d").body == b"a=b%3Dc%40d"
+
+
+def test_dots_that_are_taken_out_of_a_path_are_said() -> None:
+    assert "takes . and .. out of a path" in remark("curl https://api.example/a/../b?c=/../d")
+    assert read_curl("curl https://api.example/a/../b?c=/../d").request.url == "https://api.example/b?c=/../d"
+
+
+def test_a_second_question_mark_belongs_to_the_query() -> None:
+    assert read("curl -G 'https://api.example/a?b=?' -d c=d").url == "https://api.example/a?b=?&c=d"

@@ -124,3 +124,27 @@ def test_any_text_is_words_or_a_configuration_error(text: str) -> None:
     except ConfigurationError:
         return
     assert all(isinstance(word, str) for word in words)
+
+
+def test_a_character_that_there_is_not_and_an_octet_that_is_no_text_break_nothing() -> None:
+    assert split("$'\\U0010FFFF'")[0] == ["\U0010ffff"]
+    assert split("$'\\U00110000'")[0] == ["\ufffd"]
+    assert split("$'\\xff'")[0] == [b"\xff".decode("utf-8", "surrogateescape")]
+    assert split("$'a\\\\b'")[0] == ["a\\b"]
+    assert split("$'\ud800'x")[0][0].endswith("x")
+
+
+def test_a_number_before_a_redirection_is_no_word_and_a_word_is() -> None:
+    assert split("a 12>file b")[0] == ["a", "b"]
+    assert split("a b>file c")[0] == ["a", "b", "c"]
+    assert split("a >|file b")[0] == ["a", "b"]
+    assert split("a 2>>file b")[0] == ["a", "b"]
+
+
+def test_a_translated_text_is_read_as_a_quoted_one() -> None:
+    assert split('$"a b" c') == (["a b", "c"], [])
+
+
+def test_variables_behind_a_backslash_are_text() -> None:
+    assert split('"\\$HOME"') == (["$HOME"], [])
+    assert split('"a\\\n$HOME"')[1] != []
