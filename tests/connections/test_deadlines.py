@@ -14,6 +14,8 @@ from valetkey.errors import ConfigurationError, RefreshInProgress
 from valetkey.vault import Vault
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from valetkey.testing.world import World
 
 
@@ -168,3 +170,28 @@ class GoogleContext:
 )
 def test_what_each_platform_tells_of_time(context: object, environ: dict[str, str], seconds: float) -> None:
     assert seconds_left(context, environ) == seconds
+
+
+@pytest.mark.usefixtures("fresh_process")
+@pytest.mark.parametrize(
+    ("make_context", "variable", "short", "enough"),
+    [
+        (GoogleContext, "CLOUD_RUN_TIMEOUT_SECONDS", "2", "3"),
+        (GoogleContext, "FUNCTION_TIMEOUT_SEC", "2", "3"),
+        (AzureContext, "AzureFunctionsJobHost__functionTimeout", "00:00:02", "00:00:03"),
+    ],
+)
+def test_a_function_of_google_or_azure_is_told_the_same_by_its_variable(
+    monkeypatch: pytest.MonkeyPatch, make_context: Callable[[], object], variable: str, short: str, enough: str
+) -> None:
+    world = expired()
+    vault = Vault(world.settings, store=world.store, keys=world.keys, transport=world.network, clock=Shifted(world))
+
+    monkeypatch.setenv(variable, short)
+    with vault.invocation(make_context()), pytest.raises(ConfigurationError, match=r"timeout of 2\.0 s"):
+        _ = vault.access_token("two", "alice")
+    monkeypatch.setenv(variable, enough)
+    with vault.invocation(make_context()):
+        _ = vault.access_token("two", "alice")
+
+    assert standing(world).generation == 2
