@@ -184,6 +184,8 @@ def test_variables_of_others_and_of_longer_names_are_no_mistakes(tmp_path: Path)
     environ = {
         "VALETKEY_SOMETHING_ELSE_ENTIRELY": "1",
         "VALETKEY_AWS_CREDENTIALS": "boto3",
+        "VALETKEY_DOCTOR_CLIENT_SECRET": CANARY,
+        "VALETKEY_DOCTOR_TOKEN_SECRET": CANARY,
         "VALETKEY_AWS_CLIENT_ID": "id",
         "VALETKEY_AWS_PROVIDER": "github",
         "VALETKEY_AWS_CLIENT_SECRET": CANARY,

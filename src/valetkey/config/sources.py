@@ -30,7 +30,8 @@ OF_REGISTRATIONS = (
     "scope", "tenants",
 )  # fmt: skip
 
-ELSEWHERE = ("aws_credentials", "doctor_token_secret")  # read where they are needed, and no registration's
+# Read where they are needed, and no registration's.
+ELSEWHERE = ("aws_credentials", "doctor_client_secret", "doctor_token_secret")
 OF_ENTRIES = (
     "; it is a key of the provider's entry, [providers.<name>.server] in the file; an ISSUER's metadata names it too"
 )
@@ -117,7 +118,7 @@ class Sources:
         names = set(self._tables("registrations"))
         for variable in self._environ:
             key = variable.removeprefix(PREFIX).lower()
-            if key == variable.lower() or key in (*GENERAL, "config"):
+            if key == variable.lower() or key in (*GENERAL, *ELSEWHERE, "config"):
                 continue
             suffix = next((word for word in OF_REGISTRATIONS if key.endswith(f"_{word}")), "")
             if suffix and key != f"_{suffix}":
