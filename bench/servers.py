@@ -14,7 +14,7 @@ import sys
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +27,7 @@ AZURITE_ACCOUNT = "devstoreaccount1"  # it and its key are Azurite's, the same e
 AZURITE_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 FIRESTORE = "google-cloud-sdk/platform/cloud-firestore-emulator/cloud-firestore-emulator.jar"
 FIRESTORE_CLASS = "com.google.cloud.datastore.emulator.firestore.CloudFirestore"
-QUIET = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+QUIET: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 
 def free_port() -> int:
@@ -109,10 +109,10 @@ def postgres(folder: Path) -> Iterator[str | None]:
     directory = database / "data"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     initdb = [str(POSTGRES[-1] / "initdb"), "-D", str(directory), "-A", "trust", "-U", "vk", "--no-sync"]
-    subprocess.run([*as_user, *initdb], check=True, **quiet)  # type: ignore[call-overload]
+    subprocess.run([*as_user, *initdb], check=True, **quiet)
     settings = [f"-p{port}", "-clisten_addresses=127.0.0.1", "-cunix_socket_directories="]
     server = [*as_user, str(POSTGRES[-1] / "postgres"), "-D", str(directory), *settings]
-    process = subprocess.Popen(server, **quiet)  # type: ignore[call-overload]
+    process = subprocess.Popen(server, **quiet)
     try:
         wait_for(port)
         yield f"postgresql://vk@127.0.0.1:{port}/postgres"
@@ -130,14 +130,14 @@ def azure_tables(folder: Path) -> Iterator[dict[str, str]]:
         NODE.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "tests" / "stores" / "node" / "package.json", NODE)
         options = ["--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"]
-        subprocess.run([npm, "install", *options], cwd=NODE, check=False, **QUIET)  # type: ignore[call-overload]
+        subprocess.run([npm, "install", *options], cwd=NODE, check=False, **QUIET)
     if not node or not AZURITE.is_file():
         yield {}
         return
     port = free_port()
     command = [node, str(AZURITE), "--tableHost", "127.0.0.1", "--tablePort", str(port)]
     command += ["--inMemoryPersistence", "--silent", "--disableTelemetry"]
-    process = subprocess.Popen(command, **QUIET)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, **QUIET)
     try:
         wait_for(port)
         endpoint = f"http://127.0.0.1:{port}/{AZURITE_ACCOUNT}"
@@ -164,7 +164,7 @@ def firestore(folder: Path) -> Iterator[dict[str, str]]:
         return
     port = free_port()
     command = ["java", "-Duser.language=en", "-cp", jar, FIRESTORE_CLASS, "start", "--host=127.0.0.1", f"--port={port}"]
-    process = subprocess.Popen(command, cwd=folder, **QUIET)  # type: ignore[call-overload]
+    process = subprocess.Popen(command, cwd=folder, **QUIET)
     try:
         wait_for(port)
         yield {"FIRESTORE_EMULATOR_HOST": f"127.0.0.1:{port}"}

@@ -72,7 +72,7 @@ def raw_firestore(url: str) -> object:
 
     from valetkey.stores.open import open_store
 
-    name: str = open_store(url, environ=os.environ)._name(KEY)  # type: ignore[attr-defined]
+    name: str = open_store(url, environ=os.environ)._name(KEY)  # type: ignore[attr-defined] # of Firestore
     client = Client(project=url.removeprefix("firestore://"), credentials=AnonymousCredentials())
     document = client.collection("valetkey").document(name.rpartition("/")[2])
     return lambda: document.get().to_dict()["version"]

@@ -21,14 +21,7 @@ if TYPE_CHECKING:
 
 
 def awaited(world: World) -> AsyncVault:
-    return AsyncVault(
-        world.settings,
-        store=world.store,
-        keys=world.keys,
-        transport=world.network,
-        clock=world.clock,
-        events=world.events,
-    )
+    return AsyncVault(world.settings, **world.parts())
 
 
 def test_xauth_connects_where_it_was_accepted() -> None:

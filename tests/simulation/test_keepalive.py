@@ -305,14 +305,7 @@ def test_a_crash_of_a_sweep_at_a_strict_provider_costs_at_most_the_connection_it
 
 
 def vault_of(world: World, kind: type = Vault) -> Any:
-    return kind(
-        world.settings,
-        store=world.store,
-        keys=world.keys,
-        transport=world.network,
-        clock=world.clock,
-        events=world.events,
-    )
+    return kind(world.settings, **world.parts())
 
 
 @pytest.mark.parametrize("kind", [Vault, AsyncVault])

@@ -12,7 +12,7 @@ from valetkey.connections.seal import doctor_place
 from valetkey.connections.server_page import server_page
 from valetkey.connections.settings import McpSettings
 from valetkey.effects import Open, Place, Seal
-from valetkey.errors import RequestRefused, SealBroken
+from valetkey.errors import RequestRefused, SealBroken, StoreError
 
 PURPOSES = ("flow", "lean-flow", "connection", "done", "form", "link", "claim", "registration", "server", "doctor")
 
@@ -83,6 +83,25 @@ def test_every_door_takes_its_own_seals_only(purpose: str) -> None:
     context, flow, _ = text.split("~")
     browser.jar[name] = f"{context}~{flow}~{sealed}"
     assert browser.get(f"/oauth/callback/github?code=c&state={state}").status == 400
+
+
+@pytest.mark.parametrize("purpose", ["link", "server", "doctor"])
+def test_what_cannot_be_opened_now_is_not_called_wrong(purpose: str) -> None:
+    world, seals = sealed_for_everything()
+    sealed, answer = seals[purpose][1], world.answer
+
+    def away(effect: object) -> object:
+        if isinstance(effect, Open):
+            message = "the key service does not answer: try again"
+            raise StoreError(message)
+        return answer(effect)  # type: ignore[arg-type]
+
+    path = {"link": f"link/{sealed}", "server": f"mcp?server={sealed}", "doctor": f"doctor/{sealed}"}[purpose]
+    browser: Browser = world.browser()
+    assert browser.get(f"/oauth/{path}").status == 200
+    world.answer = away  # type: ignore[method-assign]
+
+    assert browser.get(f"/oauth/{path}").status == 503
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)

@@ -99,7 +99,8 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
     if server.require_pushed_authorization_requests:
         if metadata.pushed_authorization_request_endpoint is None:
             message = (
-                f"{metadata.issuer} has no pushed_authorization_request_endpoint, and this registration requires it"
+                f"{metadata.issuer} has no pushed_authorization_request_endpoint, and this registration requires it: "
+                "remove REQUIRE_PUSHED_AUTHORIZATION_REQUESTS, or have the provider offer them (RFC 9126)"
             )
             raise ConfigurationError(message)
         kept["pushed_authorization_request_endpoint"] = metadata.pushed_authorization_request_endpoint

@@ -13,9 +13,9 @@ from valetkey.connections.authorize import posts_back
 from valetkey.connections.doctor import Finding
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.pending import MAX_VALUE, MAX_WHOLE, cookie_name, flow_cookie
-from valetkey.connections.seal import doctor_place
-from valetkey.effects import CONFIGURED, Now, Open, Seal, Send
-from valetkey.errors import StoreError, TransportError, ValetkeyError
+from valetkey.connections.seal import doctor_place, open_given
+from valetkey.effects import CONFIGURED, Now, Seal, Send
+from valetkey.errors import TransportError, ValetkeyError
 from valetkey.http import Headers, Request
 from valetkey.value import value
 
@@ -67,11 +67,8 @@ def shown_cookies(settings: Settings, probe: str) -> Op[tuple[str, ...] | None]:
     """The Set-Cookie values that a flow would send, for the page that a doctor asks for; None for anybody else."""
     if len(probe) > MAX_PROBE:
         return None
-    try:
-        asked_at = int((yield from Open(doctor_place(settings.environment), probe.encode("ascii", "replace"))))
-    except StoreError:
-        return None
-    if not -SKEW_SECONDS <= (yield from Now()) - asked_at <= PROBE_SECONDS:
+    asked_at = yield from open_given(doctor_place(settings.environment), probe)
+    if asked_at is None or not -SKEW_SECONDS <= (yield from Now()) - int(asked_at) <= PROBE_SECONDS:
         return None
     return _cookies(settings)
 

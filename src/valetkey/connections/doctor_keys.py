@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from valetkey.connections.doctor import Finding
 from valetkey.effects import PublicKey, Sign
-from valetkey.errors import ConfigurationError, ValetkeyError
+from valetkey.errors import ValetkeyError
 from valetkey.http import Headers, Response
 from valetkey.keys.verify import signature_is_right
 from valetkey.oauth2.jwks import read_key_set
@@ -70,7 +70,7 @@ def _signs(name: str, key: PrivateKey, algorithm: SignatureAlgorithm) -> Op[list
         advice = f"check {setting} and its password, and that the key is of the kind that the algorithm needs"
     try:
         signature: object = yield from Sign(key, algorithm, PROBE)
-    except (ValetkeyError, ConfigurationError) as failed:
+    except ValetkeyError as failed:
         return problem(f"its private key does not sign {algorithm}: {failed}", advice)
     except Exception as error:  # noqa: BLE001 - code of the application's
         return problem(f"the signer of its private key failed with {type(error).__name__}", advice)

@@ -18,7 +18,7 @@ from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.pending import STATE_OCTETS, Pending, read_state, write_state
 from valetkey.connections.registrations import find_registration
 from valetkey.effects import Now, Random, Send
-from valetkey.errors import ConfigurationError, ProviderError, StoreError, TransportError, ValetkeyError
+from valetkey.errors import ProviderError, StoreError, ValetkeyError
 from valetkey.http import Headers, Request, with_query
 from valetkey.oauth2.server import AuthorizationServer
 
@@ -48,7 +48,7 @@ def look_at_redirect(settings: Settings, name: str) -> Op[list[Finding]]:
     except ProviderError as refused:
         what = f"its provider refuses the authorization request of a flow: {refused}"
         return [Finding("problem", found.name, "probe", what, exactly)]
-    except (TransportError, ConfigurationError, ValetkeyError) as failed:
+    except ValetkeyError as failed:
         return [_unknown(found.name, f"the flow does not begin: {failed}", exactly)]
 
 

@@ -16,7 +16,7 @@ from valetkey.connections.establish import establish, settle
 from valetkey.connections.pending import MAX_COMPLETION_SECONDS, SKEW_SECONDS, pack_pending, unpack_pending
 from valetkey.connections.records import swap_settled
 from valetkey.connections.registrations import registered
-from valetkey.connections.seal import claim_place, link_place
+from valetkey.connections.seal import claim_place, link_place, open_given
 from valetkey.connections.settings import read_return_to
 from valetkey.digest import sha256_hex
 from valetkey.effects import Now, Open, Random, Row, Seal
@@ -25,7 +25,6 @@ from valetkey.errors import (
     CallbackError,
     ConfigurationError,
     RequestRefused,
-    StoreError,
     ValetkeyError,
 )
 from valetkey.http import base64url, base64url_decode, with_query
@@ -84,10 +83,9 @@ def read_link(settings: Settings, text: str) -> Op[Link]:
     invalid = RequestRefused("link_invalid", message, status=404)
     if len(text) > MAX_LINK:
         raise invalid
-    try:
-        plaintext = yield from Open(link_place(settings.environment), text.encode("ascii", "replace"))
-    except StoreError:
-        raise invalid from None
+    plaintext = yield from open_given(link_place(settings.environment), text)
+    if plaintext is None:
+        raise invalid
     link = Link(*json.loads(plaintext))
     if (yield from Now()) - link.issued_at > LINK_SECONDS:
         raise RequestRefused("link_expired", "this link was made too long ago: ask for a new one", status=410)

@@ -13,8 +13,8 @@ from valetkey.connections.connection import USABLE
 from valetkey.connections.manage import connection as load_connection
 from valetkey.connections.records import load_record, open_record
 from valetkey.connections.registrations import registered
-from valetkey.connections.seal import ask_place
-from valetkey.effects import Now, Open, Seal
+from valetkey.connections.seal import ask_place, open_given
+from valetkey.effects import Now, Seal
 from valetkey.errors import ConfigurationError, ReauthorizationRequired, RequestRefused, StoreError
 from valetkey.http import with_query
 from valetkey.value import value
@@ -152,10 +152,9 @@ def read_ask(settings: Settings, registration: Registration, text: str, *, resou
     if len(text) > MAX_ASK:
         raise invalid
     place = ask_place(settings.environment, registration.name, partition_of(resource_owner))
-    try:
-        plaintext = yield from Open(place, text.encode("ascii", "replace"))
-    except StoreError:
-        raise invalid from None
+    plaintext = yield from open_given(place, text)
+    if plaintext is None:
+        raise invalid
     issued_at, account, scope = json.loads(plaintext)
     if (yield from Now()) - issued_at > ASK_SECONDS:
         raise RequestRefused("link_expired", "this link was made too long ago: go back to the application", status=410)

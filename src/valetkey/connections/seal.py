@@ -5,11 +5,12 @@ The one rule: a place names what it is for (purpose), the environment, and where
 
 from __future__ import annotations
 
-from valetkey.effects import Place
+from valetkey.effects import Open, Place
+from valetkey.errors import KeyUnavailable, SealBroken
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.effects import Key
+    from valetkey.effects import Key, Op
 
 
 def connection_place(environment: str, key: Key, incarnation: str, generation: int) -> Place:
@@ -80,6 +81,17 @@ def discovery_place(environment: str, issuer: str) -> Place:
 def registration_place(environment: str, name: str) -> Place:
     """Of the clients that were registered at run time for one resource. name: of its row."""
     return Place("registration", (environment, name))
+
+
+def open_given(place: Place, text: str) -> Op[bytes | None]:
+    """What a browser brought, opened; None where it was not sealed for that place, by a key that is here.
+
+    Raises StoreError where a key service is out of reach: that says nothing of what was brought.
+    """
+    try:
+        return (yield from Open(place, text.encode("ascii", "replace")))
+    except (SealBroken, KeyUnavailable):
+        return None
 
 
 def key_id_of(sealed: bytes) -> str:

@@ -7,8 +7,8 @@ whoever else finds the address, in a log, sees nothing of it.
 from __future__ import annotations
 
 from valetkey.connections.codec import partition_of
-from valetkey.connections.seal import server_place
-from valetkey.effects import Now, Open, Seal
+from valetkey.connections.seal import open_given, server_place
+from valetkey.effects import Now, Seal
 from valetkey.errors import RequestRefused, StoreError
 from valetkey.http import with_query
 
@@ -53,12 +53,9 @@ def read_server_page(settings: Settings, text: str, *, owner: str) -> Op[str]:
     invalid = RequestRefused("link_invalid", "this link is not complete, or somebody else's", status=404)
     if len(text) > MAX_SERVER:
         raise invalid
-    try:
-        plaintext = yield from Open(
-            server_place(settings.environment, partition_of(owner)), text.encode("ascii", "replace")
-        )
-    except StoreError:
-        raise invalid from None
+    plaintext = yield from open_given(server_place(settings.environment, partition_of(owner)), text)
+    if plaintext is None:
+        raise invalid
     issued_at, url = json.loads(plaintext)
     if (yield from Now()) - issued_at > SERVER_SECONDS:
         raise RequestRefused("link_expired", "this link was made too long ago: go back to the application", status=410)

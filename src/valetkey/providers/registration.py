@@ -168,7 +168,7 @@ def register(
         if signature_method:
             from valetkey.providers.oauth1_server import contradictions
 
-            problems += [f"{name}: {problem}" for problem in contradictions(server)]  # type: ignore[arg-type]
+            problems += [f"{name}: {problem}" for problem in contradictions(server)]  # type: ignore[arg-type] # of OAuth 1.0a
         problems += _problems1(name, server, client_secret, private_key, accepts=accept_missing_verifier)
         server = replace(server, authorization_parameters=_own_words(provider, server, client_id, scope, application))
         from valetkey.oauth1.clocks import ClockOffsets

@@ -259,14 +259,17 @@ class World:
         """A vault in this world; what it does is what it does in production."""
         from valetkey.vault import Vault
 
-        return Vault(
-            self.settings,
-            store=self.store,
-            keys=self.keys,
-            transport=self.network,
-            clock=self.clock,
-            events=self.events,
-        )
+        return Vault(self.settings, **self.parts())
+
+    def parts(self) -> dict[str, Any]:
+        """What a vault of either colour is made of, beside the settings."""
+        return {
+            "store": self.store,
+            "keys": self.keys,
+            "transport": self.network,
+            "clock": self.clock,
+            "events": self.events,
+        }
 
     def connect(self, registration: str = "two", resource_owner: str = "alice", account: str = "") -> Connection:
         """A connection, made the whole way through the sandbox's pages."""

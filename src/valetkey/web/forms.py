@@ -6,8 +6,9 @@ the configured one, never the Host header. Cookies alone prove nothing (CVE-2015
 
 from __future__ import annotations
 
-from valetkey.effects import Now, Open, Place, Seal
-from valetkey.errors import KeyUnavailable, RequestRefused, SealBroken
+from valetkey.connections.seal import open_given
+from valetkey.effects import Now, Place, Seal
+from valetkey.errors import RequestRefused
 from valetkey.http import FORM, read_form
 
 TYPE_CHECKING = False
@@ -88,9 +89,8 @@ def token_accepted(settings: Settings, owner: str, action: str, *, token: str) -
     """Whether the token was sealed for this owner and action within the last hour."""
     if not token or len(token) > MAX_TOKEN or not token.isascii():
         return False
-    try:
-        plaintext = yield from Open(_place(settings, owner, action), token.encode())
-    except (SealBroken, KeyUnavailable):
+    plaintext = yield from open_given(_place(settings, owner, action), token)
+    if plaintext is None:
         return False
     age = (yield from Now()) - int(plaintext)
     return -SKEW_SECONDS <= age <= LIFETIME_SECONDS
@@ -115,10 +115,9 @@ def open_cursor(settings: Settings, owner: str, text: str) -> Op[str]:
     if not text:
         return ""
     if len(text) <= MAX_CURSOR and text.isascii():
-        try:
-            return (yield from Open(_place(settings, owner, "cursor"), text.encode())).decode()
-        except (SealBroken, KeyUnavailable):
-            pass
+        plaintext = yield from open_given(_place(settings, owner, "cursor"), text)
+        if plaintext is not None:
+            return plaintext.decode()
     raise RequestRefused("malformed_request", "the cursor is not one of ours: load the first page")
 
 

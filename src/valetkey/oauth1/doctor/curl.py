@@ -232,9 +232,15 @@ def _with_query(url: str, query: str) -> str:
     return f"{url}{joint}{query}{hash_}{fragment}"
 
 
+def _apart(url: str) -> tuple[str, str, str]:
+    """What stands before the query or fragment, its mark, and the rest."""
+    place = next((at for at, character in enumerate(url) if character in "?#"), len(url))
+    return url[:place], url[place : place + 1], url[place + 1 :]
+
+
 def _with_file_name(url: str, file: str) -> str:
     """A URL that ends in a slash is a folder, into which curl puts the file."""
-    base, mark, after = re.fullmatch(r"([^?#]*)([?#]?)(.*)", url, re.DOTALL).groups()  # type: ignore[union-attr]
+    base, mark, after = _apart(url)
     if "/" not in base.partition("://")[2]:
         base += "/"
     if not base.endswith("/") or file in ("-", "."):
@@ -244,7 +250,7 @@ def _with_file_name(url: str, file: str) -> str:
 
 
 def _without_dots(url: str, told: _Told) -> str:
-    base, mark, after = re.fullmatch(r"([^?#]*)([?#]?)(.*)", url, re.DOTALL).groups()  # type: ignore[union-attr]
+    base, mark, after = _apart(url)
     scheme, _, rest = base.partition("://")
     host, slash, path = rest.partition("/")
     kept = list[str]()
