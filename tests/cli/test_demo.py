@@ -108,7 +108,9 @@ def test_an_environment_of_another_deployment_does_not_get_into_the_demonstratio
 
 
 def start(*arguments: str, first: str = "") -> subprocess.Popen[str]:
-    program = f"{first}\nfrom valetkey.cli import main; main()"
+    # A shell that starts the tests in the background has them, and whatever they start, ignore SIGINT.
+    heeds = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+    program = f"{heeds}\n{first}\nfrom valetkey.cli import main; main()"
     return subprocess.Popen(
         [sys.executable, "-c", program, *arguments],
         stdout=subprocess.PIPE,
