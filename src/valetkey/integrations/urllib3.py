@@ -110,6 +110,7 @@ class VaultPool(urllib3.PoolManager):
             following: Attempt | None = at_once(reply)
         except BaseException:
             response.close()
+            response.release_conn()  # its place in the pool is free, as after an answer that was read
             raise
         return following
 
