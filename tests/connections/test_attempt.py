@@ -88,8 +88,10 @@ def test_which_answers_are_looked_at_and_how_far() -> None:
     bearer, signed, proved = begun(plain), begun(plain, "one", MY_OTHER_ME), begun(bound)
 
     assert [one.asks_about(200) for one in (bearer, signed, proved)] == [False, False, True]  # each may name a nonce
-    assert [one.asks_about(401) for one in (bearer, signed, proved)] == [True, True, True]
-    assert [one.reads_body(200) for one in (bearer, signed, proved)] == [False, False, False]
+    for status in (400, 401, 403):
+        assert [one.asks_about(status) for one in (bearer, signed, proved)] == [True, True, True]
+    for status in (200, 403):
+        assert [one.reads_body(status) for one in (bearer, signed, proved)] == [False, False, False]
     assert [one.reads_body(401) for one in (bearer, signed, proved)] == [False, True, True]
 
 

@@ -4,6 +4,7 @@
                                                  a proof with the nonce that it named, once for each token (9449 s9)
                                                  signed at the server's own time, once (5849 s3.3)
                                                  another token than the one that was refused, once (6750 s3.1)
+                                                 ReauthorizationRequired: more scope than there is (6750 s3.1)
 
 The one rule: whether and how a request is tried again is decided here, for `call` and for other HTTP clients alike.
 Not here: sending (`call`, `valetkey.integrations`).
@@ -54,7 +55,7 @@ class Attempt:
 
     def asks_about(self, status: int) -> bool:
         """Whether an answer with that status is for `next_attempt` to look at."""
-        return status in (400, 401) or self._is_bound
+        return status in (400, 401, 403) or self._is_bound
 
     def reads_body(self, status: int) -> bool:
         """Whether `next_attempt` needs the body of such an answer, too: some servers say there what they refuse."""
@@ -86,7 +87,8 @@ def attempt_as_client(
 def next_attempt(settings: Settings, attempt: Attempt, response: Response) -> Op[Attempt | None]:
     """What to send after this answer; None where the answer stands. Raises what asking for a token anew raises.
 
-    Raises ProviderError (`clock_skew`, with both times) where no time that may be learned helps a refused timestamp.
+    Raises ProviderError (`clock_skew`, with both times) where no time that may be learned helps a refused timestamp;
+    ReauthorizationRequired (`insufficient_scope`) where a 403 asks for scope that the connection lacks (6750 s3.1).
 
     A proof is made with the nonce that the answer named (RFC 9449 section 9), a signature at the server's own time
     (RFC 5849 section 3.3); a token that was refused is replaced if it is still the stored one (RFC 6750 section 3.1).
@@ -96,6 +98,8 @@ def next_attempt(settings: Settings, attempt: Attempt, response: Response) -> Op
         following = yield from _at_their_time(attempt, response)
     if following is None and response.status == 401 and "token" not in attempt.changed:
         following = yield from _with_another_token(settings, attempt)
+    if following is None and response.status == 403:
+        yield from _check_scope(settings, attempt, response)
     return following
 
 
@@ -154,6 +158,15 @@ def _at_their_time(attempt: Attempt, response: Response) -> WireOp[Attempt | Non
     if attempt.changed[-1] == "clock":
         yield from unlearn_clock(at, attempt.request, response)
     return None
+
+
+def _check_scope(settings: Settings, attempt: Attempt, response: Response) -> Op[None]:
+    at, owner = attempt.registration, attempt.resource_owner
+    if owner is None or at.provider.protocol != "oauth2":
+        return  # nobody could consent to more
+    from valetkey.connections.scope import check_scope
+
+    yield from check_scope(settings, at, response, resource_owner=owner, account=attempt.account)
 
 
 def _with_another_token(settings: Settings, attempt: Attempt) -> Op[Attempt | None]:

@@ -41,12 +41,7 @@ def call(
     """
     at = yield from registered_lately(settings, registration, owner=resource_owner)
     first = yield from first_attempt(settings, at, request, resource_owner=resource_owner, account=account)
-    response = yield from _answer(settings, first)
-    if response.status == 403 and at.provider.protocol == "oauth2":
-        from valetkey.connections.scope import check_scope
-
-        yield from check_scope(settings, at, response, resource_owner=resource_owner, account=account)
-    return response
+    return (yield from _answer(settings, first))
 
 
 def call_as_client(
