@@ -1,6 +1,7 @@
 """An authorization server made of Authlib and Flask, on a free port of this machine.
 
-It signs everybody in as alice, wants PKCE, sends `iss` (RFC 9207), rotates refresh tokens and refuses a spent one.
+It signs everybody in as alice, wants PKCE, sends `iss` (RFC 9207), rotates refresh tokens and refuses a spent one. Its API
+(`/api/read`, `/api/write`) asks Authlib's ResourceProtector for the scope of that name.
 """
 
 # mypy: disallow-subclassing-any=False
@@ -14,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # Authlib's own deprecations
-    from authlib.integrations.flask_oauth2 import AuthorizationServer
+    from authlib.integrations.flask_oauth2 import AuthorizationServer, ResourceProtector, current_token
     from authlib.oauth2.rfc6749 import ClientMixin, TokenMixin, grants
+    from authlib.oauth2.rfc6750 import BearerTokenValidator
     from authlib.oauth2.rfc7009 import RevocationEndpoint
     from authlib.oauth2.rfc7523 import JWTBearerGrant
     from authlib.oauth2.rfc7636 import CodeChallenge
@@ -28,23 +30,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 REDIRECT_URI = "https://app.example/callback/peer"
+VAULTS_REDIRECT_URI = "https://app.example/oauth/callback/peer"
 
 
 class Client(ClientMixin):
-    def __init__(self, client_id: str, secret: str, method: str) -> None:
-        self.client_id, self.secret, self.method = client_id, secret, method
+    def __init__(self, client_id: str, secret: str, method: str, redirect_uri: str = REDIRECT_URI) -> None:
+        self.client_id, self.secret, self.method, self.redirect_uri = client_id, secret, method, redirect_uri
 
     def get_client_id(self) -> str:
         return self.client_id
 
     def get_default_redirect_uri(self) -> str:
-        return REDIRECT_URI
+        return self.redirect_uri
 
     def get_allowed_scope(self, scope: str) -> str:
         return " ".join(one for one in scope.split() if one in ("read", "write"))
 
     def check_redirect_uri(self, redirect_uri: str) -> bool:
-        return redirect_uri == REDIRECT_URI
+        return redirect_uri == self.redirect_uri
 
     def check_client_secret(self, client_secret: str) -> bool:
         return client_secret == self.secret
@@ -77,7 +80,7 @@ class Record(TokenMixin):
         return self.__dict__["fields"].get(name)
 
     def get_redirect_uri(self) -> str:
-        return REDIRECT_URI
+        return str(self.fields["redirect_uri"])
 
     def get_scope(self) -> str:
         return self.scope
@@ -98,6 +101,7 @@ def application(base_url: str) -> Flask:
         "post": Client("post", "post-secret", "client_secret_post"),
         "web:colon%": Client("web:colon%", "p+w%/~*:&=", "client_secret_basic"),
         "public": Client("public", "", "none"),
+        "vault": Client("vault", "vault-secret", "client_secret_basic", VAULTS_REDIRECT_URI),
     }
     codes: dict[str, Record] = {}
     tokens: list[Record] = []
@@ -112,7 +116,8 @@ def application(base_url: str) -> Flask:
         TOKEN_ENDPOINT_AUTH_METHODS = ("client_secret_basic", "client_secret_post", "none")
 
         def save_authorization_code(self, code: str, asked: Any) -> None:
-            fields = {name: asked.payload.data.get(name) for name in ("code_challenge", "code_challenge_method")}
+            kept = ("redirect_uri", "code_challenge", "code_challenge_method")
+            fields = {name: asked.payload.data.get(name) for name in kept}
             codes[code] = Record(asked.client.client_id, asked.payload.scope, code=code, **fields)
 
         def query_authorization_code(self, code: str, client: Client) -> Record | None:
@@ -189,6 +194,10 @@ def application(base_url: str) -> Flask:
         def get_issuer(self) -> str:
             return base_url
 
+    class Bearer(BearerTokenValidator):
+        def authenticate_token(self, token_string: str) -> Record | None:
+            return find(token_string, "access_token")
+
     app = Flask(__name__)
     app.config["OAUTH2_REFRESH_TOKEN_GENERATOR"] = True
     server = AuthorizationServer(app, clients.get, save_token)
@@ -214,6 +223,15 @@ def application(base_url: str) -> Flask:
     @app.post("/<any(revoke, introspect):name>")
     def endpoint(name: str) -> Any:
         return server.create_endpoint_response({"revoke": "revocation", "introspect": "introspection"}[name])
+
+    protector = ResourceProtector()
+    protector.register_token_validator(Bearer())
+    for scope in ("read", "write"):
+
+        @app.get(f"/api/{scope}", endpoint=scope)
+        @protector(scope)
+        def api() -> Any:
+            return {"scope": current_token.get_scope()}
 
     return app
 

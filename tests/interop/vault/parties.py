@@ -21,10 +21,12 @@ from valetkey.drivers.clock import AsyncClock, SystemClock
 from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.http import FORM, Headers, Request, read_form, read_url, with_query, write_form
 from valetkey.keys.local import LocalKeyRing
+from valetkey.sandbox.visitor import read_forms
 from valetkey.stores.open import open_store
+from valetkey.web.routes import respond
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from valetkey.effects import ClientCertificate, Send
     from valetkey.http import Pairs, Response
@@ -114,12 +116,16 @@ class Party:
     def begin(self, **wanted: Any) -> str:
         """Where the browser is sent; it keeps the cookies."""
         going = self.done(self.vault.begin_authorization(self.name, OWNER, cookies=self.jar, **wanted))
-        for cookie in going.set_cookies:
+        self.keep(going.set_cookies)
+        return str(going.location)
+
+    def keep(self, cookies: Iterable[str]) -> None:
+        """What a browser does with cookies."""
+        for cookie in cookies:
             name, _, text = cookie.partition(";")[0].partition("=")
             self.jar[name] = text
             if "SameSite=None; Secure" in cookie:
                 self.crossing.add(name)
-        return str(going.location)
 
     def callback(self, pairs: Pairs) -> Request:
         """The request with which the browser comes back."""
@@ -142,6 +148,28 @@ class Party:
         pairs = Browser().visit(self.begin())
         self.vault = self.again()
         return self.finish(self.callback(pairs))
+
+    def page(self, request: Request, *, owner: str | None = OWNER) -> Response:
+        """What our pages answer the browser, which keeps their cookies."""
+        answer: Response = self.done(self.vault.run(respond(self.settings, request, owner)))
+        self.keep(answer.headers.all("Set-Cookie"))
+        return answer
+
+    def consent(self, url: str, *, owner: str | None = OWNER) -> tuple[dict[str, str], str]:
+        """The resource owner opens one of our pages, presses its button, agrees, and comes back.
+
+        What the provider was asked for, and where the browser lands. owner: who is signed in, as far as we can see.
+        """
+        target = url.removeprefix(read_url(BASE_URL).origin)
+        [form] = read_forms(self.page(Request("GET", target), owner=owner).body.decode())
+        headers = Headers((("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin")))
+        fields = write_form(tuple(form.fields.items())).encode()
+        going = self.page(Request("POST", target.partition("?")[0], headers, fields), owner=owner)
+        location = going.headers.get("Location") or ""
+        self.vault = self.again()
+        landed = self.page(self.callback(Browser().visit(location)), owner=owner)
+        assert landed.status == 303, landed.body
+        return dict(read_form(read_url(location).query)), landed.headers.get("Location") or ""
 
     def get(self, url: str) -> Any:
         """A call of a protected resource."""
