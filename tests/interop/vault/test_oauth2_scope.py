@@ -1,0 +1,140 @@
+"""More scope when it is needed, and connect links: both vaults and our pages, with oidc-provider as the other side.
+
+Its userinfo endpoint is the API: it wants `openid`, and says so (RFC 6750 section 3.1).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from tests.interop.peers import run, soon
+from tests.interop.vault.parties import BASE_URL, OWNER, Party
+from tests.interop.vault.test_oauth2_proofs import registered
+from tests.interop.vault.test_own_clients import by_aiohttp, by_async_httpx, by_httpx, by_requests, by_urllib3
+
+from valetkey.async_vault import AsyncVault
+from valetkey.errors import ReauthorizationRequired, RequestRefused
+from valetkey.oauth2.introspection import introspect_token
+from valetkey.value import replace
+from valetkey.vault import Vault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.interop.peers import NodeOidcProvider
+
+    from valetkey.providers.registration import Registration
+
+pytestmark = pytest.mark.node
+CLIENTS = [
+    (Vault, by_requests),
+    (Vault, by_httpx),
+    (Vault, by_urllib3),
+    (AsyncVault, by_async_httpx),
+    (AsyncVault, by_aiohttp),
+]
+DONE = "https://app.example/done"
+
+
+@pytest.fixture(scope="module")
+def registration(node_oidc_provider: NodeOidcProvider) -> Registration:
+    return replace(registered(node_oidc_provider), scope=("api",))
+
+
+@pytest.fixture
+def party(colour: type[Vault | AsyncVault], store_url: str, registration: Registration) -> Iterator[Party]:
+    with Party(colour, store_url, registration) as found:
+        yield found
+
+
+@pytest.fixture
+def me(node_oidc_provider: NodeOidcProvider) -> str:
+    return f"{node_oidc_provider.base_url}/me"
+
+
+def grown(party: Party, url: str) -> Any:
+    """The connection after its resource owner went there and agreed."""
+    asked, landed = party.consent(url)
+    assert asked["scope"].split() == ["api", "openid"]
+    assert landed == f"{BASE_URL}/connections?connected=peer"
+    return party.done(party.vault.connection("peer", OWNER))
+
+
+def test_what_the_application_requires_is_asked_for_together_with_what_is_there(party: Party, me: str) -> None:
+    before = party.connect().connection
+    with pytest.raises(ReauthorizationRequired) as caught:
+        party.done(party.vault.require("peer", OWNER, scope=("openid",)))
+
+    after = grown(party, caught.value.connect_url)
+
+    assert (before.scope, caught.value.reason) == (("api",), "insufficient_scope")
+    assert set(after.scope) == {"api", "openid"}
+    assert party.done(party.vault.require("peer", OWNER, scope=("openid", "api"))) == after
+    assert party.get(me).json() == {"sub": "alice"}
+    found = party.done(party.vault.introspect("peer", OWNER))
+    assert set(found.scope) == {"api", "openid"}, "by the provider's own word"
+
+
+def test_a_403_leads_to_the_same_and_the_request_then_goes_well_before_and_after_a_refresh(
+    party: Party, me: str
+) -> None:
+    party.connect()
+    with pytest.raises(ReauthorizationRequired) as caught:
+        party.get(me)
+
+    after = grown(party, caught.value.connect_url)
+
+    assert set(after.scope) == {"api", "openid"}
+    assert party.get(me).json() == {"sub": "alice"}
+    party.later.ahead = 4000
+    assert party.get(me).json() == {"sub": "alice"}
+    assert party.transport.sent("refresh_token") == 1
+
+
+@pytest.mark.parametrize(("colour", "call"), CLIENTS)
+def test_in_everybodys_own_client_too(
+    registration: Registration,
+    me: str,
+    tmp_path: Path,
+    colour: type[Vault | AsyncVault],
+    call: Callable[..., Any],
+) -> None:
+    with Party(colour, f"sqlite://{tmp_path}/c.db", registration) as party:
+        party.connect()
+        with pytest.raises(ReauthorizationRequired) as caught:
+            party.done(call(party.vault, me))
+
+        grown(party, caught.value.connect_url)
+
+        assert party.done(call(party.vault, me)) == (200, '{"sub":"alice"}')
+
+
+def test_a_link_connects_its_resource_owner_and_nobody_else_and_what_is_forgotten_lives_on_at_the_provider(
+    party: Party, registration: Registration
+) -> None:
+    party.settings = replace(party.settings, completion_url=DONE)
+    party.vault = party.again()
+    link = party.done(party.vault.connect_url("peer", OWNER, account="work"))
+    assert link.startswith(f"{BASE_URL}/link/")
+
+    _, landed = party.consent(link, owner=None)  # whoever holds the browser: its application is asked who that is
+    url, _, handle = landed.partition("?handle=")
+    with pytest.raises(RequestRefused) as caught:
+        party.done(party.vault.complete_authorization(handle, "somebody-else"))
+    assert (url, caught.value.reason) == (DONE, "user_changed")
+    assert party.transport.sent("authorization_code") == 0
+    connection = party.done(party.vault.complete_authorization(handle, OWNER))
+
+    assert (connection.state, connection.account, connection.resource_owner) == ("active", "work", OWNER)
+    assert party.done(party.again().complete_authorization(handle, OWNER)) == connection  # a reload
+    assert party.transport.sent("authorization_code") == 1
+    token = party.done(party.vault.access_token("peer", OWNER, "work"))
+    party.done(party.vault.forget("peer", OWNER, "work"))
+    assert party.done(party.vault.connection("peer", OWNER, "work")) is None
+    with pytest.raises(ReauthorizationRequired):
+        party.done(party.vault.access_token("peer", OWNER, "work"))
+    server: Any = registration.provider.server
+    client: Any = registration.client
+    assert run(introspect_token(server, client, token=token, not_after=soon())).active
