@@ -27,6 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+MAX_EXPLAINED_TEXT = 4096
+
 
 @value
 class Explanation:
@@ -34,6 +36,8 @@ class Explanation:
 
     code: the provider's own word. means: what happened. advice: what to do about it.
     source: the vendor's page. verified_on: the day it was read.
+    in_text: the code is no error code but words that stand in what the provider says about its error.
+    stands_for: the registered code that such words amount to, where the provider's own code says something else.
     """
 
     code: str
@@ -41,6 +45,8 @@ class Explanation:
     advice: str
     source: str
     verified_on: str
+    in_text: bool = False
+    stands_for: str = ""
 
 
 class ValetkeyError(Exception):
@@ -92,19 +98,24 @@ class ReauthorizationRequired(ValetkeyError):
 
     registration: as the program named it, which may be a server's URL; the message leaves out what looks like a key
     there, and `connect_url` holds it sealed.
+    explanation: what the provider means by having refused, where the catalog knows.
     """
 
-    def __init__(self, registration: str, reason: str, *, connect_url: str = "") -> None:
+    def __init__(
+        self, registration: str, reason: str, *, connect_url: str = "", explanation: Explanation | None = None
+    ) -> None:
         self.registration = registration
         self.reason = reason
         self.connect_url = connect_url
+        self.explanation = explanation
         if "://" in registration:  # a server's URL, which may hold a key
             from valetkey.http import shown_address
 
             registration = shown_address(registration)
         where = f" at {connect_url}" if connect_url else ""
         again = "" if reason == "not_connected" else " again"
-        super().__init__(f"{registration}: the resource owner must connect{again}{where} ({reason})")
+        why = "" if explanation is None else f": {in_words(explanation)}"
+        super().__init__(f"{registration}: the resource owner must connect{again}{where} ({reason}){why}")
 
 
 class ProviderError(ValetkeyError):
@@ -186,6 +197,27 @@ class RefreshInProgress(ValetkeyError):
 def in_words(explained: Explanation) -> str:
     """What it means, what to do, and where that is from, for a message."""
     return f"{explained.means}; {explained.advice} ({explained.source})"
+
+
+def find_explanation(errors: tuple[Explanation, ...], codes: Sequence[str], *, text: str = "") -> Explanation | None:
+    """The one whose words stand in the provider's text, else the one of the first of its codes that is known.
+
+    Nothing of the text is kept: what is shown is the catalog's.
+    """
+    text = text[:MAX_EXPLAINED_TEXT].lower()
+    told = (one for one in errors if one.in_text and _stands_in(one.code.lower(), text))
+    coded = (one for code in codes for one in errors if one.code == code and not one.in_text)
+    return next(told, None) or next(coded, None)
+
+
+def _stands_in(words: str, text: str) -> bool:
+    """Whether the words stand in the text whole: AADSTS70008 is not AADSTS700082."""
+    at = text.find(words)
+    while at >= 0:
+        if not (text[at - 1 : at] if at else "").isalnum() and not text[at + len(words) :][:1].isalnum():
+            return True
+        at = text.find(words, at + 1)
+    return False
 
 
 def describe_error(error: Exception) -> str:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.connections.steps import expired, token, world_of
 from tests.providers.test_the_catalog import NAMES, problems_of, sound
 from tests.trace.recording import watch
@@ -14,7 +17,7 @@ from tests.trace.recording import watch
 from valetkey.cli.commands import valetkey as command
 from valetkey.cli.output import report
 from valetkey.connections.authorize import begin_authorization, finish_authorization
-from valetkey.errors import AuthorizationDenied, CallbackError, Explanation, ProviderError
+from valetkey.errors import AuthorizationDenied, CallbackError, Explanation, ProviderError, find_explanation
 from valetkey.http import Headers, Request, Response
 from valetkey.oauth1.answers import check_success, read_token_credentials
 from valetkey.oauth2.authorization import read_authorization_response
@@ -209,3 +212,84 @@ def test_the_command_line_prints_it(capsys: pytest.CaptureFixture[str]) -> None:
     shown = CliRunner().invoke(command, ["providers", "show", "github"]).output
     assert "error: unverified_user_email" in shown
     assert "ask them to verify it, then connect again" in " ".join(shown.split())
+
+
+def with_words(words: str, **more: Any) -> dict[str, Any]:
+    one = {"means": "a", "advice": "b", "source": "https://example.com/", "verified_on": "2026-11-28", "in_text": True}
+    table = sound()
+    table["server"] = {**table["server"], "errors": {words: {**one, **more}}}  # type: ignore[dict-item]
+    return table
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("AB-1017", True),
+        ("ab-1017: the tenant is blocked", True),
+        ("(AB-1017)", True),
+        ("AB-10170 and AB-1017", True),
+        ("AB-10170", False),
+        ("XAB-1017", False),
+        ("AB-1017\u0660", False),
+        ("", False),
+        ("x" * 5000 + " AB-1017", False),
+    ],
+)
+def test_words_of_a_description_are_found_whole_in_any_case_and_near_its_beginning(text: str, found: bool) -> None:
+    server = read_provider(with_words("AB-1017")).server
+
+    error = answered({"error": "invalid_request", "error_description": text}, server, 400)
+
+    assert (error.explanation is not None) is found
+    assert error.error == "invalid_request"
+
+
+def test_words_that_amount_to_another_code_are_acted_on_as_that_code() -> None:
+    server = read_provider(with_words("token was invalid", stands_for="invalid_grant")).server
+    assert isinstance(server, AuthorizationServer)
+
+    error = answered({"error": "invalid_request", "error_description": "The token was invalid."}, server, 400)
+    pairs = (("error", "invalid_request"), ("error_description", "token was invalid"))
+    with pytest.raises(CallbackError) as caught:
+        read_authorization_response(pairs, server=server)
+
+    assert error.error == "invalid_grant"
+    assert "400 invalid_grant (token was invalid): a; b" in str(error)
+    assert "(invalid_grant): a; b" in str(caught.value)
+
+
+def test_words_are_no_code_and_a_code_is_no_word() -> None:
+    words, code = read_provider(with_words("slow")).server, read_provider(with_words("slow", in_text=False)).server
+
+    assert answered({"error": "slow"}, words, 400).explanation is None
+    assert answered({"error": "slow"}, code, 400).explanation is not None
+    assert answered({"error": "x", "error_description": "slow"}, code, 400).explanation is None
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"in_text": "yes"}, "in_text: it must be true or false"),
+        ({"stands_for": "made_up"}, "stands_for: it must be one of"),
+        ({"in_text": False, "stands_for": "invalid_grant"}, "stands_for is for words in_text"),
+    ],
+)
+def test_a_mistake_about_words_is_named(change: dict[str, Any], expected: str) -> None:
+    assert expected in problems_of(with_words("words", **change))
+
+
+def test_what_words_stand_for_is_not_for_oauth1() -> None:
+    table = with_words("words", stands_for="invalid_grant") | {"protocol": "oauth1"}
+    table["server"]["temporary_credentials_endpoint"] = "https://example.com/initiate"
+
+    assert "stands_for is a word of OAuth 2.0" in problems_of(table)
+
+
+@given(text=st.text() | st.from_regex(r"[ ab.]{0,12}(a b)?[ ab.]{0,12}"), words=st.sampled_from(["a b", "b", "a.b"]))
+def test_whole_words_are_found_as_a_reader_would(text: str, words: str) -> None:
+    one = Explanation(words, "m", "a", "https://example.com/", "2026-11-28", in_text=True)
+
+    found = find_explanation((one,), (), text=text)
+
+    around = rf"(?<![^\W_]){re.escape(words)}(?![^\W_])"
+    assert (found is not None) == bool(re.search(around, text.lower()))

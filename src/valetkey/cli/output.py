@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, TypeVar
 
+    from valetkey.errors import Explanation
+
     F = TypeVar("F", bound=Callable[..., Any])
 
 WIDTH_OF_A_FILE = 200  # where there is no terminal to fit into
@@ -129,10 +131,11 @@ def _described(error: BaseException) -> tuple[str, list[str], dict[str, object],
             more = {"reason": error.reason, "connect_url": error.connect_url}
         elif isinstance(error, ProviderError):
             more = {"provider_error": error.error, "status": error.status, "retry_after": error.retry_after}
-            if (known := error.explanation) is not None:
-                more["explanation"] = {name: getattr(known, name) for name in known.__match_args__}
         elif isinstance(error, RefreshInProgress):
             more = {"retry_after": error.retry_after}
+        known: Explanation | None = getattr(error, "explanation", None)
+        if known is not None:
+            more["explanation"] = {name: getattr(known, name) for name in known.__match_args__}
         return type(error).__name__, [str(error)], more, STATUS_FAILED
     # Its text is withheld: only our own errors are known to hold no secret.
     trace, place = error.__traceback__, ""

@@ -145,7 +145,8 @@ def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...
         if error.error not in NOT_RENEWED and (error.error, error.status) != ("unauthorized", 401):
             raise
         message = "the provider does not renew this token any more: the resource owner must connect again"
-        raise ProviderError(message, error="invalid_grant", status=error.status) from None
+        why = error.explanation
+        raise ProviderError(message, error="invalid_grant", status=error.status, explanation=why) from None
     return (yield from granted(registration, token, before=tokens))
 
 

@@ -35,6 +35,7 @@ from valetkey.errors import (
     RefreshInProgress,
     StoreError,
     TransportError,
+    find_explanation,
 )
 from valetkey.value import replace
 
@@ -156,7 +157,8 @@ def _usable(settings: Settings, registration: Registration, record: Record | Non
         record, connection = adopted, adopted.connection
     if connection.state not in USABLE:
         reason = connection.last_error or connection.state
-        raise ReauthorizationRequired(registration.name, reason, connect_url=connect_url)
+        why = find_explanation(registration.provider.server.errors, (reason,))
+        raise ReauthorizationRequired(registration.name, reason, connect_url=connect_url, explanation=why)
     return record
 
 

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from valetkey.connections.records import Record
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
+    from valetkey.errors import Explanation
     from valetkey.providers.registration import Registration
 
     Verdict: TypeAlias = Literal["refused", "not_processed", "unknown"]
@@ -86,7 +87,8 @@ def refresh_under_lease(
         _check_subject(grant, credentials)
     except (ProviderError, TransportError) as error:
         if verdict_of(error) == "refused":
-            return (yield from _refused(settings, registration, claimed, credentials, not_after))
+            explained = error.explanation if isinstance(error, ProviderError) else None
+            return (yield from _refused(settings, registration, claimed, credentials, not_after, explained))
         released = yield from _postpone(registration, claimed, error)
         if registration.enrolment == "dynamic" and getattr(error, "error", "") == "invalid_client":
             from valetkey.connections.present_client import client_refused
@@ -229,7 +231,12 @@ def _postpone(registration: Registration, claimed: Record, error: ProviderError 
 
 
 def _refused(
-    settings: Settings, registration: Registration, claimed: Record, credentials: Credentials, not_after: float
+    settings: Settings,
+    registration: Registration,
+    claimed: Record,
+    credentials: Credentials,
+    not_after: float,
+    explained: Explanation | None,
 ) -> Op[Tokens | None]:
     """`invalid_grant`: the newer tokens, if there are any; then kept ones; else the resource owner connects again."""
     current = yield from _reload(claimed)
@@ -257,7 +264,7 @@ def _refused(
         return None
     yield from emit("needs_reauthorization", dead, reason="invalid_grant")
     connect_url = settings.connect_page(registration.name)
-    raise ReauthorizationRequired(registration.name, "invalid_grant", connect_url=connect_url)
+    raise ReauthorizationRequired(registration.name, "invalid_grant", connect_url=connect_url, explanation=explained)
 
 
 def _try_previous(

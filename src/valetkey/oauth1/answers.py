@@ -1,13 +1,14 @@
 """What a server's answers say: credentials, or which error (RFC 5849 sections 2.1, 2.3 and 3.2).
 
-The one rule: nothing of an answer goes into an error but a code of `[a-z_]{1,64}`. Every function is pure.
+The one rule: nothing of an answer goes into an error but a code of `[a-z_]{1,64}`; its text is looked through for the
+catalog's own words, and never shown. Every function is pure.
 RFC 5849 names no error codes; `oauth_problem` (OAuth Problem Reporting) is what servers that say more use.
 """
 
 from __future__ import annotations
 
 from valetkey.dates import read_http_date, read_retry_after, write_time
-from valetkey.errors import MalformedResponse, ProviderError, in_words
+from valetkey.errors import MAX_EXPLAINED_TEXT, MalformedResponse, ProviderError, find_explanation, in_words
 from valetkey.http import read_form
 from valetkey.oauth1.credentials import TemporaryCredentials, TokenCredentials
 from valetkey.oauth1.transmission import read_quoted_list
@@ -72,9 +73,12 @@ def check_success(response: Response, *, errors: Explanations = ()) -> None:
 
 
 def _refused(error: str, response: Response, errors: Explanations) -> ProviderError:
-    explained = next((one for one in errors if one.code == error), None)
-    advice = "" if explained is None else f": {in_words(explained)}"
-    message = f"the provider refused the request: {error} (status {response.status}){advice}"
+    explained = find_explanation(errors, (error,), text=_text(response))
+    said, advice = error, ""
+    if explained is not None:
+        said = error if explained.code == error else f"{error} ({explained.code})"
+        advice = f": {in_words(explained)}"
+    message = f"the provider refused the request: {said} (status {response.status}){advice}"
     retry_after = _retry_after(response)
     return ProviderError(message, error=error, status=response.status, retry_after=retry_after, explanation=explained)
 
@@ -119,13 +123,13 @@ def clock_skew(*, now: int, offset: int, status: int) -> ProviderError:
 def _read_answer(response: Response, errors: Explanations) -> Pairs:
     check_success(response, errors=errors)
     pairs = _strict_form(response)
+    if not any(name == "oauth_token" for name, _ in pairs or ()):
+        named = problem(response)  # some answer errors with status 200, MediaWiki in prose
+        if named is not None or find_explanation(errors, (), text=_text(response)) is not None:
+            raise _refused(named or "request_refused", response, errors)
     if pairs is None:
         message = "the provider's answer is not a form of name=value pairs: check the endpoint's address"
         raise MalformedResponse(message, status=response.status)
-    if not any(name == "oauth_token" for name, _ in pairs):
-        named = problem(response)  # some answer errors with status 200
-        if named is not None:
-            raise _refused(named, response, errors)
     names = [name for name, _ in pairs]
     if len(set(names)) != len(names):
         message = "the provider's answer repeats a name, so it has no one meaning"
@@ -139,6 +143,10 @@ def _credentials(fields: dict[str, str], response: Response) -> tuple[str, Secre
         message = "the provider's answer has no oauth_token and oauth_token_secret: check the endpoint's address"
         raise MalformedResponse(message, status=response.status)
     return identifier, Secret(secret)
+
+
+def _text(response: Response) -> str:
+    return response.body[:MAX_EXPLAINED_TEXT].decode("latin-1")
 
 
 def _strict_form(response: Response) -> Pairs | None:

@@ -5,7 +5,7 @@ Everything here is pure. Not here: `state`, which is made and compared where flo
 
 from __future__ import annotations
 
-from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, in_words
+from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, find_explanation, in_words
 from valetkey.http import read_form, with_query
 from valetkey.oauth2.server import OURS_TO_AUTHORIZE
 from valetkey.secret import Secret
@@ -139,7 +139,7 @@ def read_values(pairs: Pairs, *, server: AuthorizationServer) -> Pairs:
         values[name] = text
     _check_issuer(values.get("iss"), server)
     if error := values.get("error"):  # 6749 s3.1: without a value is as if omitted
-        raise _authorization_error(error, server)
+        raise _authorization_error(error, server, description=values.get("error_description", ""))
     return pairs
 
 
@@ -153,10 +153,12 @@ def _check_issuer(iss: str | None, server: AuthorizationServer) -> None:
         raise CallbackError("issuer_mismatch", "the callback is from another issuer than the one that was asked")
 
 
-def _authorization_error(error: str, server: AuthorizationServer) -> CallbackError:
-    """RFC 6749 section 4.1.2.1; the description is not read: it is somebody else's text."""
+def _authorization_error(error: str, server: AuthorizationServer, *, description: str) -> CallbackError:
+    """RFC 6749 section 4.1.2.1; of the description, somebody else's text, only the catalog's own words are heeded."""
     code = dict(server.error_aliases).get(error, error)
-    explained = next((one for one in server.errors if one.code == error), None)
+    explained = find_explanation(server.errors, (error,), text=description)
+    if explained is not None and explained.stands_for:
+        code = explained.stands_for
     if code == "access_denied":
         advice = "start again to ask anew" if explained is None else in_words(explained)
         refused: CallbackError = AuthorizationDenied(

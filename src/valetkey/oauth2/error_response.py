@@ -1,12 +1,13 @@
 """Read what an endpoint said when it refused: RFC 6749 section 5.2, and the other shapes there are.
 
 The one rule: of the provider's text only an error code ever reaches one of our errors, and only if it looks like one.
+Its descriptions are looked through for the catalog's own words, and never shown.
 """
 
 from __future__ import annotations
 
 from valetkey.dates import read_retry_after
-from valetkey.errors import MalformedResponse, ProviderError, in_words
+from valetkey.errors import MAX_EXPLAINED_TEXT, MalformedResponse, ProviderError, find_explanation, in_words
 from valetkey.http import decode_utf8, read_form
 from valetkey.oauth2.strict_json import BOM, read_json_object
 
@@ -23,6 +24,7 @@ MAX_CODE_LENGTH = 64
 MAX_ERRORS = 8
 _LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 _CODE_FIELDS = ("error", "errorType", "error_type", "type", "errorCode", "error_code", "errcode", "code")
+_TEXT_FIELDS = ("error_description", "message", "detail", "reason")
 # What to do next, by registered code: 6749 s5.2, 7009 s2.2.1.
 _ADVICE = {
     "invalid_client": "check the registration's client identifier, secret and token_endpoint_auth_method",
@@ -56,9 +58,13 @@ def error_response(
             fields = read_answer(response)
         except ValueError as why:
             return MalformedResponse(f"the provider answered {status} with a body that is {why}", status=status)
-    codes = _possible_codes(fields)
-    explained = next((one for code in codes for one in server.errors if one.code == code), None)
-    return _provider_error(_error_code(codes, dict(server.error_aliases)), response, received_at, explained)
+    shapes = _shapes(fields)
+    codes = _possible_codes(shapes)
+    explained = find_explanation(server.errors, codes, text=_description(shapes))
+    code = _error_code(codes, dict(server.error_aliases))
+    if explained is not None and explained.stands_for:
+        code = explained.stands_for
+    return _provider_error(code, response, received_at, explained)
 
 
 def _provider_error(
@@ -108,15 +114,24 @@ def _error_code(codes: list[str], aliases: dict[str, str]) -> str:
     return next(known, None) or next(shown, "provider_error")
 
 
-def _possible_codes(fields: dict[str, Any]) -> list[str]:
-    """What may be a code: in the answer itself, in an error object (Facebook), in a list of errors (Fitbit)."""
+def _shapes(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Where an error is told: in the answer itself, in an error object (Facebook), in a list of errors (Fitbit)."""
     shapes = [fields]
     if isinstance(error := fields.get("error"), dict):
         shapes.insert(0, error)
     if isinstance(errors := fields.get("errors"), list):
         shapes += [entry for entry in errors[:MAX_ERRORS] if isinstance(entry, dict)]
+    return shapes
+
+
+def _possible_codes(shapes: list[dict[str, Any]]) -> list[str]:
     members = [shape.get(name) for shape in shapes for name in _CODE_FIELDS]
     return [str(member) for member in members if isinstance(member, str | int) and not isinstance(member, bool)]
+
+
+def _description(shapes: list[dict[str, Any]]) -> str:
+    members = [shape.get(name) for shape in shapes for name in _TEXT_FIELDS]
+    return "\n".join(member[:MAX_EXPLAINED_TEXT] for member in members if isinstance(member, str))
 
 
 def is_error_code(text: str) -> bool:

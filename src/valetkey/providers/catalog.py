@@ -104,6 +104,8 @@ def _read_server(found: Mapping[str, Any], reading: Mapping[str, Any]) -> Server
         required = () if table.get("client_only") is True else schema.OAUTH1_REQUIRED
         read = _loose(schema.read_table(table, schema.OAUTH1, required=required, **reading))
         read |= _read_errors(read, reading)
+        if any(one.stands_for for one in read.get("errors", ())):
+            problems.append(f"{where}: errors: stands_for is a word of OAuth 2.0")
         if read.get("verifier_typed") and read.get("state_in_callback") is False:
             problems.append(
                 f"{where}: a verifier that is typed in comes back by our own form: remove state_in_callback"
@@ -146,11 +148,15 @@ def _read_errors(read: Mapping[str, Any], reading: Mapping[str, Any]) -> dict[st
                 f"{where}: it must be a table under a code of at most {schema.MAX_CODE} characters"
             )
             continue
-        fields = schema.EXPLANATION
-        sound = schema.read_table(table, fields, required=tuple(fields), **{**reading, "where": where})
+        required = schema.EXPLANATION_REQUIRED
+        sound = schema.read_table(table, schema.EXPLANATION, required=required, **{**reading, "where": where})
         if any(len(str(text)) > schema.MAX_EXPLANATION for text in sound.values()):
             reading["problems"].append(f"{where}: it must be short: at most {schema.MAX_EXPLANATION} characters each")
-        elif len(sound) == len(fields):
+        elif "stands_for" in sound and not sound.get("in_text"):
+            reading["problems"].append(
+                f"{where}: stands_for is for words in_text; a code has its alias in error_aliases"
+            )
+        elif sound.keys() >= set(required):
             found.append(Explanation(code=code, **_loose(sound)))
     return {"errors": tuple(found)} if found else {}
 

@@ -153,7 +153,17 @@ OAUTH2: Fields = {
 }
 OAUTH2_REQUIRED = ("authorization_endpoint", "token_endpoint")
 
-EXPLANATION: Fields = {"means": "text", "advice": "text", "source": "url", "verified_on": "date"}
+EXPLANATION: Fields = {
+    "means": "text",
+    "advice": "text",
+    "source": "url",
+    "verified_on": "date",
+    "in_text": "flag",
+    "stands_for": (
+        "access_denied", "invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client",
+    ),
+}  # fmt: skip
+EXPLANATION_REQUIRED = ("means", "advice", "source", "verified_on")
 MAX_CODE = 64
 MAX_EXPLANATION = 200
 

@@ -51,7 +51,7 @@ def describe(error: ValetkeyError) -> Refusal:
         return _describe_request(error)
     if isinstance(error, ReauthorizationRequired):
         word = error.reason if error.reason in ("not_connected", "needs_reauthorization") else "needs_reauthorization"
-        return Refusal(word, reason_for(word).status)
+        return Refusal(word, reason_for(word).status, means=_meaning(error))
     if isinstance(error, ProviderError):
         return _describe_provider(error)
     if isinstance(error, RefreshInProgress):
@@ -90,7 +90,7 @@ def _describe_provider(error: ProviderError) -> Refusal:
     return Refusal("provider_refused", 400, code=shown_code(error.error), means=_meaning(error))
 
 
-def _meaning(error: RequestRefused | ProviderError) -> str:
+def _meaning(error: RequestRefused | ProviderError | ReauthorizationRequired) -> str:
     return "" if error.explanation is None else error.explanation.means
 
 

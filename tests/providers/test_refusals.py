@@ -1,0 +1,123 @@
+"""What every provider of the catalog says when it refuses, driven through a vault: told in the catalog's words alone."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from tests.providers.refusals import BY_BROWSER, CANARY, Customer, answer, refused
+from tests.providers.test_explanations import EXPLAINED
+from tests.providers.test_the_catalog import NAMES, OAUTH2_NAMES, WITH_PAGES
+
+from valetkey.connections.connection import NEEDS_REAUTHORIZATION
+from valetkey.errors import CallbackError, ProviderError, ReauthorizationRequired
+from valetkey.providers.catalog import load_provider
+from valetkey.web.pages import render_refusal
+from valetkey.web.refusals import describe
+
+if TYPE_CHECKING:
+    from valetkey.errors import Explanation
+
+REAL = [name for name in NAMES if load_provider(name).tried == "never"]
+CONNECTABLE = [name for name in REAL if name in OAUTH2_NAMES or name in WITH_PAGES]
+SILENT = {"mastercard", "trello", "tripit"}
+"""Those whose errors nobody has written down where we could read it, or that are never asked for a token."""
+
+
+def told(customer: Customer, one: Explanation) -> ProviderError | CallbackError:
+    """The error that the customer's attempt to connect ends with."""
+    brought = {}
+    if one.code in BY_BROWSER:
+        brought = {"error": one.code, "error_description": CANARY}
+    with pytest.raises((ProviderError, CallbackError)) as caught:
+        customer.connect(**brought)
+    assert isinstance(caught.value, ProviderError | CallbackError)
+    return caught.value
+
+
+@pytest.mark.parametrize(("name", "one"), EXPLAINED, ids=lambda part: getattr(part, "code", part))
+def test_what_a_provider_says_comes_out_with_what_it_means_and_what_to_do(name: str, one: Explanation) -> None:
+    customer = refused(name, one)
+
+    error = told(customer, one)
+
+    assert error.explanation == one
+    assert f"{one.means}; {one.advice} ({one.source})" in str(error)
+    page = render_refusal(customer.world.settings, describe(error), registration=name).body.decode()
+    assert one.means.split("'")[0] in page
+    assert CANARY not in f"{error} {error!r} {page}"
+
+
+def test_every_entry_that_can_be_connected_explains_something() -> None:
+    assert {name for name in REAL if not load_provider(name).server.errors} == SILENT
+
+
+@pytest.mark.parametrize("name", CONNECTABLE)
+def test_what_nobody_has_explained_is_told_with_its_code_and_nothing_else(name: str) -> None:
+    customer = Customer(name)
+    oauth2 = load_provider(name).protocol == "oauth2"
+    said = {"error": "made_up", "error_description": CANARY}
+    customer.peer.refusal = answer(400, said) if oauth2 else answer(401, f"oauth_problem=made_up&x={CANARY}")
+
+    with pytest.raises(ProviderError, match=r"the provider (answered|refused the request).*made_up") as caught:
+        customer.connect()
+
+    assert caught.value.explanation is None
+    assert caught.value.error == "made_up"
+    assert CANARY not in str(caught.value)
+
+
+REFUSED_AGAIN = {
+    "google": {"error": "invalid_grant", "error_description": f"Token has been expired or revoked. {CANARY}"},
+    "github": {"error": "bad_refresh_token", "error_description": CANARY},
+    "okta": {"error": "invalid_grant", "error_description": f"The refresh token is invalid or expired. {CANARY}"},
+    "x": {"error": "invalid_request", "error_description": f"Value passed for the token was invalid. {CANARY}"},
+    "zendesk": {"error": "invalid_grant", "error_description": CANARY},
+}
+"""What a provider says to a refresh token that is dead."""
+
+
+@pytest.mark.parametrize("name", REFUSED_AGAIN)
+def test_a_dead_refresh_token_asks_for_its_owner_and_says_why(name: str) -> None:
+    customer = Customer(name)
+    customer.connect()
+    customer.world.clock.time += 601
+    customer.peer.refusal = answer(400, REFUSED_AGAIN[name])
+
+    with pytest.raises(ReauthorizationRequired) as first:
+        customer.vault.access_token(name, "alice")
+    with pytest.raises(ReauthorizationRequired) as later:
+        customer.vault.access_token(name, "alice")
+
+    assert first.value.reason == later.value.reason == "invalid_grant"
+    assert CANARY not in f"{first.value} {later.value}"
+    (row,) = customer.vault.connections("alice").connections
+    assert row.state == NEEDS_REAUTHORIZATION
+    if name == "github":  # nobody has explained this one
+        assert first.value.explanation is None
+        return
+    assert first.value.explanation is not None
+    assert f"{first.value.explanation.means}; {first.value.explanation.advice}" in str(first.value)
+
+
+def test_words_are_found_whole_and_before_codes() -> None:
+    customer = Customer("x")
+    long = {"error": "invalid_request", "error_description": "Value passed for the token was invalidated"}
+    customer.peer.refusal = answer(400, long)
+
+    with pytest.raises(ProviderError) as caught:
+        customer.connect()
+
+    assert (caught.value.error, caught.value.explanation) == ("invalid_request", None)
+
+
+@pytest.mark.parametrize("text", [5, None, ["x"], {"a": 1}, "x" * 100_000, "", "\u0130" * 5000])
+def test_descriptions_of_any_kind_are_looked_through(text: object) -> None:
+    customer = Customer("x")
+    customer.peer.refusal = answer(400, json.dumps({"error": "made_up", "error_description": text, "message": text}))
+
+    with pytest.raises(ProviderError) as caught:
+        customer.connect()
+
+    assert caught.value.error == "made_up"
