@@ -127,7 +127,7 @@ class Customer:
         if "state" in asked:
             fields = {"state": asked["state"], **(brought or {"code": "the-code"})}
             if getattr(self.server, "iss_required", False):
-                fields["iss"] = self.server.issuer or ""
+                fields["iss"] = str(getattr(self.server, "issuer", ""))
         else:
             fields = {"oauth_token": "t", "oauth_verifier": "v", **brought}
         location = f"{BASE_URL}/callback/{self.name}?{write_form(tuple(fields.items()))}"
