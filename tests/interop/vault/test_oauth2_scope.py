@@ -11,13 +11,11 @@ import pytest
 from tests.interop.peers import run, soon
 from tests.interop.vault.parties import BASE_URL, OWNER, Party
 from tests.interop.vault.test_oauth2_proofs import registered
-from tests.interop.vault.test_own_clients import by_aiohttp, by_async_httpx, by_httpx, by_requests, by_urllib3
+from tests.interop.vault.test_own_clients import CLIENTS
 
-from valetkey.async_vault import AsyncVault
 from valetkey.errors import ReauthorizationRequired, RequestRefused
 from valetkey.oauth2.introspection import introspect_token
 from valetkey.value import replace
-from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -25,16 +23,11 @@ if TYPE_CHECKING:
 
     from tests.interop.peers import NodeOidcProvider
 
+    from valetkey.async_vault import AsyncVault
     from valetkey.providers.registration import Registration
+    from valetkey.vault import Vault
 
 pytestmark = pytest.mark.node
-CLIENTS = [
-    (Vault, by_requests),
-    (Vault, by_httpx),
-    (Vault, by_urllib3),
-    (AsyncVault, by_async_httpx),
-    (AsyncVault, by_aiohttp),
-]
 DONE = "https://app.example/done"
 
 

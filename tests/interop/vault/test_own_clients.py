@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import httpx
+import httpx2
 import pytest
 import requests
 import urllib3
@@ -16,6 +17,7 @@ from valetkey.async_vault import AsyncVault
 from valetkey.http import Headers, Request
 from valetkey.integrations.aiohttp import VaultAuth as AiohttpAuth
 from valetkey.integrations.httpx import VaultAuth as HttpxAuth
+from valetkey.integrations.httpx2 import VaultAuth as Httpx2Auth
 from valetkey.integrations.requests import VaultAuth as RequestsAuth
 from valetkey.integrations.urllib3 import VaultPool
 from valetkey.oauth2.dpop import Nonces
@@ -32,47 +34,67 @@ pytestmark = pytest.mark.node
 HERE = Request("GET", "/oauth/connections", Headers((("Host", "app.example"),)))
 
 
-def by_requests(vault: Any, url: str) -> tuple[int, str]:
+def authorized(kind: Any, *before: Any, alone: bool) -> Any:
+    """An integration for the resource owner, or for the client alone."""
+    return kind.as_client(*before, "peer") if alone else kind(*before, "peer", OWNER)
+
+
+def by_requests(vault: Any, url: str, *, alone: bool = False) -> tuple[int, str]:
     with requests.Session() as session:
         session.trust_env = False
-        response = session.get(url, auth=RequestsAuth(vault, "peer", OWNER), timeout=10)
+        response = session.get(url, auth=authorized(RequestsAuth, vault, alone=alone), timeout=10)
         return response.status_code, response.text
 
 
-def by_httpx(vault: Any, url: str) -> tuple[int, str]:
-    with httpx.Client(auth=HttpxAuth(vault, "peer", OWNER), trust_env=False) as client:
+def by_httpx(vault: Any, url: str, *, alone: bool = False) -> tuple[int, str]:
+    with httpx.Client(auth=authorized(HttpxAuth, vault, alone=alone), trust_env=False) as client:
         response = client.get(url)
         return response.status_code, response.text
 
 
-def by_urllib3(vault: Any, url: str) -> tuple[int, str]:
+def by_httpx2(vault: Any, url: str, *, alone: bool = False) -> tuple[int, str]:
+    with httpx2.Client(auth=authorized(Httpx2Auth, vault, alone=alone), trust_env=False) as client:
+        response = client.get(url)
+        return response.status_code, response.text
+
+
+def by_urllib3(vault: Any, url: str, *, alone: bool = False) -> tuple[int, str]:
     with urllib3.PoolManager() as pool:
-        response = VaultPool(pool, vault, "peer", OWNER).request("GET", url)
+        response = authorized(VaultPool, pool, vault, alone=alone).request("GET", url)
         return response.status, response.data.decode()
 
 
-async def by_async_httpx(vault: Any, url: str) -> tuple[int, str]:
-    async with httpx.AsyncClient(auth=HttpxAuth(vault, "peer", OWNER), trust_env=False) as client:
+async def by_async_httpx(vault: Any, url: str, *, alone: bool = False) -> tuple[int, str]:
+    async with httpx.AsyncClient(auth=authorized(HttpxAuth, vault, alone=alone), trust_env=False) as client:
         response = await client.get(url)
         return response.status_code, response.text
 
 
-async def by_aiohttp(vault: Any, url: str) -> tuple[int, str]:
-    session = aiohttp.ClientSession(middlewares=(AiohttpAuth(vault, "peer", OWNER),))
+async def by_async_httpx2(vault: Any, url: str, *, alone: bool = False) -> tuple[int, str]:
+    async with httpx2.AsyncClient(auth=authorized(Httpx2Auth, vault, alone=alone), trust_env=False) as client:
+        response = await client.get(url)
+        return response.status_code, response.text
+
+
+async def by_aiohttp(vault: Any, url: str, *, alone: bool = False) -> tuple[int, str]:
+    session = aiohttp.ClientSession(middlewares=(authorized(AiohttpAuth, vault, alone=alone),))
     async with session, session.get(url) as response:
         return response.status, await response.text()
 
 
-@pytest.mark.parametrize(
-    ("colour", "call"),
-    [
-        (Vault, by_requests),
-        (Vault, by_httpx),
-        (Vault, by_urllib3),
-        (AsyncVault, by_async_httpx),
-        (AsyncVault, by_aiohttp),
-    ],
-)
+CLIENTS: list[tuple[type[Vault | AsyncVault], Callable[..., Any]]] = [
+    (Vault, by_requests),
+    (Vault, by_httpx),
+    (Vault, by_httpx2),
+    (Vault, by_urllib3),
+    (AsyncVault, by_async_httpx),
+    (AsyncVault, by_async_httpx2),
+    (AsyncVault, by_aiohttp),
+]
+"""Each with the colour of vault that it takes."""
+
+
+@pytest.mark.parametrize(("colour", "call"), CLIENTS)
 def test_a_server_that_wants_a_nonce_is_given_one_by_everybodys_client(
     node_oidc_provider: NodeOidcProvider, tmp_path: Path, colour: type[Vault | AsyncVault], call: Callable[..., Any]
 ) -> None:
