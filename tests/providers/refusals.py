@@ -63,7 +63,18 @@ def of_oauth1(one: Explanation) -> Response:
     return answer(401, f"oauth_problem={one.code}&oauth_problem_advice={CANARY}", FORM)
 
 
+def of_microsoft(one: Explanation) -> Response:
+    code = "invalid_grant" if one.in_text else one.code
+    number = one.code.removeprefix("AADSTS") if one.in_text else "70000"
+    trace = "Trace ID: 0000aaaa-11bb-cccc-dd22-eeeeee333333\r\nTimestamp: 2016-01-09 02:02:12Z"
+    said = f"{one.code}: Something about {CANARY}.\r\n{trace}"
+    return answer(
+        400, {"error": code, "error_description": said, "error_codes": [int(number)], "suberror": "bad_token"}
+    )
+
+
 SHAPES = {
+    "microsoft": of_microsoft,
     "github": of_github,
     "okta": of_okta,
     "x-oauth1": of_x_oauth1,

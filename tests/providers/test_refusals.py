@@ -11,7 +11,7 @@ from tests.providers.test_explanations import EXPLAINED
 from tests.providers.test_the_catalog import NAMES, OAUTH2_NAMES, WITH_PAGES
 
 from valetkey.connections.connection import NEEDS_REAUTHORIZATION
-from valetkey.errors import CallbackError, ProviderError, ReauthorizationRequired
+from valetkey.errors import AuthorizationDenied, CallbackError, ProviderError, ReauthorizationRequired
 from valetkey.providers.catalog import load_provider
 from valetkey.web.pages import render_refusal
 from valetkey.web.refusals import describe
@@ -71,6 +71,11 @@ def test_what_nobody_has_explained_is_told_with_its_code_and_nothing_else(name: 
 REFUSED_AGAIN = {
     "google": {"error": "invalid_grant", "error_description": f"Token has been expired or revoked. {CANARY}"},
     "github": {"error": "bad_refresh_token", "error_description": CANARY},
+    "microsoft": {
+        "error": "invalid_grant",
+        "error_description": f"AADSTS700082: The refresh token has expired due to inactivity. {CANARY}",
+        "error_codes": [700082],
+    },
     "okta": {"error": "invalid_grant", "error_description": f"The refresh token is invalid or expired. {CANARY}"},
     "x": {"error": "invalid_request", "error_description": f"Value passed for the token was invalid. {CANARY}"},
     "zendesk": {"error": "invalid_grant", "error_description": CANARY},
@@ -121,3 +126,24 @@ def test_descriptions_of_any_kind_are_looked_through(text: object) -> None:
         customer.connect()
 
     assert caught.value.error == "made_up"
+
+
+def test_a_second_factor_that_is_asked_for_at_a_refresh_asks_for_its_owner() -> None:
+    customer = Customer("microsoft")
+    customer.connect()
+    customer.world.clock.time += 601
+    customer.peer.refusal = answer(400, {"error": "interaction_required", "error_description": CANARY})
+
+    with pytest.raises(ReauthorizationRequired, match=r"invalid_grant.*the person must do something at Microsoft"):
+        customer.vault.access_token("microsoft", "alice")
+
+
+def test_words_come_back_with_the_browser_too() -> None:
+    customer = Customer("microsoft")
+
+    with pytest.raises(AuthorizationDenied, match="the person declined; let them start again") as caught:
+        customer.connect(error="access_denied", error_description=f"AADSTS65004: User declined. {CANARY}")
+
+    assert caught.value.explanation is not None
+    assert caught.value.explanation.code == "AADSTS65004"
+    assert CANARY not in str(caught.value)

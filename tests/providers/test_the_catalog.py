@@ -210,6 +210,15 @@ def test_a_base_url_of_ones_own_takes_the_credentials_to_that_host_only() -> Non
     assert wiki.server.token_endpoint == "https://wiki.example.org/w/index.php?title=Special:OAuth/token"
 
 
+def test_an_api_that_is_apart_from_the_base_url_stays_where_it_is() -> None:
+    tenant = load_provider("microsoft", base_url="https://login.microsoftonline.com/contoso.example/")
+
+    assert tenant.api_hosts == ("graph.microsoft.com",)
+    assert isinstance(tenant.server, AuthorizationServer)
+    assert tenant.server.token_endpoint == "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token"
+    assert "it must be true or false" in problems_of(sound() | {"api_hosts_apart": "yes"})
+
+
 def test_the_sandbox_says_its_base_url_as_issuer() -> None:
     server = load_provider("sandbox-oauth2", base_url="http://localhost:9999").server
 

@@ -22,7 +22,8 @@ BASE_HOST = "{base_host}"
 def load_provider(name: str, *, base_url: str = "", directory: str = "") -> Provider:
     """The provider of that name, from the user's own directory of TOML files or else from the catalog.
 
-    base_url: for entries that have one (a wiki, a sandbox); credentials then go to that host only.
+    base_url: for entries that have one (a wiki, a sandbox); credentials then go to that host only, unless the entry
+      says `api_hosts_apart`: then the base URL is who authorizes, and the API stays where it is.
     Raises ConfigurationError with every problem of the file, or with the names that are near an unknown one.
     """
     if not schema.is_name(name):
@@ -86,7 +87,8 @@ def read_provider(
     server = _read_server(found, reading)
     if problems or server is None:
         raise ConfigurationError(problems)
-    found.pop("base_url", None)
+    for word in ("base_url", "api_hosts_apart"):
+        found.pop(word, None)
     return Provider(**{**found, **more, "server": server, "rotation": Rotation(**_loose(rotation))})
 
 
@@ -221,7 +223,7 @@ def _substituted(
         return table
     host = read_url(chosen).host
     filled: dict[str, object] = {key: _fill(item, chosen, host) for key, item in table.items()}
-    if chosen != usual.rstrip("/"):
+    if chosen != usual.rstrip("/") and table.get("api_hosts_apart") is not True:
         filled["api_hosts"] = [host]  # the hosts of the entry belong to the base URL of the entry
     return filled
 

@@ -54,6 +54,7 @@ PROVIDER: Fields = {
     "shared_grant_revocation": "flag",
     "loopback_allowed": "flag",
     "base_url": "text",
+    "api_hosts_apart": "flag",
     "tenants": "table",
     "scope_parameter": "text",
     "scope_separator": "text",
