@@ -143,9 +143,9 @@ class Party:
     def finish(self, request: Request) -> Any:
         return self.done(self.vault.finish_authorization(request, resource_owner=OWNER))
 
-    def connect(self) -> Any:
+    def connect(self, **wanted: Any) -> Any:
         """The whole way, in two vaults: a function forgets everything in between."""
-        pairs = Browser().visit(self.begin())
+        pairs = Browser().visit(self.begin(**wanted))
         self.vault = self.again()
         return self.finish(self.callback(pairs))
 
