@@ -73,7 +73,27 @@ def of_microsoft(one: Explanation) -> Response:
     )
 
 
+def of_slack(one: Explanation) -> Response:
+    return answer(200, {"ok": False, "error": one.code, "response_metadata": {"messages": [CANARY]}})
+
+
+def of_atlassian(one: Explanation) -> Response:
+    return answer(403, {"error": one.code, "error_description": f"Unknown or invalid refresh token. {CANARY}"})
+
+
+def of_hubspot(one: Explanation) -> Response:
+    return answer(400, {"status": "BAD_REFRESH_TOKEN", "message": f"{one.code} {CANARY}", "correlationId": CANARY})
+
+
+def of_zoom(one: Explanation) -> Response:
+    return answer(401, {"reason": f"{one.code}. {CANARY}", "error": "invalid_client"})
+
+
 SHAPES = {
+    "slack": of_slack,
+    "atlassian": of_atlassian,
+    "hubspot": of_hubspot,
+    "zoom": of_zoom,
     "microsoft": of_microsoft,
     "github": of_github,
     "okta": of_okta,
@@ -86,7 +106,12 @@ SHAPES = {
 BY_BROWSER = {"access_denied", "application_suspended", "admin_policy_enforced"}
 """What comes back with the browser, not from the token endpoint."""
 USUAL: dict[str, Any] = {"access_token": "a-1", "token_type": "Bearer", "expires_in": 600, "refresh_token": "r-1"}
-ANSWERS: dict[str, dict[str, Any]] = {}
+ANSWERS: dict[str, dict[str, Any]] = {
+    "slack": {**USUAL, "ok": True, "token_type": "bot", "scope": "commands,incoming-webhook", "team": {"id": "T1"}},
+    "salesforce": {"access_token": "a-1", "token_type": "Bearer", "instance_url": "https://acme.my.salesforce.com"},
+    "quickbooks": {**USUAL, "token_type": "bearer", "x_refresh_token_expires_in": 8_726_400},
+    "hubspot": {**USUAL, "token_type": "bearer"},
+}
 """What a provider says to a code, where that is not the usual."""
 
 

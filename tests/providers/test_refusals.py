@@ -79,6 +79,14 @@ REFUSED_AGAIN = {
     "okta": {"error": "invalid_grant", "error_description": f"The refresh token is invalid or expired. {CANARY}"},
     "x": {"error": "invalid_request", "error_description": f"Value passed for the token was invalid. {CANARY}"},
     "zendesk": {"error": "invalid_grant", "error_description": CANARY},
+    "slack": {"ok": False, "error": "invalid_refresh_token"},
+    "atlassian": {"error": "invalid_grant", "error_description": f"Unknown or invalid refresh token. {CANARY}"},
+    "gitlab": {"error": "invalid_grant", "error_description": CANARY},
+    "discord": {"error": "invalid_request", "error_description": f'Invalid "refresh_token" in request. {CANARY}'},
+    "xero": {"error": "invalid_grant"},
+    "quickbooks": {"error": "invalid_grant"},
+    "spotify": {"error": "invalid_grant", "error_description": f"Invalid refresh token. {CANARY}"},
+    "hubspot": {"status": "BAD_REFRESH_TOKEN", "message": f"missing or invalid refresh token {CANARY}"},
 }
 """What a provider says to a refresh token that is dead."""
 
@@ -88,7 +96,7 @@ def test_a_dead_refresh_token_asks_for_its_owner_and_says_why(name: str) -> None
     customer = Customer(name)
     customer.connect()
     customer.world.clock.time += 601
-    customer.peer.refusal = answer(400, REFUSED_AGAIN[name])
+    customer.peer.refusal = answer({"slack": 200, "atlassian": 403}.get(name, 400), REFUSED_AGAIN[name])
 
     with pytest.raises(ReauthorizationRequired) as first:
         customer.vault.access_token(name, "alice")
