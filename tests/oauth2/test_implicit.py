@@ -9,7 +9,14 @@ from tests.oauth2.peer import NOW, SERVER
 
 from valetkey.errors import AuthorizationDenied, CallbackError, RequestRefused
 from valetkey.http import FORM, Headers, Request, read_form, write_form
-from valetkey.oauth2.implicit import MAX_BODY, MAX_FRAGMENT, implicit_tokens, read_handed_over, read_implicit_answer
+from valetkey.oauth2.implicit import (
+    MAX_BODY,
+    MAX_FRAGMENT,
+    beside_tokens,
+    implicit_tokens,
+    read_handed_over,
+    read_implicit_answer,
+)
 from valetkey.secret import Secret
 from valetkey.value import replace
 
@@ -195,3 +202,10 @@ def test_an_id_token_that_was_not_asked_for_is_dropped() -> None:
 
     assert implicit_tokens(kept, server=TOKENS, received_at=NOW).id_token is None
     assert implicit_tokens(read_implicit_answer(tuple(ANSWER.items()), server=TOKENS), server=TOKENS, received_at=0)
+
+
+def test_what_stands_beside_the_tokens_is_everything_that_is_not_defined() -> None:
+    defined = ("access_token", "id_token", "refresh_token", "code", "state", "iss", "token_type", "expires_in", "scope")
+    answer = (*((name, "canary") for name in defined), ("account_id", "7"), ("region", "scope"))
+
+    assert beside_tokens(answer) == (("account_id", "7"), ("region", "scope"))

@@ -288,6 +288,17 @@ def test_requests_are_pushed_where_the_server_requires_it(required: bool | None,
     assert authorization_server(read(**members)).pushed_authorization_request_endpoint == pushed
 
 
+@pytest.mark.parametrize(("said", "required"), [(True, True), (False, False), (None, False), ("true", False)])
+def test_a_server_that_takes_signed_requests_alone_is_known(said: object, *, required: bool) -> None:
+    """RFC 9101 section 10.5."""
+    members: dict[str, Any] = {} if said is None else {"require_signed_request_object": said}
+
+    found = read(**members)
+
+    assert found.require_signed_request_object is required
+    assert authorization_server(found).require_signed_request_object is required
+
+
 def test_an_endpoint_for_pushed_requests_is_checked_like_the_others() -> None:
     with pytest.raises(MalformedResponse, match="pushed_authorization_request_endpoint"):
         read(pushed_authorization_request_endpoint="http://as.example/par")
@@ -319,6 +330,7 @@ WHOLE = replace(
         token_endpoint_auth_methods_supported=("none",),
         authorization_response_iss_parameter_supported=True,
         require_pushed_authorization_requests=True,
+        require_signed_request_object=True,
         response_modes_supported=("query", "jwt"),
         authorization_signing_alg_values_supported=("ES256",),
         client_id_metadata_document_supported=True,

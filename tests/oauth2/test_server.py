@@ -42,6 +42,20 @@ def test_what_names_or_is_compared_with_the_issuer_needs_one(habit: dict[str, An
     assert problems(SERVER, **habit) == ""
 
 
+def test_requests_are_pushed_only_to_somewhere() -> None:
+    """RFC 9126 section 6."""
+    why = "require_pushed_authorization_requests needs pushed_authorization_request_endpoint"
+    endpoint = "https://as.example/par"
+
+    assert why in problems(SERVER, require_pushed_authorization_requests=True)
+    assert problems(SERVER, require_pushed_authorization_requests=True, discovery="oauth2") == ""
+    assert (
+        problems(SERVER, require_pushed_authorization_requests=True, pushed_authorization_request_endpoint=endpoint)
+        == ""
+    )
+    assert problems(SERVER, pushed_authorization_request_endpoint=endpoint) == ""
+
+
 @pytest.mark.parametrize("mode", ["jwt", "query.jwt", "form_post.jwt"])
 def test_signed_answers_need_keys_to_verify_them(mode: Any) -> None:
     assert f"response_mode {mode} needs issuer and jwks_uri" in problems(SERVER, response_mode=mode)

@@ -50,6 +50,15 @@ def test_an_id_token_that_comes_along_is_handed_on_to_be_checked() -> None:
     assert found.id_token == Secret("e30.canary.e30")
 
 
+def test_what_the_provider_says_beside_the_token_is_handed_on_and_not_shown() -> None:
+    found, _ = exchange(given=GIVEN | {"instance_url": "https://canary.example", "region": "eu"})
+
+    assert found.extra == (("instance_url", "https://canary.example"), ("region", "eu"))
+    assert repr(found) == (
+        f"ExchangedToken({JWT}, bearer, expires_at={int(NOW) + 60}, scope=('read',), extra=[instance_url, region])"
+    )
+
+
 def test_everything_that_can_be_asked_for_is_sent_each_audience_and_resource_by_itself() -> None:
     server = replace(SERVER, scope_parameter="scopes", scope_separator=",", resources=("https://usual.example/",))
 

@@ -138,6 +138,15 @@ def test_a_form_has_no_hash() -> None:
     assert [(one.name, one.section) for one in diagnosis.body_hash] == [
         ("body_hash_with_form", "4.1.1 of OAuth Request Body Hash")
     ]
+    assert diagnosis.body_hash[0].change(diagnosis.parts.making) == diagnosis.parts.making
+
+
+def test_letters_at_the_end_of_a_body_are_no_line_break() -> None:
+    broken = looked_at(hashed(b"eXX"), body=b"eXX\r\n", kind="text/plain")  # type: ignore[arg-type]
+    other = looked_at(hashed(b"e"), body=b"eXX\r\n", kind="text/plain")  # type: ignore[arg-type]
+
+    assert [one.name for one in broken.body_hash] == ["body_hash_line_break"]
+    assert [one.name for one in other.body_hash] == ["body_hash_of_another_body"]
 
 
 def test_a_body_that_nothing_signs_is_remarked() -> None:

@@ -227,7 +227,7 @@ def test_json_has_its_content_type() -> None:
 
 
 def test_headers_are_added_emptied_and_taken_away_as_curl_does() -> None:
-    assert read(f"curl {URL} -d a=1 -H 'Content-Type:' -H 'A;' -H 'B: '").headers.pairs == (("A", ""),)
+    assert read(f"curl {URL} -d a=1 -H 'Content-Type:' -H 'X-Some;' -H 'B: '").headers.pairs == (("X-Some", ""),)
 
 
 @pytest.mark.parametrize("option", ["-G", "--get", "-sG"])

@@ -123,6 +123,11 @@ def test_octets_that_are_no_text_are_kept() -> None:
     assert build_request("POST", URL, [], b"a=\xff").body == b"a=\xff"
 
 
+def test_a_url_without_a_scheme_is_one_of_http() -> None:
+    assert build_request("GET", "api.example.com/v1?a=1", [], b"").url == "http://api.example.com/v1?a=1"
+    assert build_request("GET", "https://api.example.com/v1", [], b"").url == "https://api.example.com/v1"
+
+
 def test_a_url_that_is_no_text_is_refused() -> None:
     with pytest.raises(ConfigurationError, match="URL is not UTF-8"):
         _ = build_request("GET", "https://a.example/\udcff", [], b"")

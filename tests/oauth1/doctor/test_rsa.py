@@ -66,6 +66,12 @@ def base64(octets: bytes) -> str:
     return b64encode(octets).decode()
 
 
+def loose(octets: bytes) -> str:
+    """With a bit behind the end, where only zeros belong."""
+    text, letters = base64(octets), "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    return text[:-3] + letters[letters.index(text[-3]) + 1] + "=="
+
+
 def looked_at(signer: Signer, octets: bytes, write: Callable[[bytes], str] = base64, key: str = "") -> Diagnosis:
     signer.text = lambda _: write(octets)
     return examine(signer.request(), client_secret=None, question=Question(public_key=key or key_pair()[1]))
@@ -121,6 +127,8 @@ def test_a_hash_that_stands_without_its_name_is_found() -> None:
         (lambda octets: base64(octets).rstrip("="), "output_unpadded"),
         (lambda octets: urlsafe_b64encode(octets).decode(), "output_base64url"),
         (lambda octets: urlsafe_b64encode(octets).decode().rstrip("="), "output_base64url_unpadded"),
+        (lambda octets: base64(octets.hex().encode()).rstrip("="), "output_unpadded and output_base64_of_hex"),
+        (lambda octets: loose(octets).rstrip("="), "output_unpadded and output_loose"),
         (lambda octets: enc(base64(octets)), "signature_encoded_twice"),
         (lambda octets: base64(octets).replace("+", " "), "signature_plus_lost"),
     ],
@@ -221,20 +229,133 @@ def test_a_key_that_cannot_be_read_is_refused_with_what_to_do() -> None:
             _ = read_rsa_key(pem)
 
 
-@pytest.mark.parametrize("bits", [2048, 2049, 2050, 2047])
-@pytest.mark.parametrize("salt", [0, 20, 32])
-def test_a_signature_by_a_key_of_any_length_opens_to_what_openssl_made(bits: int, salt: int) -> None:
-    key = private_key(bits)
-    numbers = key.public_key().public_numbers()
+def key_of(bits: int) -> rsa.RSAPrivateKey:
+    """A key of exactly so many bits: OpenSSL makes even ones only, so an odd one gets primes of two lengths."""
+    if bits % 2 == 0:
+        return private_key(bits)
+    while True:
+        longer = rsa.generate_private_key(65537, bits + 1).private_numbers()
+        shorter = rsa.generate_private_key(65537, bits - 1).private_numbers()
+        p, q = longer.p, shorter.p
+        if (p * q).bit_length() == bits:
+            d = pow(65537, -1, (p - 1) * (q - 1))
+            exponents = rsa.rsa_crt_dmp1(d, p), rsa.rsa_crt_dmq1(d, q), rsa.rsa_crt_iqmp(p, q)
+            return rsa.RSAPrivateNumbers(p, q, d, *exponents, rsa.RSAPublicNumbers(65537, p * q)).private_key()
 
-    for digest, name in ((SHA1, "SHA-1"), (SHA256, "SHA-256"), (SHA512, "SHA-512")):
-        salted = open_signature(RsaKey(numbers.n, numbers.e), base64(key.sign(b"base", pss(digest, salt), digest)))
-        plain = open_signature(RsaKey(numbers.n, numbers.e), base64(key.sign(b"base", padding.PKCS1v15(), digest)))
-        fitting = [one for one in salted if one.is_of("base")]
-        assert [(one.hash_name, one.mask, len(one.salt), one.is_certain) for one in fitting] == [
-            (name, name, salt, True)
-        ]
+
+@pytest.mark.parametrize("bits", [1024, 1025, 1026, 1031])
+def test_a_signature_by_a_key_of_any_length_opens_to_what_openssl_made(bits: int) -> None:
+    key = key_of(bits)
+    numbers = key.public_key().public_numbers()
+    opener = RsaKey(numbers.n, numbers.e)
+
+    for digest, name in ((SHA1, "SHA-1"), (SHA256, "SHA-256"), (SHA384, "SHA-384")):
+        for salt in (0, 20, 32):
+            salted = open_signature(opener, base64(key.sign(b"base", pss(digest, salt), digest)))
+            fitting = [one for one in salted if one.is_of("base")]
+            assert [(one.hash_name, one.mask, len(one.salt), one.is_certain) for one in fitting] == [
+                (name, name, salt, True)
+            ]
+        plain = open_signature(opener, base64(key.sign(b"base", padding.PKCS1v15(), digest)))
         assert [(one.hash_name, one.is_of("base"), one.is_of("other")) for one in plain] == [(name, True, False)]
+
+
+def test_a_signature_has_one_number_and_one_length() -> None:
+    """RFC 8017 sections 5.2.2 and 8.2.2: not the same number beyond the modulus, and no octet more."""
+    key = key_of(1031)
+    numbers = key.public_key().public_numbers()
+    opener = RsaKey(numbers.n, numbers.e)
+    signature = key.sign(b"base", padding.PKCS1v15(), SHA256)
+    beyond = (int.from_bytes(signature, "big") + numbers.n).to_bytes(opener.octets, "big")
+
+    assert len(open_signature(opener, base64(signature))) == 1
+    assert open_signature(opener, base64(beyond)) == ()
+    assert open_signature(opener, base64(b"\0" + signature)) == ()
+    assert open_signature(opener, base64(signature[1:])) == ()
+
+
+OPEN = RsaKey((1 << 8 * 62) - 1, 1)
+"""A number to the power of 1 is itself: what is signed by this key lies open."""
+INFO = bytes.fromhex("3031300d060960864801650304020105000420")  # RFC 8017 section 9.2: SHA-256
+BASE = digest_of(b"base")
+
+
+def opened_block(block: bytes) -> list[tuple[str, str, bool]]:
+    assert len(block) == 62
+    return [(one.padding, one.hash_name, one.bare) for one in open_signature(OPEN, base64(block))]
+
+
+def test_the_shortest_padding_has_eight_octets() -> None:
+    """RFC 8017 section 9.2."""
+    assert opened_block(b"\0\1" + b"\xff" * 8 + b"\0" + INFO + BASE) == [("PKCS #1 v1.5", "SHA-256", False)]
+    assert opened_block(b"\0\1" + b"\xff" * 27 + b"\0" + BASE) == [("PKCS #1 v1.5", "SHA-256", True)]
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        b"\0\1" + b"\xff" * 7 + b"\0\0" + INFO + BASE,
+        b"\0\1" + b"\xff" * 7 + b"\0" + INFO + BASE + b"\0",
+        b"\0\2" + b"\xff" * 8 + b"\0" + INFO + BASE,
+        b"\1\1" + b"\xff" * 8 + b"\0" + INFO + BASE,
+        b"\0\1" + b"\xff" * 4 + b"\xfe" + b"\xff" * 3 + b"\0" + INFO + BASE,
+        b"\0\1" + b"\xff" * 26 + b"X" + b"\0" + BASE,
+        b"\0\1" + b"\xff" * 7 + b"\0" + BASE + bytes(20),
+        b"\0\1" + b"\xff" * 9 + b"\0" + INFO + BASE[1:],
+        b"\0\1" + b"\xff" * 8 + b"\0" + INFO[:-1] + b"\x21" + BASE,
+        bytes(62),
+    ],
+)
+def test_a_block_that_is_padded_otherwise_is_none(block: bytes) -> None:
+    assert opened_block(block) == []
+
+
+@pytest.mark.parametrize("octets", [1, 2, 20, 21, 33, 64, 65, 66])
+def test_a_key_that_is_too_short_for_a_hash_opens_nothing_by_it(octets: int) -> None:
+    """RFC 8017 section 9.1.2 step 3."""
+    found = open_signature(RsaKey((1 << 8 * octets) - 1, 1), base64(b"\xbc".rjust(octets, b"\1")))
+
+    assert all(len(one.digest) + 2 <= octets for one in found)
+
+
+def masked_block(octets: int, opened: bytes) -> bytes:
+    """RFC 8017 section 9.1.1 with SHA-256, for a modulus of whole octets; opened: what stands before the hash."""
+    assert len(opened) == octets - 33
+    mask = b"".join(digest_of(BASE + number.to_bytes(4, "big")) for number in range(octets // 32 + 1))
+    masked = bytes(a ^ b for a, b in zip(opened, mask, strict=False))
+    return bytes([masked[0] & 0x7F]) + masked[1:] + BASE + b"\xbc"
+
+
+@pytest.mark.parametrize(("zeros", "is_certain"), [(7, False), (8, True), (9, True)])
+def test_a_signature_that_opens_by_chance_is_told_from_one_that_cannot(zeros: int, *, is_certain: bool) -> None:
+    """RFC 8017 section 9.1.1: many zeros stand before a salt; where there are few, anything may look like one."""
+    salt = b"s" * (28 - zeros)
+
+    found = open_signature(OPEN, base64(masked_block(62, bytes(zeros) + b"\1" + salt)))
+
+    fitting = [one for one in found if one.hash_name == one.mask == "SHA-256"]
+    assert [(one.padding, one.digest, one.salt, one.is_certain) for one in fitting] == [("PSS", BASE, salt, is_certain)]
+
+
+@pytest.mark.parametrize("before", [b"\2", b"X\1", b"\1X"])
+def test_what_stands_before_a_salt_is_zeros_and_a_one(before: bytes) -> None:
+    opened = bytes(12) + before + b"s" * (17 - len(before))
+
+    found = open_signature(OPEN, base64(masked_block(62, opened)))
+
+    fitting = [one.salt for one in found if one.hash_name == one.mask == "SHA-256"]
+    assert fitting == ([b"X" + b"s" * 15] if before == b"\1X" else [])
+
+
+@pytest.mark.parametrize(("zeros", "said"), [(7, "did not make"), (8, "this key made the signature")])
+def test_what_may_be_chance_is_no_word_of_whose_key_it_was(zeros: int, said: str) -> None:
+    numbers = private_key().private_numbers()
+    block = masked_block(256, bytes(zeros) + b"\1" + b"s" * (222 - zeros))
+    octets = pow(int.from_bytes(block, "big"), numbers.d, numbers.public_numbers.n).to_bytes(256, "big")
+
+    diagnosis = looked_at(Signer(oauth={**OAUTH, "oauth_signature_method": "RSA-PSS"}), octets)
+
+    assert (diagnosis.verdict, said in diagnosis.remarks[-1]) == ("unexplained", True)
 
 
 @given(st.text(max_size=400) | st.binary(min_size=256, max_size=256).map(base64))
@@ -247,9 +368,21 @@ def test_any_text_opens_or_does_not(text: str) -> None:
 def test_base64_with_bits_behind_its_end_is_not_called_correct() -> None:
     signer, octets = made("RSA-SHA256", SHA256)
 
-    def loose(one: bytes) -> str:
-        text = base64(one)
-        last = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-        return text[:-3] + last[last.index(text[-3]) + 1] + "=="
-
     assert names(looked_at(signer, octets, loose)) == ["output_loose"]
+
+
+@pytest.mark.parametrize("other", ["!", "\u00e9", "="])
+def test_a_character_that_is_none_of_base64_is_not_passed_over(other: str) -> None:
+    signer, octets = made("RSA-SHA256", SHA256)
+
+    diagnosis = looked_at(signer, octets, lambda one: base64(one)[:8] + other + base64(one)[8:])
+
+    assert (diagnosis.verdict, "has 0 octets" in diagnosis.remarks[-1]) == ("unexplained", True)
+
+
+def test_a_hash_without_its_name_that_is_written_otherwise_is_both() -> None:
+    block = b"\0\1" + b"\xff" * 27 + b"\0" + BASE
+
+    (found,) = open_signature(OPEN, urlsafe_b64encode(block).decode())
+
+    assert [mistake.name for mistake in found.mistakes_against("RSA-SHA256")] == ["output_base64url", "no_digest_info"]

@@ -161,8 +161,7 @@ def octets_of(text: str) -> int:
 
 def _octets(text: str) -> Iterator[tuple[bytes, tuple[Mistake, ...]]]:
     """The octets that the text may stand for, the right way first."""
-    unpadded = text.rstrip("=")
-    padded = unpadded + "=" * (-len(unpadded) % 4)
+    padded = text + "=" * (-len(text) % 4)
     url = padded.replace("-", "+").replace("_", "/")
     ways = [("", text), ("unpadded", padded), ("base64url" if "=" in text else "base64url_unpadded", url)]
     seen = set[bytes]()
@@ -177,14 +176,13 @@ def _octets(text: str) -> Iterator[tuple[bytes, tuple[Mistake, ...]]]:
         if octets not in seen:
             seen.add(octets)
             yield octets, mistakes
-        if not name:
-            yield from _of_hex(octets, "base64_of_hex")
-    yield from _of_hex(text.encode("ascii", "replace"), "hex")
+            yield from _of_hex(octets, (*mistakes, output_mistake("base64_of_hex")))
+    yield from _of_hex(text.encode("ascii", "replace"), (output_mistake("hex"),))
 
 
-def _of_hex(digits: bytes, name: str) -> Iterator[tuple[bytes, tuple[Mistake, ...]]]:
+def _of_hex(digits: bytes, mistakes: tuple[Mistake, ...]) -> Iterator[tuple[bytes, tuple[Mistake, ...]]]:
     try:
-        yield a2b_hex(digits), (output_mistake(name),)
+        yield a2b_hex(digits), mistakes
     except ValueError:
         return
 
@@ -210,6 +208,8 @@ def _pss(block: bytes, bits: int, mistakes: tuple[Mistake, ...]) -> Iterator[Ope
     for hash_name, prefix in DIGEST_INFOS.items():
         length = int(prefix[-2:], 16)
         masked, digest = encoded[: -length - 1], encoded[-length - 1 : -1]
+        if not masked:  # step 3: the key is too short for this hash
+            continue
         for mask in DIGEST_INFOS:
             opened = bytearray(a ^ b for a, b in zip(masked, _mask(mask, digest, len(masked)), strict=True))
             opened[0] &= 0xFF >> (8 * len(encoded) - bits)
