@@ -207,14 +207,15 @@ def test_a_wrong_certificate_connects_nobody(
 
 
 def test_a_stolen_token_is_of_no_use_without_the_certificate(
-    tls_oidc_provider: NodeOidcProvider, tmp_path: Path, certificate: ClientCertificate
+    tls_oidc_provider: NodeOidcProvider,
+    colour: type[Vault | AsyncVault],
+    tmp_path: Path,
+    certificate: ClientCertificate,
 ) -> None:
-    from valetkey.vault import Vault
-
     peer = tls_oidc_provider
     registration = registered(peer, {**VOUCHED, **BOUND}, certificate, **BOUND)
 
-    with Party(Vault, f"sqlite://{tmp_path}/c.db", registration) as party:
+    with Party(colour, f"sqlite://{tmp_path}/c.db", registration) as party:
         party.connect()
         token = token_of(party)
 

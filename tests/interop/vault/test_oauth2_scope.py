@@ -14,7 +14,9 @@ from tests.interop.vault.test_oauth2_proofs import registered
 from tests.interop.vault.test_own_clients import CLIENTS
 
 from valetkey.errors import ReauthorizationRequired, RequestRefused
+from valetkey.http import Request
 from valetkey.oauth2.introspection import introspect_token
+from valetkey.secret import Secret
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -31,9 +33,11 @@ pytestmark = pytest.mark.node
 DONE = "https://app.example/done"
 
 
-@pytest.fixture(scope="module")
-def registration(node_oidc_provider: NodeOidcProvider) -> Registration:
-    return replace(registered(node_oidc_provider), scope=("api",))
+@pytest.fixture(scope="module", params=[False, True], ids=["bearer", "bound"])
+def registration(node_oidc_provider: NodeOidcProvider, request: pytest.FixtureRequest) -> Registration:
+    """A client whose tokens are anybody's, or bound to a key (RFC 9449), and whose scope is not enough."""
+    bound = {"dpop_bound_access_tokens": request.param}
+    return replace(registered(node_oidc_provider, client=bound, **bound), scope=("api",))
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_in_everybodys_own_client_too(
 
 
 def test_a_link_connects_its_resource_owner_and_nobody_else_and_what_is_forgotten_lives_on_at_the_provider(
-    party: Party, registration: Registration
+    party: Party, registration: Registration, me: str
 ) -> None:
     party.settings = replace(party.settings, completion_url=DONE)
     party.vault = party.again()
@@ -123,7 +127,8 @@ def test_a_link_connects_its_resource_owner_and_nobody_else_and_what_is_forgotte
     assert (connection.state, connection.account, connection.resource_owner) == ("active", "work", OWNER)
     assert party.done(party.again().complete_authorization(handle, OWNER)) == connection  # a reload
     assert party.transport.sent("authorization_code") == 1
-    token = party.done(party.vault.access_token("peer", OWNER, "work"))
+    signing = party.vault.sign(Request("GET", me), registration="peer", resource_owner=OWNER, account="work")
+    token = Secret((party.done(signing).headers.get("Authorization") or "").partition(" ")[2])
     party.done(party.vault.forget("peer", OWNER, "work"))
     assert party.done(party.vault.connection("peer", OWNER, "work")) is None
     with pytest.raises(ReauthorizationRequired):
