@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.providers.test_the_catalog import registered
 
@@ -111,6 +111,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "salesforce": {"access_token": "a-1", "token_type": "Bearer", "instance_url": "https://acme.my.salesforce.com"},
     "quickbooks": {**USUAL, "token_type": "bearer", "x_refresh_token_expires_in": 8_726_400},
     "hubspot": {**USUAL, "token_type": "bearer"},
+    "linkedin": {"access_token": "a-1", "expires_in": 5_184_000, "scope": "openid"},
 }
 """What a provider says to a code, where that is not the usual."""
 
@@ -165,7 +166,10 @@ class Customer:
             if getattr(self.server, "iss_required", False):
                 fields["iss"] = str(getattr(self.server, "issuer", ""))
         else:
-            fields = {"oauth_token": "t", "oauth_verifier": "v", **brought}
+            signed = self.peer.sent[0].headers.get("Authorization") or ""
+            callback = unquote(signed.partition('oauth_callback="')[2].partition('"')[0])
+            kept = {name: texts[0] for name, texts in parse_qs(urlsplit(callback).query).items()}
+            fields = {"oauth_token": "t", "oauth_verifier": "v", **kept, **brought}
         location = f"{BASE_URL}/callback/{self.name}?{write_form(tuple(fields.items()))}"
         _ = self.vault.finish_authorization(callback_request(location, begun.set_cookies), resource_owner="alice")
 

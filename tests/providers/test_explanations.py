@@ -17,7 +17,14 @@ from tests.trace.recording import watch
 from valetkey.cli.commands import valetkey as command
 from valetkey.cli.output import report
 from valetkey.connections.authorize import begin_authorization, finish_authorization
-from valetkey.errors import AuthorizationDenied, CallbackError, Explanation, ProviderError, find_explanation
+from valetkey.errors import (
+    AuthorizationDenied,
+    CallbackError,
+    Explanation,
+    ProviderError,
+    ReauthorizationRequired,
+    find_explanation,
+)
 from valetkey.http import Headers, Request, Response
 from valetkey.oauth1.answers import check_success, read_token_credentials
 from valetkey.oauth2.authorization import read_authorization_response
@@ -293,3 +300,21 @@ def test_whole_words_are_found_as_a_reader_would(text: str, words: str) -> None:
 
     around = rf"(?<![^\W_]){re.escape(words)}(?![^\W_])"
     assert (found is not None) == bool(re.search(around, text.lower()))
+
+
+def test_who_must_connect_again_is_told_why_on_the_page_and_on_the_command_line(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world = expired()
+    world.sandbox.faults.add(endpoint="token", fault="error_with_status_200", error="invalid_grant")
+
+    with pytest.raises(
+        ReauthorizationRequired, match=r"\(invalid_grant\): the code or refresh token was used"
+    ) as caught:
+        _ = world.run(token(world))
+
+    page = render_refusal(world.settings, describe(caught.value), registration="two").body.decode()
+    assert "the code or refresh token was used before" in page
+    assert report(caught.value, as_json=True) == 1
+    said = json.loads(capsys.readouterr().err)
+    assert (said["reason"], said["explanation"]["code"]) == ("invalid_grant", "invalid_grant")

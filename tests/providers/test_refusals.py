@@ -10,7 +10,7 @@ from tests.providers.refusals import BY_BROWSER, CANARY, Customer, answer, refus
 from tests.providers.test_explanations import EXPLAINED
 from tests.providers.test_the_catalog import NAMES, OAUTH2_NAMES, WITH_PAGES
 
-from valetkey.connections.connection import NEEDS_REAUTHORIZATION
+from valetkey.connections.connection import ACTIVE, NEEDS_REAUTHORIZATION
 from valetkey.errors import AuthorizationDenied, CallbackError, ProviderError, ReauthorizationRequired
 from valetkey.providers.catalog import load_provider
 from valetkey.web.pages import render_refusal
@@ -84,6 +84,7 @@ REFUSED_AGAIN = {
     "gitlab": {"error": "invalid_grant", "error_description": CANARY},
     "discord": {"error": "invalid_request", "error_description": f'Invalid "refresh_token" in request. {CANARY}'},
     "xero": {"error": "invalid_grant"},
+    "box": {"error": "invalid_grant", "error_description": f"Refresh token has expired {CANARY}"},
     "quickbooks": {"error": "invalid_grant"},
     "spotify": {"error": "invalid_grant", "error_description": f"Invalid refresh token. {CANARY}"},
     "hubspot": {"status": "BAD_REFRESH_TOKEN", "message": f"missing or invalid refresh token {CANARY}"},
@@ -107,9 +108,6 @@ def test_a_dead_refresh_token_asks_for_its_owner_and_says_why(name: str) -> None
     assert CANARY not in f"{first.value} {later.value}"
     (row,) = customer.vault.connections("alice").connections
     assert row.state == NEEDS_REAUTHORIZATION
-    if name == "github":  # nobody has explained this one
-        assert first.value.explanation is None
-        return
     assert first.value.explanation is not None
     assert f"{first.value.explanation.means}; {first.value.explanation.advice}" in str(first.value)
 
@@ -155,3 +153,31 @@ def test_words_come_back_with_the_browser_too() -> None:
     assert caught.value.explanation is not None
     assert caught.value.explanation.code == "AADSTS65004"
     assert CANARY not in str(caught.value)
+
+
+def test_a_token_of_oauth1_that_is_not_renewed_says_why() -> None:
+    customer = Customer("etrade")
+    customer.connect()
+    customer.world.clock.time += 7201
+    customer.peer.refusal = answer(
+        401, f"<html>HTTP Status 401 - oauth_problem=token_rejected {CANARY}</html>", "text/html"
+    )
+
+    with pytest.raises(ReauthorizationRequired, match="the token or the verifier is wrong or has ended") as caught:
+        customer.vault.session("etrade", "alice").get("https://api.etrade.com/v1/accounts/list")
+
+    assert caught.value.reason == "invalid_grant"
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", CONNECTABLE)
+def test_what_a_provider_answers_to_a_code_connects(name: str) -> None:
+    customer = Customer(name)
+
+    customer.connect()
+
+    (row,) = customer.vault.connections("alice").connections
+    assert row.state == ACTIVE
+    sent = " ".join(request.body.decode() for request in customer.peer.sent)
+    challenged = getattr(customer.server, "pkce", "") == "S256"
+    assert ("code_verifier" in sent) == challenged
