@@ -170,20 +170,24 @@ class NodeOidcProvider:
 
 def node_oidc_provider(certificates: Path | None = None) -> Iterator[NodeOidcProvider]:
     """Start it, and stop it at the end. certificates: a folder with its own and its authority's, to speak TLS."""
-    node = node_or_skip("oidc-provider")
+    for told in running("oidc_provider.mjs", *([] if certificates is None else [str(certificates)])):
+        yield NodeOidcProvider(told["issuer"], told.get("mtls") or "")
+
+
+def running(script: str, *given: str) -> Iterator[dict[str, str]]:
+    """What one of the scripts beside this file tells when it is ready, while it runs."""
+    node = node_or_skip(script)
     install()
-    script = str(SOURCES / "oidc_provider.mjs")
     pipe = subprocess.PIPE
-    command = [node, script, str(NODE), *([] if certificates is None else [str(certificates)])]
+    command = [node, str(SOURCES / script), str(NODE), *given]
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
             while not (line := process.stdout.readline()).startswith("{"):
                 if not line:
-                    pytest.fail("oidc-provider did not start", pytrace=False)
-            told = json.loads(line)
-            yield NodeOidcProvider(told["issuer"], told.get("mtls") or "")
+                    pytest.fail(f"{script} did not start", pytrace=False)
+            yield json.loads(line)
         finally:
             process.stdin.close()  # its end
             process.wait(10)

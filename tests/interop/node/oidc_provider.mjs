@@ -64,6 +64,7 @@ const aliases = tls && {
   userinfo_endpoint: `${mtls}/me`,
 };
 
+const scopeOf = (resource) => (resource.endsWith('/notes') ? 'notes:read notes:write' : 'api');
 const granted = (ctx) => JSON.parse(ctx.oidc.params.authorization_details).map((one) => ({ ...one, consent: 'c-1' }));
 
 const provider = new Provider(issuer, {
@@ -100,7 +101,11 @@ const provider = new Provider(issuer, {
     },
     resourceIndicators: {
       enabled: true,
-      getResourceServerInfo: () => ({ scope: 'api', accessTokenFormat: 'opaque' }),
+      getResourceServerInfo: (_, resource) => ({
+        scope: scopeOf(resource),
+        audience: resource,
+        accessTokenFormat: resource.endsWith('/notes') ? 'jwt' : 'opaque',
+      }),
     },
   },
   ...(tls && {
@@ -131,7 +136,7 @@ provider.use(async (ctx, next) => {
   }
   const grant = new provider.Grant({ accountId, clientId: params.client_id });
   grant.addOIDCScope(params.scope ?? '');
-  for (const resource of [params.resource ?? []].flat()) grant.addResourceScope(resource, 'api');
+  for (const resource of [params.resource ?? []].flat()) grant.addResourceScope(resource, scopeOf(resource));
   const answer = { login: { accountId }, consent: { grantId: await grant.save() } };
   return provider.interactionFinished(ctx.req, ctx.res, answer);
 });

@@ -1,6 +1,7 @@
 """More scope when it is needed, and connect links: both vaults and our pages, with oidc-provider as the other side.
 
-Its userinfo endpoint is the API: it wants `openid`, and says so (RFC 6750 section 3.1).
+Its userinfo endpoint is an API: it wants `openid`, and says so (RFC 6750 section 3.1). So does one of express-oauth2-jwt-bearer,
+which is elsewhere and takes tokens that are for it alone.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.interop.peers import run, soon
+from tests.interop.peers import run, running, soon
 from tests.interop.vault.parties import BASE_URL, OWNER, Party
 from tests.interop.vault.test_oauth2_proofs import registered
 from tests.interop.vault.test_own_clients import CLIENTS
@@ -106,6 +107,34 @@ def test_in_everybodys_own_client_too(
         grown(party, caught.value.connect_url)
 
         assert party.done(call(party.vault, me)) == (200, '{"sub":"alice"}')
+
+
+@pytest.fixture(scope="module")
+def notes(node_oidc_provider: NodeOidcProvider) -> Iterator[str]:
+    """An API that reads and writes."""
+    for told in running("notes_api.mjs", node_oidc_provider.issuer):
+        yield told["url"]
+
+
+def test_a_resource_server_that_is_not_the_issuers_own_is_written_to_once_that_was_consented_to(
+    colour: type[Vault | AsyncVault], store_url: str, node_oidc_provider: NodeOidcProvider, notes: str
+) -> None:
+    reading = replace(registered(node_oidc_provider, resources=(notes,)), scope=("notes:read",))
+
+    with Party(colour, store_url, reading) as party:
+        party.connect()
+        assert party.get(notes).json() == {"whose": "alice"}
+        with pytest.raises(ReauthorizationRequired) as caught:
+            party.done(party.vault.session("peer", OWNER).post(notes, json={}))
+
+        asked, _ = party.consent(caught.value.connect_url)
+
+        assert (asked["scope"], asked["resource"]) == ("notes:read notes:write", notes)
+        assert party.done(party.vault.session("peer", OWNER).post(notes, json={})).json() == {"by": "alice"}
+        party.later.ahead = 4000
+        assert party.done(party.vault.session("peer", OWNER).post(notes, json={})).status == 201, "after a refresh"
+        found = party.done(party.vault.connection("peer", OWNER))
+        assert (found.scope, party.transport.sent("refresh_token")) == (("notes:read", "notes:write"), 1)
 
 
 def test_a_link_connects_its_resource_owner_and_nobody_else_and_what_is_forgotten_lives_on_at_the_provider(
