@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 REAL = [name for name in NAMES if load_provider(name).tried == "never"]
 CONNECTABLE = [name for name in REAL if name in OAUTH2_NAMES or name in WITH_PAGES]
-SILENT = {"mastercard", "trello", "tripit"}
+SILENT = {"asana", "mastercard", "trello", "tripit"}
 """Those whose errors nobody has written down where we could read it, or that are never asked for a token."""
 
 
