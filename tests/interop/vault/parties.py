@@ -96,6 +96,7 @@ class Party:
         self.settings = known if isinstance(known, Settings) else Settings({known.name: known}, BASE_URL)
         self.keys = LocalKeyRing([("test", os.urandom(32))], random=os.urandom)
         self.transport, self.later = Watched(), Later()
+        self.through: Any = self.transport  # or a transport of the application's own
         self.runner = asyncio.Runner()
         self.vaults: list[Vault | AsyncVault] = []
         self.vault = self.again()
@@ -105,7 +106,7 @@ class Party:
     def again(self, store_url: str = "") -> Vault | AsyncVault:
         clock: Any = (AwaitingClock if self.colour is AsyncVault else BlockingClock)(self.later)
         store = open_store(store_url or self.store_url, environ=AWS)
-        vault = self.colour(self.settings, store=store, keys=self.keys, transport=self.transport, clock=clock)
+        vault = self.colour(self.settings, store=store, keys=self.keys, transport=self.through, clock=clock)
         self.vaults.append(vault)
         return vault
 
