@@ -38,6 +38,7 @@ class Provider:
         self.refresh: dict[str, RefreshToken] = {}
         self.resources: list[str | None] = []
         self.registrations = 0
+        self.withholds = False
 
     async def get_client(self, client_id: str) -> Any:
         return self.clients.get(client_id)
@@ -52,7 +53,7 @@ class Provider:
         self.codes[code] = AuthorizationCode(
             code=code,
             client_id=client.client_id,
-            scopes=params.scopes or [SCOPE],
+            scopes=[] if self.withholds else params.scopes or [SCOPE],
             expires_at=time.time() + 60,
             code_challenge=params.code_challenge,
             redirect_uri=params.redirect_uri,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.interop.mcp.sdk_server import SCOPE
 from tests.interop.mcp.visitors import OWNER, Stranger
 
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
@@ -28,11 +29,16 @@ def party(colour: type[Vault | AsyncVault], tmp_path: Path, sdk: SdkServer) -> I
         yield found
 
 
-def asked(party: Stranger, method: str, **params: Any) -> Any:
+def answered(party: Stranger, method: str, **params: Any) -> Any:
     """What the server answers to an MCP request with the session's token."""
     message = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
     session = party.vault.session(party.url, OWNER)
-    response = party.done(session.post(party.url, json=message, headers=ACCEPT))
+    return party.done(session.post(party.url, json=message, headers=ACCEPT))
+
+
+def asked(party: Stranger, method: str, **params: Any) -> Any:
+    """The result of one that goes well."""
+    response = answered(party, method, **params)
     assert response.status == 200, response.body
     return response.json()["result"]
 
@@ -94,3 +100,22 @@ def test_a_forgotten_registration_is_made_anew(party: Stranger, sdk: SdkServer) 
 
     assert party.connect().registration.startswith("mcp-")
     assert sdk.provider.registrations == registered + 1
+
+
+def test_a_403_that_names_no_scope_is_the_answer_and_what_is_required_by_the_url_then_suffices(
+    party: Stranger, sdk: SdkServer
+) -> None:
+    """The SDK says only in its description which scope it wants; the application knows."""
+    sdk.provider.withholds = True
+    connection = party.connect()
+    sdk.provider.withholds = False
+    assert connection.scope == ()
+    assert answered(party, "tools/list").status == 403
+    with pytest.raises(ReauthorizationRequired) as caught:
+        party.done(party.vault.require(party.url, OWNER, scope=(SCOPE,)))
+
+    wanted, _ = party.consent(caught.value.connect_url)
+
+    assert (wanted["scope"], wanted["resource"]) == (SCOPE, sdk.url)
+    assert asked(party, "tools/list")["tools"][0]["name"] == "count_notes"
+    assert party.done(party.vault.require(party.url, OWNER, scope=(SCOPE,))).scope == (SCOPE,)
