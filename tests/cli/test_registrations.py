@@ -12,8 +12,11 @@ from tests.connections.internet import URL, Internet
 from tests.connections.steps import failure
 
 from valetkey.cli.commands import valetkey as command
+from valetkey.config import read_configuration
+from valetkey.connections.authorize import begin_authorization
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.registrations import registered
+from valetkey.effects import Send
 from valetkey.errors import ReauthorizationRequired
 from valetkey.keys.local import generate_key
 from valetkey.keys.open import open_key_ring
@@ -109,3 +112,45 @@ def test_a_row_of_another_key_is_counted_and_kept(operated: Operated) -> None:
     assert isinstance(failure(World(), registered(World().settings, URL)), ReauthorizationRequired), (
         "elsewhere nobody knows of it"
     )
+
+
+@pytest.fixture
+def configured(operated: Operated) -> Operated:
+    """The same with a registration of the configuration that has made its client at run time."""
+    operated.environ |= {
+        "VALETKEY_LOGIN_ISSUER": "https://as.notes.example",
+        "VALETKEY_LOGIN_PROVIDER": "oauth2-discovery",
+        "VALETKEY_LOGIN_CLIENT_REGISTRATION": "dynamic",
+    }
+    registrations = read_configuration(operated.environ).registrations
+    operated.world.settings = replace(operated.world.settings, registrations=registrations)
+    store = open_store(operated.environ["VALETKEY_STORE"], environ={})
+    ports = operated.world.ports
+    ring = open_key_ring(operated.environ["VALETKEY_KEY"], random=os.urandom, environ={}, environment="default")
+    operated.world.ports = type(ports)(
+        transport=operated.world.network, store=store, keys=ring, signer=_Nobody(), clock=operated.world.clock,
+        events=operated.world.events,
+    )  # fmt: skip
+    operated.world.ports._performers[Send] = operated.internet.send
+    settings = operated.world.settings
+    _ = operated.world.run(begin_authorization(settings, "login", resource_owner="alice", cookies=()))
+    store.close()
+    return operated
+
+
+def test_one_of_the_configuration_is_listed_by_its_name_beside_those_of_resources(configured: Operated) -> None:
+    text, listed = configured.run("list"), json.loads(configured.run("list", "--json").output)
+
+    found = {one["registration"]: one for one in listed["registrations"]}
+    assert found["login"]["resource"] == ""
+    assert (found["login"]["client_id"], found["login"]["enrolment"]) == ("client-2", "dynamic")
+    assert len(found) == 2
+    assert "login" in text.output
+
+
+def test_one_of_the_configuration_is_forgotten_by_its_name(configured: Operated) -> None:
+    gone = configured.run("forget", "login", "--yes", "--json")
+
+    assert json.loads(gone.output)["at_server"] == "unsupported"
+    (left,) = json.loads(configured.run("list", "--json").output)["registrations"]
+    assert left["resource"] == URL

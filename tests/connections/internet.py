@@ -49,6 +49,7 @@ class Server:
         self.registration_status = 201
         self.clients: dict[str, dict[str, Any]] = {}
         self.asked: list[dict[str, Any]] = []
+        self.device: dict[str, str] = {}
         self.tokens_asked: list[dict[str, str]] = []
         self.codes: dict[str, dict[str, str]] = {}
         self.refresh: dict[str, dict[str, str]] = {}
@@ -60,6 +61,7 @@ class Server:
             ("/register", self._register),
             ("/token", self._token),
             ("/revoke", self._revoke),
+            ("/device", self._device),
         ):
             internet.pages[f"{origin}{path}"] = answer
         parts = read_url(issuer)
@@ -106,11 +108,19 @@ class Server:
             return said({"error": "invalid_client"}, 401)
         if asked["grant_type"] == "refresh_token":
             grant = self.refresh.pop(asked["refresh_token"], None)
+        elif asked["grant_type"] == "urn:ietf:params:oauth:grant-type:device_code":
+            grant = self.device
+        elif (
+            asked["grant_type"] in ("client_credentials", "password")
+            or "assertion" in asked
+            or asked["grant_type"] == "urn:ietf:params:oauth:grant-type:token-exchange"
+        ):
+            grant = asked
         else:
             grant = self.codes.pop(asked["code"], None)
             if grant is not None and code_challenge(asked["code_verifier"]) != grant["code_challenge"]:
                 grant = None
-        if grant is None or (grant["client_id"], grant["resource"]) != (asked["client_id"], asked["resource"]):
+        if grant is None or any(grant.get(name) != asked.get(name) for name in ("client_id", "resource")):
             return said({"error": "invalid_grant"}, 400)
         self.made += 1
         access, refresh = (f"{kind}-{self.made}-of-{read_url(self.issuer).host}" for kind in ("access", "refresh"))
@@ -118,7 +128,18 @@ class Server:
         self.refresh[refresh] = grant
         scope = grant.get("scope", "") if self.scope_granted is None else self.scope_granted
         answer = {"access_token": access, "token_type": "Bearer", "expires_in": LIFETIME, "scope": scope}
-        return said({**answer, "refresh_token": refresh})
+        if "token-exchange" in asked["grant_type"]:
+            return said({**answer, "issued_token_type": "urn:ietf:params:oauth:token-type:access_token"})
+        return said(answer if asked["grant_type"] == "client_credentials" else {**answer, "refresh_token": refresh})
+
+    def _device(self, request: Request) -> Response:
+        asked = dict(read_form(request.body.decode()))
+        if asked["client_id"] not in self.clients:
+            return said({"error": "invalid_client"}, 401)
+        self.device = asked
+        return said(
+            {"device_code": "device-1", "user_code": "AB", "verification_uri": f"{self.issuer}/d", "expires_in": 600}
+        )
 
     def _revoke(self, request: Request) -> Response:
         asked = dict(read_form(request.body.decode()))

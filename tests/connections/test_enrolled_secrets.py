@@ -11,7 +11,7 @@ from tests.connections.internet import ISSUER, URL
 from tests.connections.steps import failure
 from tests.connections.test_mcp import begun, there
 
-from valetkey.connections.enrolled_rows import REGISTRATION
+from valetkey.connections.enrolled_rows import REGISTRATION, SCHEMA
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.seal import registration_place
 from valetkey.effects import Open, Seal, Swap
@@ -66,7 +66,7 @@ def test_a_row_of_a_newer_valetkey_shows_no_secret_of_its_clients() -> None:
     ((place, row),) = [(at, row) for at, row in world.store.rows._rows.items() if at[1].startswith(REGISTRATION)]
     where = registration_place(world.settings.environment, place[1])
     content = json.loads(world.run(Open(where, row.sealed).__iter__()))
-    newer: Any = world.run(Seal(where, json.dumps({**content, "v": 2}).encode()).__iter__())
+    newer: Any = world.run(Seal(where, json.dumps({**content, "v": SCHEMA + 1}).encode()).__iter__())
     world.store.rows._rows[place] = replace(row, sealed=newer)
 
     error = failure(world, begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=()))

@@ -168,19 +168,25 @@ class NodeOidcProvider:
         return Client(made["client_id"], None if secret is None else Secret(secret), redirect_uri, private_key)
 
 
-def node_oidc_provider(certificates: Path | None = None) -> Iterator[NodeOidcProvider]:
-    """Start it, and stop it at the end. certificates: a folder with its own and its authority's, to speak TLS."""
-    for told in running("oidc_provider.mjs", *([] if certificates is None else [str(certificates)])):
+def node_oidc_provider(certificates: Path | None = None, **environ: str) -> Iterator[NodeOidcProvider]:
+    """Start it, and stop it at the end. certificates: a folder with its own and its authority's, to speak TLS.
+
+    environ: what else it is told, see its source.
+    """
+    given = [] if certificates is None else [str(certificates)]
+    for told in running("oidc_provider.mjs", *given, **environ):
         yield NodeOidcProvider(told["issuer"], told.get("mtls") or "")
 
 
-def running(script: str, *given: str) -> Iterator[dict[str, str]]:
-    """What one of the scripts beside this file tells when it is ready, while it runs."""
+def running(script: str, *given: str, **environ: str) -> Iterator[dict[str, str]]:
+    """What one of the scripts beside this file tells when it is ready, while it runs. environ: what else it is told."""
     node = node_or_skip(script)
     install()
     pipe = subprocess.PIPE
     command = [node, str(SOURCES / script), str(NODE), *given]
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=os.environ | environ
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:

@@ -8,7 +8,6 @@ import click
 
 from valetkey.cli.connections import opened
 from valetkey.cli.output import json_option, moment, print_json, print_table, say
-from valetkey.connections.enrolled_rows import enrolled_name
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
 from valetkey.errors import ConfigurationError
 from valetkey.http import shown_address
@@ -27,13 +26,13 @@ AT_SERVER = {
 
 @click.group()
 def registrations() -> None:
-    """Clients that were registered at run time, for servers that were connected by their URL."""
+    """Clients that were registered at run time, of the configuration or for servers connected by their URL."""
 
 
 @registrations.command("list")
 @json_option
 def list_registrations(*, as_json: bool) -> None:
-    """Resource, issuer and client of each; the configured ones are in the configuration."""
+    """Resource, issuer and client of each; those whose client is configured are in the configuration."""
     found: list[dict[str, Any]] = []
     unreadable, cursor = 0, ""
     with opened() as vault:
@@ -43,8 +42,8 @@ def list_registrations(*, as_json: bool) -> None:
             for row in page.rows:
                 found += [
                     {
-                        "registration": enrolled_name(row.key, client.issuer, client.seat),
-                        "resource": row.resource,
+                        "registration": row.name_of(client),
+                        "resource": row.resource if row.by_url else "",
                         "issuer": client.issuer,
                         "present": (client.issuer, client.seat) == (row.issuer, row.seat),
                         "enrolment": client.enrolment,

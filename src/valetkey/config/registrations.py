@@ -3,6 +3,13 @@
     CLIENT_ID                          what the provider calls the application
     CLIENT_SECRET, CLIENT_SECRET_FILE  the secret, or a file that holds it
     CLIENT_SECRET_EXPIRES              the last day of the secret, 2027-01-31: the doctor warns a month before
+    CLIENT_REGISTRATION                in place of these: `dynamic`, the issuer makes the client at run time (RFC 7591),
+                                       or `document`, a page of ours is its name; with ISSUER alone
+    INITIAL_ACCESS_TOKEN, INITIAL_ACCESS_TOKEN_FILE
+                                       what the issuer wants to see before it registers a client
+    SOFTWARE_STATEMENT, SOFTWARE_STATEMENT_FILE
+                                       what somebody whom it trusts says of this software (RFC 7591 section 2.3)
+    GRANT_TYPES                        what such a client may use; authorization_code and refresh_token if left out
     PROVIDER                           the provider's name, where it is not the registration's
     ISSUER                             for the providers `oidc` and `oauth2-discovery`, which need nothing else
     API_HOSTS                          where their tokens may be sent; the issuer's host where it is left out
@@ -91,8 +98,8 @@ def read_registrations(sources: Sources) -> tuple[Mapping[str, Registration], Ma
 
 
 def _read(sources: Sources, name: str) -> Registration | Tenants | None:
-    client_id = sources.text("client_id", name)
-    if not sources.has("client_id", name):
+    client_id, way = sources.text("client_id", name), sources.text("client_registration", name)
+    if not sources.has("client_id", name) and not sources.has("client_registration", name):
         sources.problems.append(f"{sources.variable('client_id', name)} is missing: {name} is configured in part")
     secret, private_key = read_secret(sources, "client_secret", name), read_private_key(sources, name)
     if private_key is not None and sources.has("private_key_id", name):
@@ -100,7 +107,9 @@ def _read(sources: Sources, name: str) -> Registration | Tenants | None:
     certificate = read_client_certificate(sources, name)
     parameters = _parameters(sources, name)
     provider = _provider(sources, name)
-    if provider is None or not client_id:
+    initial_access_token = read_secret(sources, "initial_access_token", name)
+    software_statement = read_secret(sources, "software_statement", name)
+    if provider is None or not (client_id or way):
         return None
     before = len(sources.problems)
     make = _for_tenants(sources, name, provider) or register
@@ -133,6 +142,10 @@ def _read(sources: Sources, name: str) -> Registration | Tenants | None:
             authorization_signed_response_alg=sources.text("authorization_signed_response_alg", name),
             client_certificate=certificate,
             tls_client_certificate_bound_access_tokens=sources.flag("tls_client_certificate_bound_access_tokens", name),
+            client_registration=way,
+            grant_types=sources.texts("grant_types", name),
+            initial_access_token=initial_access_token,
+            software_statement=software_statement,
         )
     except ConfigurationError as error:
         sources.problems += [_in_variables(sources, problem, name) for problem in error.problems]

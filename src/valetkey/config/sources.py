@@ -19,13 +19,15 @@ GENERAL = (
 OF_REGISTRATIONS = (
     "tls_client_certificate_bound_access_tokens", "require_pushed_authorization_requests",
     "authorization_signed_response_alg", "request_object_signing_alg",
-    "client_certificate_pkcs12_file", "client_certificate_key_file",
+    "client_certificate_pkcs12_file", "client_certificate_key_file", "initial_access_token_file",
     "client_certificate_password", "token_endpoint_auth_method", "dpop_bound_access_tokens",
     "client_certificate_file", "authorization_parameters", "client_certificate_key", "accept_missing_verifier",
-    "private_key_pkcs12_file", "authorization_details", "client_certificate",
+    "private_key_pkcs12_file", "software_statement_file", "authorization_details", "initial_access_token",
+    "client_registration", "software_statement", "client_certificate",
     "private_key_password", "private_key_signer", "client_secret_file", "private_key_file", "signature_method",
     "accept_password_grant", "accept_implicit_grant",
-    "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "private_key",
+    "client_secret_expires", "private_key_id", "public_client", "client_secret", "accept_xauth", "grant_types",
+    "private_key",
     "response_mode", "response_type", "client_id", "resources", "api_hosts", "base_url", "issuer", "provider",
     "scope", "tenants",
 )  # fmt: skip

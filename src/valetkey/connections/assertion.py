@@ -11,7 +11,7 @@ from valetkey.connections.beside import beside
 from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.codec import connection_key
 from valetkey.connections.connection import Tokens
-from valetkey.connections.discovery import described
+from valetkey.connections.discovery import heeded, ready
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import OPENID, check_id_token, identified, keys_for
@@ -53,12 +53,13 @@ def connect_by_assertion(
     assertion: a JWT in compact form, or the SAML assertion's XML in base64url.
     Raises ConfigurationError, ProviderError, CallbackError `id_token_...`, TransportError, StoreError.
     """
-    from valetkey.oauth2.assertion import jwt_bearer_grant, saml_bearer_grant
+    from valetkey.oauth2.assertion import JWT_BEARER, SAML_BEARER, jwt_bearer_grant, saml_bearer_grant
 
-    at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     if kind not in ("jwt", "saml"):
         message = f"kind is 'jwt' or 'saml', not {kind!r}"
         raise ConfigurationError(message)
+    named = yield from registered(settings, registration, owner=resource_owner)
+    at = yield from ready(settings, named, JWT_BEARER if kind == "jwt" else SAML_BEARER)
     server, client = parts(at)
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anything is sent
     _ = yield from sealing_key(settings)
@@ -68,8 +69,10 @@ def connect_by_assertion(
     program = jwt_bearer_grant if kind == "jwt" else saml_bearer_grant
     kept = yield from keys_for(at, server, asked, not_after=not_after)
     key = yield from new_key(server)
-    response = yield from program(
-        server, client, assertion=assertion, scope=asked, proof_key=proof_key(at, key), not_after=not_after
+    response = yield from heeded(
+        settings,
+        at,
+        program(server, client, assertion=assertion, scope=asked, proof_key=proof_key(at, key), not_after=not_after),
     )
     found = granted(response, asked=asked, before=None, key=key), response
     grant = yield from identified(server, client, *found, kept=kept, not_after=not_after)
@@ -98,30 +101,34 @@ def exchange_token(
     and says whose account it is. One that was asked for another audience or resource is theirs to check.
     Raises ConfigurationError, ProviderError, CallbackError `id_token_...`, TransportError.
     """
-    from valetkey.oauth2.token_exchange import ACCESS_TOKEN, ID_TOKEN
+    from valetkey.oauth2.token_exchange import ACCESS_TOKEN, ID_TOKEN, TOKEN_EXCHANGE
     from valetkey.oauth2.token_exchange import exchange_token as program
 
     at = yield from registered(settings, registration)
     refuse_certificate_bound(at)
-    at = yield from described(settings, at)
+    at = yield from ready(settings, at, TOKEN_EXCHANGE)
     server, client = parts(at)
     not_after = yield from exchange_deadline()
     kept = None
     if not audience and not resource:
         wanted = (*scope, OPENID) if requested_token_type == ID_TOKEN else scope
         kept = yield from keys_for(at, server, wanted, not_after=not_after)
-    found = yield from program(
-        server,
-        client,
-        subject_token=subject_token,
-        subject_token_type=subject_token_type or ACCESS_TOKEN,
-        actor_token=actor_token,
-        actor_token_type=actor_token_type,
-        requested_token_type=requested_token_type,
-        audience=audience,
-        resource=resource,
-        scope=scope,
-        not_after=not_after,
+    found = yield from heeded(
+        settings,
+        at,
+        program(
+            server,
+            client,
+            subject_token=subject_token,
+            subject_token_type=subject_token_type or ACCESS_TOKEN,
+            actor_token=actor_token,
+            actor_token_type=actor_token_type,
+            requested_token_type=requested_token_type,
+            audience=audience,
+            resource=resource,
+            scope=scope,
+            not_after=not_after,
+        ),
     )
     return (yield from _identified(server, client, found, kept=kept, not_after=not_after))
 

@@ -10,7 +10,7 @@ from valetkey.connections.beside import beside
 from valetkey.connections.claims import take_claim
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.cookies import read_cookies
-from valetkey.connections.discovery import described
+from valetkey.connections.discovery import described, heeded, ready
 from valetkey.connections.establish import establish, settle
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.pending import (
@@ -104,10 +104,10 @@ def begin_authorization(
     Raises RequestRefused, ConfigurationError, ProviderError, TransportError.
     """
     at = yield from requested(settings, registration)
-    if at.enrolment != "configured":  # the resource says anew whom it trusts
-        from valetkey.connections.enrolment import enrol
+    if at.by_url:  # the resource says anew whom it trusts
+        from valetkey.connections.enrol_resource import enrol_resource
 
-        at = yield from enrol(settings, at.provider.api_url)
+        at = yield from enrol_resource(settings, at.provider.api_url)
     return (
         yield from begin_at(
             settings,
@@ -134,7 +134,7 @@ def begin_at(
     link: bool = False,
 ) -> Op[Redirect]:
     """The same for a registration that is at hand."""
-    at = yield from described(settings, registration)
+    at = yield from ready(settings, registration, "authorization_code")
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     octets = yield from Random(STATE_OCTETS)
     state = write_state(octets)
@@ -153,7 +153,8 @@ def begin_at(
         link=link,
     )
     not_after = yield from exchange_deadline()
-    location, pending = yield from speaker(at).begin(at, pending, state=state, scope=asked, not_after=not_after)
+    asking = speaker(at).begin(at, pending, state=state, scope=asked, not_after=not_after)
+    location, pending = yield from heeded(settings, at, asking)
     sealed = yield from seal_pending(settings, pending)
     cookie = flow_cookie(settings, pending.flow, sealed, cross_site_post=posts_back(at))
     gone = yield from evicted(settings, cookies, adding=len(sealed))

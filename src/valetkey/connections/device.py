@@ -17,7 +17,7 @@ from __future__ import annotations
 from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.claims import DONE, FAILED, POLLED, Claim, load_claim, move_claim, take_claim
 from valetkey.connections.codec import connection_key, number, partition_of
-from valetkey.connections.discovery import described
+from valetkey.connections.discovery import described, heeded, ready
 from valetkey.connections.establish import flow_mark, save_grant, settle
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import identified, keys_for
@@ -94,20 +94,21 @@ def begin_device_authorization(
 
     Raises ConfigurationError where the provider does not offer it, ProviderError, TransportError, StoreError.
     """
-    from valetkey.oauth2.device import request_device_codes
+    from valetkey.oauth2.device import DEVICE_CODE, request_device_codes
 
     named = yield from registered(settings, registration, owner=resource_owner)
-    if named.enrolment != "configured":  # no `iss` comes back that would tell whose the device code is (see `seat`)
+    if named.by_url:  # no `iss` comes back that would tell whose the device code is (see `seat`)
         message = f"{named.name} was registered at run time, for authorization codes alone: use begin_authorization"
         raise ConfigurationError(message)
-    at = yield from described(settings, named)
+    at = yield from ready(settings, named, DEVICE_CODE)
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no device authorization: use begin_authorization"
         raise ConfigurationError(message)
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     server, client = parts(at)
     asked = at.scope if scope is None else scope
-    codes = yield from request_device_codes(server, client, scope=asked, not_after=(yield from exchange_deadline()))
+    not_after = yield from exchange_deadline()
+    codes = yield from heeded(settings, at, request_device_codes(server, client, scope=asked, not_after=not_after))
     flow, half = (yield from Random(16)).hex(), (yield from Random(16))
     place = device_place(settings.environment, at.name, flow)
     sealed = yield from Seal(place, _pack(codes.device_code, asked))
@@ -185,8 +186,10 @@ def _ask(settings: Settings, at: Registration, claim: Claim, *, flow: str, resou
     try:
         kept = yield from keys_for(at, server, asked, not_after=not_after)
         key = yield from new_key(server)  # a code that is not yet good is bound to nothing: each poll may have its own
-        response = yield from device_token(
-            server, client, device_code=device_code, proof_key=proof_key(at, key), not_after=not_after
+        response = yield from heeded(
+            settings,
+            at,
+            device_token(server, client, device_code=device_code, proof_key=proof_key(at, key), not_after=not_after),
         )
     except (ProviderError, TransportError) as error:
         return (yield from _not_yet(turn, error, doubted=bool(claim.clear.get("in_doubt"))))

@@ -12,7 +12,7 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, TypeVar
 
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op, Place, Reach
@@ -21,18 +21,57 @@ if TYPE_CHECKING:
     from valetkey.oauth2.server import AuthorizationServer
     from valetkey.providers.registration import Registration
 
+    T = TypeVar("T")
+
 FRESH_SECONDS = 3600
 LAST_GOOD_SECONDS = 86_400
 AGAIN_SECONDS = 60  # how long the last good one is used before an issuer that failed is asked again
 NAME = "discovery/metadata"
 
 
+def ready(settings: Settings, registration: Registration, grant_type: str) -> Op[Registration]:
+    """The same as `described`, to begin something: a client that is made at run time is made here, if there is none.
+
+    grant_type: what the tokens will be had by. Raises what `enrol_configured` raises as well.
+    """
+    if registration.client_registration is not None:
+        from valetkey.connections.enrol_configured import enrol_configured
+
+        registration = yield from enrol_configured(settings, registration, grant_type)
+    return (yield from described(settings, registration))
+
+
 def described(settings: Settings, registration: Registration) -> Op[Registration]:
-    """The registration with its server's endpoints, which it has already unless it names only the issuer.
+    """The registration with its server's endpoints and its client; it has both unless it names only the issuer.
 
     Raises ProviderError, MalformedResponse, TransportError where they cannot be had, ConfigurationError where the
     server cannot be used safely; ReauthorizationRequired instead where the client was made at run time.
     """
+    if registration.awaits_client:
+        from valetkey.connections.present_client import renewed
+
+        registration = yield from renewed(settings, registration)
+    return (yield from with_endpoints(settings, registration))
+
+
+def heeded(settings: Settings, registration: Registration, program: Op[T]) -> Op[T]:
+    """What the program answers; a client that was made at run time, and is refused, is made anew the next time."""
+    if registration.enrolment != "dynamic":
+        return (yield from program)
+    from valetkey.errors import ProviderError
+
+    try:
+        return (yield from program)
+    except ProviderError as error:
+        if error.error == "invalid_client":
+            from valetkey.connections.present_client import client_refused
+
+            yield from client_refused(settings, registration)
+        raise
+
+
+def with_endpoints(settings: Settings, registration: Registration) -> Op[Registration]:
+    """The registration with its server's endpoints, whether or not there is a client. Raises as `described` does."""
     server = registration.provider.server
     if not getattr(server, "discovery", ""):
         return registration
@@ -43,10 +82,13 @@ def described(settings: Settings, registration: Registration) -> Op[Registration
 
     kept = registration.kept_metadata or KeptMetadata()
     metadata = yield from issuer_metadata(settings, server.issuer or "", kept=kept, reach=server.reach)
-    if registration.enrolment == "configured":
-        found = with_metadata(server, metadata)
-    else:
+    if registration.by_url:
         found = _as_enrolled(settings, registration, server, metadata)
+    else:
+        found = with_metadata(server, metadata)
+    if registration.keeps_client and not registration.awaits_client:
+        # The client was registered for one way to authenticate, whatever the server offers to others by now.
+        found = replace(found, token_endpoint_auth_method=server.token_endpoint_auth_method)
     return replace(registration, provider=replace(registration.provider, server=found))
 
 
@@ -62,11 +104,9 @@ def _as_enrolled(
     if not is_seated(metadata, registration.seat):
         raise changed
     try:
-        found = with_metadata(server, metadata)
+        return with_metadata(server, metadata)
     except ConfigurationError:
         raise changed from None
-    # The client was registered for one way to authenticate, whatever the server offers to others by now.
-    return replace(found, token_endpoint_auth_method=server.token_endpoint_auth_method)
 
 
 def with_metadata(server: AuthorizationServer, metadata: Metadata) -> AuthorizationServer:

@@ -5,7 +5,7 @@ The one rule: what the provider says is compared and never quoted.
 
 from __future__ import annotations
 
-from valetkey.connections.discovery import described
+from valetkey.connections.discovery import with_endpoints
 from valetkey.connections.doctor import Finding
 from valetkey.connections.grant import exchange_deadline
 from valetkey.dates import read_http_date, write_time
@@ -60,18 +60,18 @@ def look_at_registration(
 ) -> Op[list[Finding]]:
     """Everything about one registration. asked: findings about clocks, by origin, so that each is asked once."""
     name = registration.name
-    found = [
-        Finding(
-            "note",
-            name,
-            "redirect_uri",
-            f"its redirect URI is {registration.redirect_uri}",
-            f"register exactly this at {registration.provider.title}, character by character",
-        )
-    ]
+    by_itself = registration.client_registration is not None
+    advice = f"register exactly this at {registration.provider.title}, character by character"
+    what = f"its redirect URI is {registration.redirect_uri}"
+    found = [Finding("note", name, "redirect_uri", what, "" if by_itself else advice)]
+    if by_itself:
+        from valetkey.connections.doctor_enrolment import look_at_client
+
+        registration, standing = yield from look_at_client(settings, registration)
+        found += standing
     found += yield from look_at_settings(registration)
     try:
-        at = yield from described(settings, registration)
+        at = yield from with_endpoints(settings, registration)
     except (ValetkeyError, ConfigurationError) as failed:
         what = f"its issuer's metadata cannot be used: {failed}"
         return [*found, Finding("problem", name, "discovery", what, "check the issuer, character by character")]
@@ -80,6 +80,10 @@ def look_at_registration(
     if isinstance(server, AuthorizationServer):
         metadata, compared = yield from _discovery(name, server)
         found += compared
+        if by_itself and metadata is not None:
+            from valetkey.connections.doctor_enrolment import look_at_issuer
+
+            found += look_at_issuer(registration, metadata)
         found += look_at_scopes(at, server, metadata)
     found += yield from _clock(at, asked)
     return found

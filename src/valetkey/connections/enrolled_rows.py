@@ -3,6 +3,8 @@
     row of a resource ── who is registering, until when
                       └─ sealed: the resource, its present issuer, and one client for each issuer it has had
 
+A registration of the configuration whose client is made at run time has such a row, too: it is the row's resource.
+
 The one rule: a client is used with the issuer and seat (`seat`) that it was made for and with no other: the name of a
 registration is made of them and the resource, so that a resource which changes its server becomes another registration.
 Not here: what a row and a client come to (`enrolled`), registering (`enrolment`).
@@ -29,7 +31,9 @@ if TYPE_CHECKING:
     from valetkey.oauth2.server import AuthMethod
     from valetkey.providers.registration import Enrolment
 
-SCHEMA = 1
+SCHEMA = 2
+OF_RESOURCES = 1
+"""The schema of a resource's row, which older versions read; they must not take a configured registration for one."""
 REGISTRATION = "registration/"
 DIGITS = 24
 UNUSED_SECONDS = 86_400  # what nobody finished to connect leaves nothing behind
@@ -46,7 +50,7 @@ class EnrolledClient:
     registered_at: Unix seconds. secret_expires_at: the same; 0: never. refused: the server takes it no more.
     configuration_uri, registration_token: to delete it there (RFC 7592).
     bound: tokens are bound to a key (RFC 9449). allowed: the scope that it was registered for; None: nobody said.
-    seat: see `seat`.
+    seat: see `seat`. redirect_uri, grant_types: what it was registered for; said of configured registrations alone.
     """
 
     issuer: str
@@ -63,6 +67,8 @@ class EnrolledClient:
     bound: bool = False
     allowed: tuple[str, ...] | None = None
     seat: str = ""
+    redirect_uri: str = ""
+    grant_types: tuple[str, ...] = ()
 
     def is_stale(self, now: float) -> bool:
         """Whether it is of no use any more."""
@@ -74,10 +80,10 @@ class EnrolledClient:
 class Enrolled:
     """The row of one resource.
 
-    version: None before it is written. resource: as it spells itself.
+    version: None before it is written. resource: as it spells itself; or the name of a configured registration.
     issuer, seat: the present ones; empty at first.
     attempt, claimed_until: who is registering a client, and until when (Unix seconds).
-    expires_at: 0 once somebody has connected.
+    expires_at: 0 once somebody has connected, and for a configured registration from the beginning.
     """
 
     key: Key
@@ -89,6 +95,15 @@ class Enrolled:
     attempt: str = ""
     claimed_until: int = 0
     expires_at: int = 0
+
+    @property
+    def by_url(self) -> bool:
+        """Whether it is of a resource that somebody named by its URL."""
+        return "://" in self.resource
+
+    def name_of(self, client: EnrolledClient) -> str:
+        """What the registration with that client is called."""
+        return enrolled_name(self.key, client.issuer, client.seat) if self.by_url else self.resource
 
     def client_at(self, issuer: str, seat: str) -> EnrolledClient | None:
         """The client at that issuer and seat."""
@@ -103,6 +118,11 @@ class Enrolled:
         """The row without the client of that issuer and seat."""
         at = client.issuer, client.seat
         return replace(self, clients=tuple(other for other in self.clients if (other.issuer, other.seat) != at))
+
+
+def configured_key(name: str) -> Key:
+    """Where the row of a configured registration stands."""
+    return _row(sha256_hex(f"configured {name}")[:DIGITS])
 
 
 def enrolled_key(resource: str) -> Key:
@@ -193,7 +213,7 @@ def _write_content(row: Enrolled) -> bytes:
     import json
 
     content = {
-        "v": SCHEMA,
+        "v": OF_RESOURCES if row.by_url else SCHEMA,
         "resource": row.resource,
         "issuer": row.issuer,
         "seat": row.seat,
@@ -218,12 +238,14 @@ def _write_client(client: EnrolledClient) -> list[object]:
         int(client.bound),
         None if client.allowed is None else list(client.allowed),
         client.seat,
+        *((client.redirect_uri, list(client.grant_types)) if client.grant_types else ()),
     ]
 
 
 def _read_client(members: list[Any]) -> EnrolledClient:
     issuer, enrolment, client_id, secret, method, scope, at, expires_at, uri, token, *more = members
-    refused, bound, allowed, seat = more
+    refused, bound, allowed, seat, *asked = more
+    redirect_uri, grant_types = asked or ("", ())
     return EnrolledClient(
         issuer,
         enrolment,
@@ -239,4 +261,6 @@ def _read_client(members: list[Any]) -> EnrolledClient:
         bool(bound),
         None if allowed is None else tuple(allowed),
         seat,
+        redirect_uri,
+        tuple(grant_types),
     )

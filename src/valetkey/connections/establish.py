@@ -9,6 +9,7 @@ from valetkey.connections.beside import beside
 from valetkey.connections.claims import CLAIMED, DONE, FAILED, load_claim, move_claim, release_claim
 from valetkey.connections.codec import connection_key, partition_of
 from valetkey.connections.connection import GONE, Connection, Credentials, next_state
+from valetkey.connections.discovery import heeded
 from valetkey.connections.events import scope_change
 from valetkey.connections.grant import exchange_deadline, speaker
 from valetkey.connections.lifetimes import refresh_due_at
@@ -62,7 +63,7 @@ def establish(
     """The connection that the answer brings. Only the holder of the flow's claim gets here."""
     try:
         _ = yield from sealing_key(settings)
-        if registration.enrolment != "configured":
+        if registration.by_url:
             from valetkey.connections.enrolled import keep_enrolled
 
             yield from keep_enrolled(settings, registration)  # first, or a connection could outlive its client
@@ -71,7 +72,8 @@ def establish(
         raise
     not_after = yield from exchange_deadline()
     try:
-        grant = yield from speaker(registration).redeem(registration, pending, answer, not_after=not_after)
+        redeemed = speaker(registration).redeem(registration, pending, answer, not_after=not_after)
+        grant = yield from heeded(settings, registration, redeemed)
     except TransportError as error:
         if error.maybe_received:
             raise
@@ -83,10 +85,6 @@ def establish(
     except ProviderError as error:
         if not isinstance(error, MalformedResponse) and error.status < 500:
             _ = yield from move_claim(claim, FAILED)
-        if error.error == "invalid_client" and registration.enrolment == "dynamic":
-            from valetkey.connections.present_client import client_refused
-
-            yield from client_refused(settings, registration)
         raise
     grant = replace(grant, callback_parameters=pending.brought)
     by = flow_mark(pending.flow)

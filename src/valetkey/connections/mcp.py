@@ -1,13 +1,13 @@
 """Connect an MCP server by nothing but its URL (MCP authorization, revision 2026-07-28).
 
 The one rule: it is an authorization like any other once the registration is there; what is special about a URL that
-anybody may name stands in `enrolment`.
+anybody may name stands in `enrol_resource`.
 """
 
 from __future__ import annotations
 
 from valetkey.connections.authorize import begin_at
-from valetkey.connections.enrolment import enrol
+from valetkey.connections.enrol_resource import enrol_resource
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def begin_mcp_authorization(
     Raises what `begin_authorization` raises; RequestRefused: `resource_url_refused`, `resource_refused`; StoreError,
     and RefreshInProgress where another caller is registering.
     """
-    at = yield from enrol(settings, url)
+    at = yield from enrol_resource(settings, url)
     return (
         yield from begin_at(
             settings,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
 from valetkey.connections.codec import connection_key
-from valetkey.connections.discovery import described
+from valetkey.connections.discovery import heeded, ready
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import identified, keys_for
@@ -50,7 +50,7 @@ def connect_by_password(
             "9700 section 2.4 forbids; set accept_password_grant if the provider has no other way in"
         )
         raise ConfigurationError(message)
-    at = yield from described(settings, named)
+    at = yield from ready(settings, named, "password")
     server, client = parts(at)
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anything is sent
     _ = yield from sealing_key(settings)
@@ -59,14 +59,18 @@ def connect_by_password(
     not_after = yield from exchange_deadline()
     kept = yield from keys_for(at, server, asked, not_after=not_after)
     key = yield from new_key(server)
-    response = yield from password_grant(
-        server,
-        client,
-        username=username,
-        password=password,
-        scope=asked,
-        proof_key=proof_key(at, key),
-        not_after=not_after,
+    response = yield from heeded(
+        settings,
+        at,
+        password_grant(
+            server,
+            client,
+            username=username,
+            password=password,
+            scope=asked,
+            proof_key=proof_key(at, key),
+            not_after=not_after,
+        ),
     )
     found = granted(response, asked=asked, before=None, key=key), response
     grant = yield from identified(server, client, *found, kept=kept, not_after=not_after)

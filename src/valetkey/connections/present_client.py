@@ -6,7 +6,6 @@ somebody connects (`enrolment`).
 
 from __future__ import annotations
 
-from valetkey.connections.enrolled import as_registration, key_of
 from valetkey.connections.enrolled_rows import load_enrolled, save_enrolled
 from valetkey.effects import Now
 from valetkey.errors import StoreError
@@ -16,20 +15,37 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.enrolled_rows import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Key, Op
     from valetkey.providers.registration import Registration
 
 AGAIN_SECONDS = 600
 """A client that is refused sooner after it was registered is not registered anew: the server would refuse the next."""
+SKEW_SECONDS = 60
 
 
-def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
-    """The registration as the store has it now, before its client is used: another process may have enrolled anew."""
-    row = yield from load_enrolled(settings, key_of(registration))
+def renewed(settings: Settings, registration: Registration, *, authorized_at: int = 0) -> Op[Registration]:
+    """The registration as the store has it now, before its client is used: another process may have enrolled anew.
+
+    authorized_at: when the connection that it is used for was consented to last (Unix seconds; 0: nobody knows); one
+    from before the client was registered belongs to another client, and the registration is stale for it.
+    Raises ReauthorizationRequired `not_registered` where a configured registration has no client at its issuer.
+    """
+    row = yield from load_enrolled(settings, _key_of(registration))
     client = None if row is None else _client_of(row, registration)
-    if row is None or client is None:
-        return replace(registration, stale=True)
-    return as_registration(settings, row, client, now=(yield from Now()))
+    if registration.by_url:
+        if row is None or client is None:
+            return replace(registration, stale=True)
+        from valetkey.connections.enrolled import as_registration
+
+        found = as_registration(settings, row, client, now=(yield from Now()))
+    else:
+        from valetkey.connections.enrol_configured import not_registered, with_client
+
+        if client is None:
+            raise not_registered(settings, registration)
+        found = with_client(registration, client, now=(yield from Now()))
+    earlier = 0 < authorized_at < client.registered_at - SKEW_SECONDS and client.enrolment == "dynamic"
+    return replace(found, stale=True) if earlier else found
 
 
 def client_refused(settings: Settings, registration: Registration) -> Op[None]:
@@ -37,10 +53,8 @@ def client_refused(settings: Settings, registration: Registration) -> Op[None]:
 
     Best effort, and not for a client that was registered a moment ago.
     """
-    if registration.enrolment != "dynamic":
-        return
     try:
-        row = yield from load_enrolled(settings, key_of(registration))
+        row = yield from load_enrolled(settings, _key_of(registration))
         client = None if row is None else _client_of(row, registration)
         if row is None or client is None or client.client_id != getattr(registration.client, "client_id", ""):
             return
@@ -50,6 +64,12 @@ def client_refused(settings: Settings, registration: Registration) -> Op[None]:
         _ = yield from save_enrolled(settings, marked)
     except StoreError:
         return
+
+
+def _key_of(registration: Registration) -> Key:
+    from valetkey.connections.enrolled_rows import configured_key, row_of
+
+    return row_of(registration.name) if registration.by_url else configured_key(registration.name)
 
 
 def _client_of(row: Enrolled, registration: Registration) -> EnrolledClient | None:

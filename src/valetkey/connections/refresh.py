@@ -22,7 +22,7 @@ from valetkey.connections.connection import (
     next_state,
     was_set_back,
 )
-from valetkey.connections.discovery import described
+from valetkey.connections.discovery import described, ready
 from valetkey.connections.grant import EXCHANGE_SECONDS, RESERVE_SECONDS
 from valetkey.connections.lifetimes import SKEW_SECONDS
 from valetkey.connections.records import load_record, open_record, sealing_key, write_record
@@ -206,16 +206,19 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
             return credentials.current
         raise
     try:
-        registration = yield from _made_ready(settings, registration)
+        registration = yield from _made_ready(settings, registration, record)
     except (ProviderError, TransportError, ReauthorizationRequired) as failure:
         if found.usable:
             return credentials.current
         if isinstance(failure, ReauthorizationRequired):
             from valetkey.connections.ended import end
 
-            yield from end(settings, record, failure.reason)
+            # Where there is no client, the configuration may be what is wrong: then nothing has ended yet.
+            yield from end(settings, record, failure.reason, certain=failure.reason != "not_registered")
             return None
         raise
+    if registration.client_registration is not None and (yield from Now()) > now + 1:
+        return None  # it waited for a client, and the limit above is that of then
     claimed = yield from _claim(record, now, limit)
     if claimed is None:
         return None
@@ -227,12 +230,14 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
     return tokens
 
 
-def _made_ready(settings: Settings, registration: Registration) -> Op[Registration]:
+def _made_ready(settings: Settings, registration: Registration, record: Record) -> Op[Registration]:
     """The registration with its endpoints and its present client, before the lease: an issuer may be out of reach."""
-    if registration.enrolment != "configured":
+    if registration.renews_alone and not registration.by_url:  # each time it begins anew, with whatever client there is
+        return (yield from ready(settings, registration, registration.grant))
+    if registration.keeps_client:
         from valetkey.connections.present_client import renewed
 
-        registration = yield from renewed(settings, registration)
+        registration = yield from renewed(settings, registration, authorized_at=record.connection.authorized_at)
         if registration.stale:  # a refresh token is good with the client that it was given to (RFC 6749 section 6)
             connect_url = settings.connect_page(registration.name)
             raise ReauthorizationRequired(registration.name, "client_ended", connect_url=connect_url)

@@ -10,15 +10,16 @@ from valetkey.connections.enrolled import find_enrolled, key_of, reach_of
 from valetkey.connections.enrolled_rows import (
     REGISTRATION,
     ROUNDS,
-    enrolled_name,
+    configured_key,
     load_enrolled,
     open_enrolled,
     save_enrolled,
 )
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.records import list_page, swap_settled
+from valetkey.effects import CONFIGURED, PUBLIC
 from valetkey.errors import ConfigurationError, StoreError, TransportError
-from valetkey.http import shown_address
+from valetkey.http import read_url, shown_address
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -27,9 +28,11 @@ if TYPE_CHECKING:
 
     from valetkey.connections.enrolled_rows import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Op
+    from valetkey.effects import Key, Op
 
     AtServer: TypeAlias = Literal["deleted", "unsupported", "failed"]
+
+WORST_FIRST: tuple[AtServer, ...] = ("failed", "unsupported", "deleted")
 
 
 @value
@@ -42,7 +45,7 @@ class EnrolledPage:
 
 
 def enrolled_page(settings: Settings, *, cursor: str = "") -> Op[EnrolledPage]:
-    """The resources that were connected at run time, for operators. Raises StoreError where the store is down."""
+    """What was registered at run time, for operators. Raises StoreError where the store is down."""
     page = yield from list_page(None, cursor)
     found, unreadable = [], 0
     for row in page.rows:
@@ -58,32 +61,41 @@ def enrolled_page(settings: Settings, *, cursor: str = "") -> Op[EnrolledPage]:
 def forget_enrolled(settings: Settings, name: str) -> Op[AtServer]:
     """Delete the client of that registration, at the server where it can be (RFC 7592 section 2.3), and here.
 
-    name: of the registration, or the resource's URL. Connections that it made stay, and can only be forgotten then.
-    Raises ConfigurationError where there is none, StoreError.
+    name: of the registration, or the resource's URL. Of one of the configuration, the clients at all of the issuers
+    that it has had, and the worst that became of one is answered. Connections that it made stay, and can only be
+    forgotten then. Raises ConfigurationError where there is none, StoreError.
     """
-    registration = yield from find_enrolled(settings, name)
-    if registration is None or registration.enrolment == "configured":
-        message = (
-            f"{shown_address(name)!r} was not registered at run time: valetkey registrations list shows those that were"
-        )
-        raise ConfigurationError(message)
-    key, at_server = key_of(registration), None
+    key, named = yield from _row_of(settings, name)
+    at_server: dict[tuple[str, str], AtServer] = {}
     for _ in range(ROUNDS):
         row = yield from load_enrolled(settings, key)
-        client = None if row is None else _named(row, registration.name)
+        client = None if row is None else next((one for one in row.clients if row.name_of(one) == named), None)
         if row is None or client is None:
-            return at_server or "unsupported"
-        if at_server is None:  # once: a second answer to it would only be that the client is gone
-            at_server = yield from _delete(settings, row, client)
-        if (yield from _drop_client(settings, row, client)):
-            return at_server
-    message = "the registration could not be deleted because others kept writing it: try again"
-    raise StoreError(message)
+            break
+        one = client.issuer, client.client_id
+        if one not in at_server:  # once: a second answer to it would only be that the client is gone
+            at_server[one] = yield from _delete(settings, row, client)
+        _ = yield from _drop_client(settings, row, client)
+    else:
+        message = "the registration could not be deleted because others kept writing it: try again"
+        raise StoreError(message)
+    told: list[AtServer] = [word for word in WORST_FIRST if word in at_server.values()]
+    return told[0] if told else "unsupported"
 
 
-def _named(row: Enrolled, name: str) -> EnrolledClient | None:
-    named = (client for client in row.clients if enrolled_name(row.key, client.issuer, client.seat) == name)
-    return next(named, None)
+def _row_of(settings: Settings, name: str) -> Op[tuple[Key, str]]:
+    """The row, and what the registration in it is called. Raises ConfigurationError where there is none."""
+    found = yield from find_enrolled(settings, name)
+    if found is not None and found.by_url:
+        return key_of(found), found.name
+    own = name if found is None else found.name  # also of one that the configuration has no more
+    key = configured_key(own)
+    if (yield from load_enrolled(settings, key)) is not None:
+        return key, own
+    message = (
+        f"{shown_address(name)!r} was not registered at run time: valetkey registrations list shows those that were"
+    )
+    raise ConfigurationError(message)
 
 
 def _delete(settings: Settings, row: Enrolled, client: EnrolledClient) -> Op[AtServer]:
@@ -93,9 +105,13 @@ def _delete(settings: Settings, row: Enrolled, client: EnrolledClient) -> Op[AtS
     from valetkey.oauth2.registration import delete_client
 
     uri, token = client.configuration_uri, client.registration_token
+    if row.by_url:
+        reach = reach_of(settings, row.resource)
+    else:  # the operator named the issuer, and nobody else's URL reaches as far
+        reach = CONFIGURED if read_url(uri).origin == read_url(client.issuer).origin else PUBLIC
     try:
         not_after = yield from exchange_deadline()
-        gone = yield from delete_client(uri, token, reach=reach_of(settings, row.resource), not_after=not_after)
+        gone = yield from delete_client(uri, token, reach=reach, not_after=not_after)
     except TransportError:
         return "failed"
     return "deleted" if gone else "failed"

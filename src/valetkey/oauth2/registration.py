@@ -1,14 +1,14 @@
 """Register a client while the program runs (RFC 7591), and give it back (RFC 7592); or let a document speak for it.
 
 The one rule: what the server made of our metadata is read, and refused where it is not the client that was asked for:
-another redirect URI, another way to authenticate, no authorization code grant.
+another redirect URI, another way to authenticate, a grant that is missing.
 Not here: who registers, and where the result is kept (`connections.enrolment`).
 """
 
 from __future__ import annotations
 
 from valetkey.dates import read_retry_after
-from valetkey.effects import Now, Send
+from valetkey.effects import Now, PublicKey, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Request, is_loopback, read_url
 from valetkey.oauth2.error_response import is_error_code
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, NoReturn
 
-    from valetkey.effects import Reach, WireOp
+    from valetkey.effects import PrivateKey, Reach, WireOp
     from valetkey.http import Response
     from valetkey.oauth2.server import AuthMethod
 
@@ -29,15 +29,19 @@ MAX_ANSWER_OCTETS = 64 * 1024
 MAX_CLIENT_ID = 1024
 MAX_SECRET = 2048
 LEAST_SECRET_SECONDS = 60
-GRANT_TYPES = ("authorization_code", "refresh_token")
+CODE_GRANT = "authorization_code"
+REFRESH = "refresh_token"
+GRANT_TYPES = (CODE_GRANT, REFRESH)
+SECRET_METHODS = ("client_secret_post", "client_secret_basic", "client_secret_jwt")
 SOFTWARE_ID = "valetkey"
 # In the body first: servers made with MCP's own SDKs look for client_id there, and nowhere else (2026-11-27).
 METHODS: tuple[AuthMethod, ...] = ("client_secret_post", "client_secret_basic", "none")
 """How a client that was registered a moment ago can authenticate; the first that the server offers is asked for."""
+NOTHING: Mapping[str, Any] = {}
 _ADVICE = {  # 7591 s3.2.2
     "invalid_redirect_uri": "the server does not take the redirect URI: it wants https, or another application_type",
     "invalid_client_metadata": "the server does not take the client's metadata",
-    "invalid_software_statement": "the server wants a software statement, which valetkey has not",
+    "invalid_software_statement": "the server takes no software statement, or another one than it was sent",
     "unapproved_software_statement": "the server wants a software statement that it has approved",
     "invalid_token": "the server wants an initial access token: configure the one that it gave out",
 }
@@ -60,25 +64,33 @@ class RegisteredClient:
     registration_token: Secret | None = None
 
 
-def chosen_method(offered: tuple[str, ...]) -> AuthMethod | None:
+def chosen_method(offered: tuple[str, ...], methods: tuple[AuthMethod, ...] = METHODS) -> AuthMethod | None:
     """How the client is to authenticate, of what the server offers; None where there is no way."""
-    return next((method for method in METHODS if method in offered), None)
+    return next((method for method in methods if method in offered), None)
 
 
 def client_metadata(
-    *, redirect_uri: str, application: str, home: str, method: AuthMethod, scope: tuple[str, ...] = ()
+    *,
+    redirect_uri: str,
+    application: str,
+    home: str,
+    method: AuthMethod,
+    scope: tuple[str, ...] = (),
+    grant_types: tuple[str, ...] = GRANT_TYPES,
+    more: Mapping[str, Any] = NOTHING,
 ) -> dict[str, Any]:
     """What the client says of itself (RFC 7591 section 2; application_type: OpenID Connect Registration section 2).
 
     application: its name; empty: the host of the redirect URI. home: a URL of it; left out where it is not https.
-    scope: empty leaves the choice to the server.
+    scope: empty leaves the choice to the server. more: members that not every client has.
     """
+    by_browser = CODE_GRANT in grant_types
     metadata: dict[str, Any] = {
-        "redirect_uris": [redirect_uri],
+        "redirect_uris": [redirect_uri] if by_browser else [],
         "client_name": application or read_url(redirect_uri).host,
         "token_endpoint_auth_method": method,
-        "grant_types": list(GRANT_TYPES),
-        "response_types": ["code"],
+        "grant_types": list(grant_types),
+        "response_types": ["code"] if by_browser else [],
         "application_type": "native" if is_loopback(read_url(redirect_uri).host) else "web",
         "software_id": SOFTWARE_ID,
     }
@@ -86,37 +98,73 @@ def client_metadata(
         metadata["client_uri"] = home
     if scope:
         metadata["scope"] = " ".join(scope)
-    return metadata
+    return {**metadata, **more}
 
 
-def client_document(client_id: str, *, redirect_uri: str, application: str, home: str) -> dict[str, Any]:
+def client_document(
+    client_id: str,
+    *,
+    redirect_uri: str,
+    application: str,
+    home: str,
+    method: AuthMethod = "none",
+    grant_types: tuple[str, ...] = GRANT_TYPES,
+    more: Mapping[str, Any] = NOTHING,
+) -> dict[str, Any]:
     """The document behind a client identifier that is a URL (draft-ietf-oauth-client-id-metadata-document section 4).
 
-    A shared secret cannot be agreed on this way: the client is a public one, and PKCE protects its codes.
+    A shared secret cannot be agreed on this way: the client is a public one, and PKCE protects its codes, or it proves
+    itself by a key whose public half stands there.
     """
-    said = client_metadata(redirect_uri=redirect_uri, application=application, home=home, method="none")
+    said = client_metadata(
+        redirect_uri=redirect_uri,
+        application=application,
+        home=home,
+        method=method,
+        grant_types=grant_types,
+        more=more,
+    )
     return {"client_id": client_id, **said}
+
+
+def client_keys(key: PrivateKey) -> WireOp[dict[str, Any]]:
+    """The `jwks` of a client that signs with this key: its public half (RFC 7591 section 2).
+
+    Raises ConfigurationError where the key is unusable, or only its signer is here.
+    """
+    from valetkey.oauth2.signed_jwt import thumbprint
+
+    members = yield from PublicKey(key)
+    return {"keys": [{**dict(members), "kid": key.key_id or thumbprint(members), "use": "sig"}]}
 
 
 def register_client(
     endpoint: str,
     metadata: Mapping[str, Any],
     *,
+    methods: tuple[AuthMethod, ...] = METHODS,
     initial_access_token: Secret | None = None,
     reach: Reach,
     not_after: float,
 ) -> WireOp[RegisteredClient]:
     """The client that the server made of the metadata (RFC 7591 section 3).
 
+    methods: what the server may make of token_endpoint_auth_method.
     Raises ProviderError (`invalid_redirect_uri`, `invalid_client_metadata`, `invalid_token`, ...), MalformedResponse
     where the answer is not the client that was asked for, TransportError.
     """
     response = yield from Send(_request(endpoint, metadata, initial_access_token), reach, not_after)
-    return read_registration(response, metadata=metadata, reach=reach, received_at=(yield from Now()))
+    now = yield from Now()
+    return read_registration(response, metadata=metadata, methods=methods, reach=reach, received_at=now)
 
 
 def read_registration(
-    response: Response, *, metadata: Mapping[str, Any], reach: Reach, received_at: float
+    response: Response,
+    *,
+    metadata: Mapping[str, Any],
+    methods: tuple[AuthMethod, ...] = METHODS,
+    reach: Reach,
+    received_at: float,
 ) -> RegisteredClient:
     """The client in an answer to that metadata. Raises ProviderError, MalformedResponse."""
     if response.status not in (200, 201):  # 7591 s3.2.1 says 201
@@ -124,7 +172,7 @@ def read_registration(
     try:
         members = read_json_object(response.body, limit=MAX_ANSWER_OCTETS)
         _check_kept(members, metadata)
-        return _read_client(members, metadata, reach, received_at)
+        return _read_client(members, metadata, methods, reach, received_at)
     except ValueError as why:
         message = f"the server registered a client that cannot be used: {why}"
         raise MalformedResponse(message, status=response.status) from None
@@ -171,27 +219,33 @@ def _check_kept(members: dict[str, Any], metadata: Mapping[str, Any]) -> None:
     if members.get("redirect_uris", metadata["redirect_uris"]) != metadata["redirect_uris"]:
         message = "with other redirect URIs than ours"
         raise ValueError(message)
-    for name, needed in (("grant_types", "authorization_code"), ("response_types", "code")):
+    for name in ("grant_types", "response_types"):
         said = members.get(name)
-        if said is not None and (not isinstance(said, list) or needed not in said):
-            message = f"with {name} that lack {needed}"
-            raise ValueError(message)
+        for needed in metadata[name]:
+            # A server that gives no refresh tokens may say so.
+            if needed != REFRESH and said is not None and (not isinstance(said, list) or needed not in said):
+                message = f"with {name} that lack {needed}"
+                raise ValueError(message)
 
 
 def _read_client(
-    members: dict[str, Any], metadata: Mapping[str, Any], reach: Reach, received_at: float
+    members: dict[str, Any],
+    metadata: Mapping[str, Any],
+    methods: tuple[AuthMethod, ...],
+    reach: Reach,
+    received_at: float,
 ) -> RegisteredClient:
     client_id = _text(members, "client_id", MAX_CLIENT_ID)
     secret = _text(members, "client_secret", MAX_SECRET)
     method = members.get("token_endpoint_auth_method", metadata["token_endpoint_auth_method"])
     if not client_id:
         _refuse("without client_id")
-    if method not in METHODS:
+    if method not in methods:
         _refuse("with a token_endpoint_auth_method that was not asked for")
-    if method != "none" and not secret:
+    if method in SECRET_METHODS and not secret:
         _refuse("without the client_secret that its token_endpoint_auth_method needs")
-    if method == "none":
-        secret = ""  # a public client has none to keep
+    if method not in SECRET_METHODS:
+        secret = ""  # a public client has none to keep, and one with a key needs none
     expires_at = members.get("client_secret_expires_at", 0) if secret else 0
     if isinstance(expires_at, bool) or not isinstance(expires_at, int) or not 0 <= expires_at < 2**53:
         _refuse("with a client_secret_expires_at that is no number of seconds")

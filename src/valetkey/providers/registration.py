@@ -5,7 +5,6 @@ from __future__ import annotations
 from valetkey.effects import PrivateKey
 from valetkey.errors import ConfigurationError
 from valetkey.providers import schema
-from valetkey.secret import Secret
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -21,7 +20,9 @@ if TYPE_CHECKING:
     from valetkey.oauth2.dpop import Nonces
     from valetkey.oauth2.kept import KeptKeys, KeptMetadata
     from valetkey.oauth2.server import AuthorizationServer
+    from valetkey.providers.client_registration import ClientRegistration
     from valetkey.providers.provider import Provider
+    from valetkey.secret import Secret
 
     Enrolment: TypeAlias = Literal["configured", "document", "dynamic"]
     GrantType: TypeAlias = Literal["authorization_code", "client_credentials"]
@@ -45,7 +46,9 @@ class Registration:
     kept_keys, kept_metadata: what it has fetched of an authorization server's keys and metadata.
     enrolment: how the client came to the server: `configured`; or at run time (`connections.enrolment`), by a
       `document` of ours that the server reads, or a `dynamic` registration there (RFC 7591).
-    seat: of one that was made at run time, where it may be used (`connections.seat`).
+    client_registration: what the operator says in place of a client; None where it is configured, or where somebody
+      else named the resource.
+    seat: of one that a resource's URL led to, where it may be used (`connections.seat`).
     stale: the server takes this client no more, or its secret has expired: it must enrol anew.
     grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
@@ -68,6 +71,22 @@ class Registration:
     enrolment: Enrolment = "configured"
     seat: str = ""
     stale: bool = False
+    client_registration: ClientRegistration | None = None
+
+    @property
+    def by_url(self) -> bool:
+        """Whether a resource's URL led to it, which anybody may have named: its issuer is somebody else's word."""
+        return self.enrolment != "configured" and self.client_registration is None
+
+    @property
+    def keeps_client(self) -> bool:
+        """Whether the client stands in the store, where it may be replaced."""
+        return self.by_url or self.enrolment == "dynamic"
+
+    @property
+    def awaits_client(self) -> bool:
+        """Whether it is configured, and its client has yet to be taken from the store."""
+        return self.client_registration is not None and not getattr(self.client, "client_id", "")
 
     @property
     def takes_fragments(self) -> bool:
@@ -84,7 +103,7 @@ def register(
     name: str,
     provider: Provider,
     *,
-    client_id: str,
+    client_id: str = "",
     client_secret: Secret | None = None,
     private_key: PrivateKey | SigningFunction | None = None,
     redirect_uri: str,
@@ -109,8 +128,14 @@ def register(
     authorization_signed_response_alg: str = "",
     request_object_signing_alg: str = "",
     require_pushed_authorization_requests: bool = False,
+    client_registration: str = "",
+    grant_types: tuple[str, ...] = (),
+    initial_access_token: Secret | None = None,
+    software_statement: Secret | None = None,
 ) -> Registration:
     """The registration, its provider adjusted to it. Raises ConfigurationError with everything that is wrong.
+
+    client_id: what the provider calls the application; left out only with `client_registration`.
 
     private_key: for the RSA methods of OAuth 1.0a and for private_key_jwt; a function
       `(algorithm, message) -> signature`, plain or async, for a key that stays in a key service.
@@ -133,13 +158,24 @@ def register(
     request_object_signing_alg: authorization requests are signed with private_key (RFC 9101), whatever the entry says.
     require_pushed_authorization_requests: they are pushed (RFC 9126), also where the issuer leaves it open.
     public_client: there is no secret (RFC 6749 section 2.1); PKCE alone protects the code.
+    client_registration: `dynamic` or `document` in place of a client identifier, see `providers.client_registration`,
+      with grant_types (authorization codes and their refresh tokens where it is empty), initial_access_token and
+      software_statement.
     """
     problems = [] if schema.is_context(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
     if provider.tenants is not None and not provider.tenant:
         problems.append(f"{name}: {provider.title} has a host for each tenant: use `register_tenants`")
     if client_secret_expires and not schema.is_date(client_secret_expires):
         problems.append(f"{name}: `client_secret_expires` must be a date such as 2027-01-31")
-    if not client_id:
+    told = (client_registration, grant_types, initial_access_token, software_statement)
+    own: ClientRegistration | None = None
+    if any(told):
+        from valetkey.providers.client_registration import Told, read_client_registration
+
+        beside = (client_id, bool(client_secret or client_secret_expires), redirect_uri, accept_password_grant)
+        own = read_client_registration(name, provider, Told(*told, *beside), problems)
+        client_id = own.document or client_id
+    elif not client_id:
         problems.append(f"{name}: `client_id` is missing")
     scope = scope or provider.scope
     server = provider.server
@@ -154,7 +190,8 @@ def register(
     if callable(private_key):
         private_key = PrivateKey(signer=private_key)
     if provider.protocol == "oauth1":
-        server = _with_signature_method(server, signature_method, name, problems)
+        from valetkey.providers.oauth1_client import oauth1_client
+
         of_oauth2 = {
             "client_certificate": client_certificate is not None or tls_client_certificate_bound_access_tokens,
             "request_object_signing_alg": bool(request_object_signing_alg),
@@ -165,17 +202,19 @@ def register(
             for key, said in of_oauth2.items()
             if said
         ]
-        if signature_method:
-            from valetkey.providers.oauth1_server import contradictions
-
-            problems += [f"{name}: {problem}" for problem in contradictions(server)]  # type: ignore[arg-type] # of OAuth 1.0a
-        problems += _problems1(name, server, client_secret, private_key, accepts=accept_missing_verifier)
-        server = replace(server, authorization_parameters=_own_words(provider, server, client_id, scope, application))
-        from valetkey.oauth1.clocks import ClockOffsets
-        from valetkey.oauth1.credentials import ClientCredentials
-
-        clocks = ClockOffsets()
-        client = ClientCredentials(client_id, client_secret or Secret(""), private_key)
+        server, client, clocks = oauth1_client(
+            name,
+            provider,
+            server,  # type: ignore[arg-type] # of OAuth 1.0a
+            method=signature_method,
+            client_id=client_id,
+            client_secret=client_secret,
+            private_key=private_key,
+            scope=scope,
+            application=application,
+            accepts=accept_missing_verifier,
+            problems=problems,
+        )
     else:
         from valetkey.oauth2.kept import KeptKeys, KeptMetadata
         from valetkey.providers.oauth2_client import Wishes, adjusted_server, oauth2_client
@@ -187,7 +226,7 @@ def register(
             authorization_details=authorization_details,
             bound=dpop_bound_access_tokens,
             certificate_bound=tls_client_certificate_bound_access_tokens,
-            public=public_client,
+            public=public_client or bool(own is not None and own.document and private_key is None),
             response_mode=response_mode,
             response_type=response_type,
             accept_implicit=accept_implicit_grant,
@@ -199,6 +238,9 @@ def register(
         keyed = private_key is not None and not client_secret
         certified = client_certificate is not None and private_key is None and not client_secret
         server = adjusted_server(name, server, wishes, keyed=keyed, certified=certified, problems=problems)  # type: ignore[arg-type]
+        if own is not None:
+            chosen = bool(token_endpoint_auth_method) or public_client
+            own = own.proving(name, server, chosen=chosen, private_key=private_key, problems=problems)
         client = oauth2_client(
             name,
             server,
@@ -207,7 +249,7 @@ def register(
             private_key=private_key,
             certificate=client_certificate,
             redirect_uri=redirect_uri,
-            public=public_client,
+            public=public_client or (own is not None and not client_secret),  # none is missing yet
             problems=problems,
         )
         if getattr(server, "response_type", "code") == "id_token token" and "openid" not in scope:
@@ -232,6 +274,8 @@ def register(
         client_secret_expires=client_secret_expires,
         kept_keys=kept_keys,
         kept_metadata=kept_metadata,
+        enrolment="configured" if own is None else own.way,
+        client_registration=own,
     )
 
 
@@ -263,52 +307,3 @@ def _read_certificate(name: str, given: ClientCertificate | None, problems: list
 def _merged(server: Server | AuthorizationServer, chosen: Pairs) -> Pairs:
     names = {name for name, _ in chosen}
     return (*(pair for pair in server.authorization_parameters if pair[0] not in names), *chosen)
-
-
-def _with_signature_method(
-    server: Server | AuthorizationServer, method: str, name: str, problems: list[str]
-) -> Server | AuthorizationServer:
-    if not method:
-        return server
-    if method not in schema.SIGNATURE_METHODS:
-        problems.append(f"{name}: `signature_method` must be one of {', '.join(schema.SIGNATURE_METHODS)}")
-        return server
-    return replace(server, signature_method=method)
-
-
-def _problems1(
-    name: str,
-    server: Server | AuthorizationServer,
-    client_secret: Secret | None,
-    private_key: PrivateKey | None,
-    *,
-    accepts: bool,
-) -> list[str]:
-    problems = []
-    signs_with_key = str(getattr(server, "signature_method", "")).startswith("RSA-")
-    if signs_with_key and private_key is None:
-        problems.append(f"{name}: `private_key` is missing: the signature method needs it")
-    if not signs_with_key and not client_secret:
-        problems.append(f"{name}: `client_secret` is missing")
-    if not getattr(server, "verifier_required", True) and not accepts:
-        problems.append(
-            f"{name}: this provider sends no verifier, so whoever authorizes last is connected; "
-            "set `accept_missing_verifier` to true if that is acceptable"
-        )
-    return problems
-
-
-def _own_words(
-    provider: Provider, server: Server | AuthorizationServer, client_id: str, scope: tuple[str, ...], application: str
-) -> Pairs:
-    """What OAuth 1.0a has no words for, in the provider's own."""
-    own = (
-        (provider.client_identifier_parameter, client_id),
-        (provider.application_parameter, application),
-        (provider.scope_parameter, provider.scope_separator.join(scope)),
-    )
-    present = {name for name, _ in server.authorization_parameters}
-    return (
-        *server.authorization_parameters,
-        *((name, text) for name, text in own if name and text and name not in present),
-    )

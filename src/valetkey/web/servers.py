@@ -1,6 +1,6 @@
 """MCP servers that a resource owner names by their URL, and the document that speaks for us at their issuers.
 
-The one rule: a URL leads nowhere before a post of our own form has brought it; and the document says nothing but what
+The one rule: a URL leads nowhere before a post of our own form has brought it; and a document says nothing but what
 is the same for everybody, so it asks the store nothing.
 """
 
@@ -17,6 +17,9 @@ from valetkey.web.visit import read_account, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
+    from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.web.visit import Visit
 
@@ -81,22 +84,30 @@ def show_document(visit: Visit) -> Op[Response]:
     """Our client metadata for that registration (draft-ietf-oauth-client-id-metadata-document section 4)."""
     import json
 
+    document = yield from _document(visit.settings, visit.name)
+    headers = (("Content-Type", "application/json"), ("Content-Security-Policy", NO_CONTENT_POLICY), *PROTECTIVE)
+    return Response(200, Headers(headers), json.dumps(document).encode())
+
+
+def _document(settings: Settings, name: str) -> Op[dict[str, Any]]:
+    """The document of that name: a registration's of the configuration, or one that a resource's URL may lead to."""
+    found = settings.registrations.get(name)
+    if found is not None and found.enrolment == "document":
+        from valetkey.connections.own_metadata import own_document
+
+        return (yield from own_document(settings, found))
     from valetkey.connections.enrolled_rows import is_enrolled_name
     from valetkey.connections.enrolment import document_url
     from valetkey.oauth2.registration import client_document
 
-    yield from ()
-    settings, name = visit.settings, visit.name
     if not is_enrolled_name(name) or not settings.mcp.client_documents:
         raise RequestRefused("not_found", "there is no such document", status=404)
-    document = client_document(
+    return client_document(
         document_url(settings, name),
         redirect_uri=f"{settings.base_url}/callback/{name}",
         application=settings.application,
         home=settings.origin,
     )
-    headers = (("Content-Type", "application/json"), ("Content-Security-Policy", NO_CONTENT_POLICY), *PROTECTIVE)
-    return Response(200, Headers(headers), json.dumps(document).encode())
 
 
 def _refuse_without_page(visit: Visit) -> None:

@@ -5,29 +5,24 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.interop.mcp.visitors import OWNER, Stranger
 from tests.interop.peers import NODE, SOURCES, install
-from tests.interop.vault.parties import BASE_URL
+from tests.interop.vault.parties import BASE_URL, Pages
 from tests.machine import node_or_skip
 
 from valetkey.connections.enrolled_rows import enrolled_key, load_enrolled
 from valetkey.connections.settings import Settings
-from valetkey.drivers.drive import drive
 from valetkey.http import Request
 from valetkey.sandbox.visitor import over_http
-from valetkey.web.routes import respond
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from valetkey.async_vault import AsyncVault
-    from valetkey.effects import AnyEffect
     from valetkey.vault import Vault
 
 pytestmark = pytest.mark.node
@@ -37,30 +32,8 @@ ORIGIN = BASE_URL.removesuffix("/oauth")
 @pytest.fixture(scope="module")
 def pages() -> Iterator[str]:
     """Our pages, on this machine: what the world calls https://app.example."""
-    settings = Settings({}, BASE_URL, application="Notes")
-
-    def answer(effect: AnyEffect) -> object:
-        message = f"a document asks for nothing, and not for {effect!r}"
-        raise AssertionError(message)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            response = drive(respond(settings, Request("GET", self.path), None), answer)
-            self.send_response(response.status)
-            for name, text in response.headers.pairs:
-                self.send_header(name, text)
-            self.send_header("Content-Length", str(len(response.body)))
-            self.end_headers()
-            _ = self.wfile.write(response.body)
-
-        def log_message(self, *_: object) -> None:
-            """Nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}"
-    server.shutdown()
-    server.server_close()
+    with Pages(Settings({}, BASE_URL, application="Notes")) as served:
+        yield served.origin
 
 
 @pytest.fixture(scope="module", params=["document", "dynamic"])

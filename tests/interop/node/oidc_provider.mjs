@@ -5,6 +5,8 @@
 //
 // The first line on standard output is a JSON object with the issuer. It ends when its standard input does.
 // With certificates it speaks TLS, and at a second port (`mtls`) it asks its clients for theirs (RFC 8705).
+// INITIAL_ACCESS_TOKEN: what it wants to see before it registers a client, which can then be managed (RFC 7592).
+// PAGES: it reads client id metadata documents, and what the world calls https://app.example is there.
 
 import { generateKeyPairSync } from 'node:crypto';
 import { readFileSync } from 'node:fs';
@@ -65,6 +67,12 @@ const aliases = tls && {
 };
 
 const scopeOf = (resource) => (resource.endsWith('/notes') ? 'notes:read notes:write' : 'api');
+const { INITIAL_ACCESS_TOKEN: token, PAGES: pages } = process.env;
+const registration = token
+  ? { registration: { enabled: true, initialAccessToken: token }, registrationManagement: { enabled: true } }
+  : { registration: { enabled: true } };
+const documents = pages && { clientIdMetadataDocument: { enabled: true, ack: 'draft-02' } };
+
 const granted = (ctx) => JSON.parse(ctx.oidc.params.authorization_details).map((one) => ({ ...one, consent: 'c-1' }));
 
 const provider = new Provider(issuer, {
@@ -85,7 +93,8 @@ const provider = new Provider(issuer, {
     introspection: { enabled: true },
     clientCredentials: { enabled: true },
     deviceFlow: { enabled: true },
-    registration: { enabled: true },
+    ...registration,
+    ...documents,
     ...(tls && { mTLS }),
     pushedAuthorizationRequests: { enabled: true },
     requestObjects: { enabled: true },
@@ -113,6 +122,10 @@ const provider = new Provider(issuer, {
     clientAuthMethods: [
       'none', 'client_secret_basic', 'client_secret_post', 'private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth',
     ],
+  }),
+  // Without its own guard, which rightly takes no document from this machine.
+  ...(pages && {
+    fetch: (url, { dispatcher, ...options }) => fetch(String(url).replace('https://app.example', pages), options),
   }),
   interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
   issueRefreshToken: (_, who) => who.grantTypeAllowed('refresh_token'),

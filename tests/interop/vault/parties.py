@@ -10,6 +10,7 @@ import inspect
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.certificates import trusting
@@ -18,8 +19,11 @@ from tests.interop.peers import Browser
 from valetkey.async_vault import AsyncVault
 from valetkey.connections.settings import Settings
 from valetkey.drivers.clock import AsyncClock, SystemClock
+from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
+from valetkey.effects import PublicKey
 from valetkey.http import FORM, Headers, Request, read_form, read_url, with_query, write_form
+from valetkey.keys.jwk import public_jwk
 from valetkey.keys.local import LocalKeyRing
 from valetkey.sandbox.visitor import read_forms
 from valetkey.stores.open import open_store
@@ -28,7 +32,7 @@ from valetkey.web.routes import respond
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from valetkey.effects import ClientCertificate, Send
+    from valetkey.effects import AnyEffect, ClientCertificate, Send
     from valetkey.http import Pairs, Response
     from valetkey.providers.registration import Registration
     from valetkey.vault import Vault
@@ -36,6 +40,45 @@ if TYPE_CHECKING:
 BASE_URL = "https://app.example/oauth"
 OWNER = "user-17"
 AWS = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-secret-key", "AWS_REGION": "eu-central-1"}
+
+
+class Pages:
+    """Our pages on this machine, for servers that fetch what is public in them: documents, which ask for a key at most."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        pages = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                response = drive(respond(pages.settings, Request("GET", self.path), None), _only_keys)
+                self.send_response(response.status)
+                for name, text in response.headers.pairs:
+                    self.send_header(name, text)
+                self.send_header("Content-Length", str(len(response.body)))
+                self.end_headers()
+                _ = self.wfile.write(response.body)
+
+            def log_message(self, *_: object) -> None:
+                """Nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.origin = f"http://127.0.0.1:{self._server.server_address[1]}"
+
+    def __enter__(self) -> Self:
+        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _only_keys(effect: AnyEffect) -> object:
+    if isinstance(effect, PublicKey):
+        return public_jwk(effect.key)
+    message = f"a document asks nobody, and not for {effect!r}"
+    raise AssertionError(message)
 
 
 class Later:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from valetkey.errors import ConfigurationError
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.sandbox.answers import json_answer
-from valetkey.sandbox.clients import OPENID, READ, WRITE, SandboxClient
+from valetkey.sandbox.clients import GRANT_TYPES, OPENID, READ, WRITE, SandboxClient
 from valetkey.sandbox.exchange import MAX_BODY, Refusal, content_type
 from valetkey.sandbox.tokens import new_text
 from valetkey.secret import Secret
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 MAX_CLIENTS = 1000
 MAX_NAME = 100
 METHODS = ("client_secret_basic", "client_secret_post", "none")
-GRANTS = ("authorization_code", "refresh_token")
+CODE, REFRESH = "authorization_code", "refresh_token"
 
 
 def register(exchange: Exchange) -> Response:
-    """The client that was made of the metadata (section 3.2.1); codes and refresh tokens are all that it may use."""
+    """The client that was made of the metadata (section 3.2.1), for the grant types that it names (section 2)."""
     if len(exchange.sandbox.clients) >= MAX_CLIENTS:
         raise Refusal("temporarily_unavailable", "The sandbox has registered enough clients.", status=503)
     metadata = _read(exchange)
@@ -32,8 +32,11 @@ def register(exchange: Exchange) -> Response:
     if method not in METHODS:
         raise Refusal("invalid_client_metadata", f"The token_endpoint_auth_method is one of {', '.join(METHODS)}.")
     secret = None if method == "none" else Secret(new_text(exchange.sandbox, "secret"))
-    uris, name = metadata.get("redirect_uris"), metadata.get("client_name", "")
-    if not isinstance(uris, list) or not uris or not all(isinstance(uri, str) for uri in uris):
+    grants = metadata.get("grant_types", [CODE])
+    if not isinstance(grants, list) or not grants or any(grant not in GRANT_TYPES for grant in grants):
+        raise Refusal("invalid_client_metadata", f"The grant_types are some of {', '.join(GRANT_TYPES)}.")
+    uris, name = metadata.get("redirect_uris", []), metadata.get("client_name", "")
+    if not isinstance(uris, list) or not all(isinstance(uri, str) for uri in uris) or (CODE in grants and not uris):
         raise Refusal("invalid_redirect_uri", "The redirect_uris are missing.")
     client_id = new_text(exchange.sandbox, "client")
     try:
@@ -44,14 +47,19 @@ def register(exchange: Exchange) -> Response:
             name=name[:MAX_NAME] if isinstance(name, str) else "",
             scopes=(READ, WRITE, OPENID),
             authentication=method,
-            grant_types=GRANTS,
+            grant_types=tuple(dict.fromkeys(grants)),
+            refresh_tokens=REFRESH in grants,
         )
     except ConfigurationError:
         raise Refusal("invalid_redirect_uri", "A redirect URI is https, or on loopback, without a fragment.") from None
     exchange.sandbox.register(client)
     exchange.notes["client_id"] = client_id
-    shown: dict[str, object] = {"client_id": client_id, "redirect_uris": uris, "grant_types": list(GRANTS)}
-    shown |= {"token_endpoint_auth_method": method, "response_types": ["code"], "scope": " ".join(client.scopes)}
+    shown: dict[str, object] = {"client_id": client_id, "redirect_uris": uris, "grant_types": list(client.grant_types)}
+    shown |= {
+        "token_endpoint_auth_method": method,
+        "response_types": ["code"] if CODE in grants else [],
+        "scope": " ".join(client.scopes),
+    }
     if secret is not None:
         shown |= {"client_secret": secret.reveal(), "client_secret_expires_at": 0}
     return json_answer(shown, status=201)

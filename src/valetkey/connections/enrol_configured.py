@@ -1,0 +1,114 @@
+"""A client for a registration of the configuration that names none: registered at its issuer, or our document.
+
+    ISSUER  ->  its metadata (RFC 8414)  ->  the client in the store, registered there if there is none (RFC 7591)
+
+The one rule: a client is used at the issuer that it was registered at, for what it was registered for, and with
+nobody else; what the operator changes afterwards is told, since a new client would end every connection of the old one.
+Not here: making the client (`enrolment`), what it says of itself (`own_metadata`).
+"""
+
+from __future__ import annotations
+
+from valetkey.connections.discovery import issuer_metadata, with_metadata
+from valetkey.connections.enrolled_rows import Enrolled, configured_key, load_enrolled
+from valetkey.connections.enrolment import Offer, enrolled_client
+from valetkey.effects import Now
+from valetkey.errors import ConfigurationError, ReauthorizationRequired
+from valetkey.oauth2.kept import KeptMetadata
+from valetkey.value import replace
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from valetkey.connections.enrolled_rows import EnrolledClient
+    from valetkey.connections.settings import Settings
+    from valetkey.effects import Op
+    from valetkey.oauth2.server import AuthorizationServer
+    from valetkey.providers.registration import Registration
+
+NOT_REGISTERED = "not_registered"
+ANEW = "`valetkey registrations forget {name}` has it registered anew, and its connections must then be made anew"
+
+
+def enrol_configured(settings: Settings, registration: Registration, grant_type: str) -> Op[Registration]:
+    """The registration with its client, made where there is none; for a verb that begins something.
+
+    grant_type: what the tokens will be had by. Raises ConfigurationError where the client is not for that, or the
+    issuer cannot have it; ProviderError, TransportError, StoreError, RefreshInProgress where another registers.
+    """
+    own = registration.client_registration
+    assert own is not None
+    if grant_type not in own.grant_types:
+        message = (
+            f"{registration.name}: its client is for {', '.join(own.grant_types)}: name {grant_type} in grant_types as "
+            "well"
+        )
+        raise ConfigurationError(message)
+    server: AuthorizationServer = registration.provider.server  # type: ignore[assignment] # `register` has seen to it
+    kept = registration.kept_metadata or KeptMetadata()
+    metadata = yield from issuer_metadata(settings, server.issuer or "", kept=kept, reach=server.reach)
+    if own.way == "document":
+        if not metadata.client_id_metadata_document_supported:
+            message = (
+                f"{registration.name}: {server.issuer} does not say that it reads client id metadata documents: use "
+                "client_registration dynamic, or register the application there"
+            )
+            raise ConfigurationError(message)
+        return registration
+    reach, key = with_metadata(server, metadata).reach, configured_key(registration.name)
+    row = (yield from load_enrolled(settings, key)) or Enrolled(key, None, registration.name)
+    offer = Offer(
+        key,
+        registration.name,
+        registration.name,
+        metadata.issuer,
+        metadata,
+        reach,
+        registration.scope,
+        bound=server.dpop_bound_access_tokens,
+        configured=registration,
+    )
+    _, client = yield from enrolled_client(settings, offer, row)
+    changed = changes(registration, client)
+    if changed:
+        raise ConfigurationError([f"{registration.name}: {problem}" for problem in changed])
+    return with_client(registration, client, now=(yield from Now()))
+
+
+def stored_client(settings: Settings, registration: Registration) -> Op[EnrolledClient | None]:
+    """The client at the registration's issuer, if one was registered. Raises StoreError."""
+    row = yield from load_enrolled(settings, configured_key(registration.name))
+    return None if row is None else row.client_at(getattr(registration.provider.server, "issuer", "") or "", "")
+
+
+def with_client(registration: Registration, client: EnrolledClient, *, now: float) -> Registration:
+    """The registration as that client has it: its identifier, its secret, its way to prove who it is."""
+    server = replace(registration.provider.server, token_endpoint_auth_method=client.method)
+    return replace(
+        registration,
+        provider=replace(registration.provider, server=server),
+        client=replace(registration.client, client_id=client.client_id, client_secret=client.client_secret),
+        stale=client.is_stale(now),
+    )
+
+
+def changes(registration: Registration, client: EnrolledClient) -> list[str]:
+    """What the configuration says by now that the client was not registered for, and what to do."""
+    own, anew = registration.client_registration, ANEW.format(name=registration.name)
+    found = []
+    if client.redirect_uri != registration.redirect_uri:
+        found.append(
+            f"its client was registered for the redirect URI {client.redirect_uri}, and VALETKEY_BASE_URL makes it "
+            f"{registration.redirect_uri} now: {anew}"
+        )
+    missing = [] if own is None else [one for one in own.grant_types if one not in client.grant_types]
+    if missing:
+        found.append(f"its client was registered before grant_types named {', '.join(missing)}: {anew}")
+    if own is not None and own.methods and client.method not in own.methods:
+        found.append(f"its client proves itself by {client.method}, as it was registered: {anew}")
+    return found
+
+
+def not_registered(settings: Settings, registration: Registration) -> ReauthorizationRequired:
+    """No client of ours is at that issuer: it was never registered, forgotten, or the issuer is another one now."""
+    page = settings.connect_page(registration.name)
+    return ReauthorizationRequired(registration.name, NOT_REGISTERED, connect_url=page)
