@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.interop.oauth2 import idpyoidc_server
 from tests.interop.vault.parties import BASE_URL, OWNER, Party
 from tests.interop.vault.test_oauth2_proofs import claims_of
 
 from valetkey.connections.settings import Settings
 from valetkey.errors import ProviderError
 from valetkey.oauth2.server import AuthorizationServer
+from valetkey.oauth2.token_exchange import ACCESS_TOKEN
 from valetkey.providers.provider import Provider, Rotation
 from valetkey.providers.registration import register
 from valetkey.secret import Secret
@@ -26,17 +26,19 @@ if TYPE_CHECKING:
     from valetkey.async_vault import AsyncVault
     from valetkey.vault import Vault
 
+SERVER = Path(__file__).parents[1] / "oauth2" / "idpyoidc_server.py"
 BACK = "https://back.example"
 
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    command, pipe = [sys.executable, str(Path(idpyoidc_server.__file__))], subprocess.PIPE
+    command, pipe = [sys.executable, str(SERVER)], subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            yield json.loads(process.stdout.readline())
+            line = process.stdout.readline() or pytest.fail("idpyoidc did not start", pytrace=False)
+            yield json.loads(line)
         finally:
             process.stdin.close()  # its end
             process.wait(10)
@@ -94,7 +96,7 @@ def test_a_connections_token_is_traded_for_one_that_is_good_for_less_and_elsewhe
 
     found = exchanged(party, "front", token, audience=(BACK,), scope=("read",))
 
-    assert (found.issued_token_type, found.token_type) == (idpyoidc_server.ACCESS_TOKEN, "bearer")
+    assert (found.issued_token_type, found.token_type) == (ACCESS_TOKEN, "bearer")
     assert (found.scope, found.refresh_token) == (("read",), None)
     claims = claims_of(found.token.reveal())[1]
     assert (claims["aud"], claims["scope"], claims["client_id"]) == ([BACK], "read", "front")
@@ -106,7 +108,7 @@ def test_a_connections_token_is_traded_for_one_that_is_good_for_less_and_elsewhe
 def test_the_api_behind_goes_on_with_what_it_was_given(party: Party) -> None:
     given = exchanged(party, "front", party.done(party.vault.access_token("front", OWNER)), scope=("read", "write"))
 
-    found = exchanged(party, "back", given.token, scope=("read",), requested_token_type=idpyoidc_server.ACCESS_TOKEN)
+    found = exchanged(party, "back", given.token, scope=("read",), requested_token_type=ACCESS_TOKEN)
 
     claims = claims_of(found.token.reveal())[1]
     assert (claims["client_id"], claims["scope"], claims["sub"]) == ("back", "read", subject_of(given.token))
@@ -134,7 +136,7 @@ def test_a_token_that_was_refreshed_is_traded(party: Party) -> None:
     party.later.ahead = 700
     token = party.done(party.vault.access_token("front", OWNER))
 
-    assert exchanged(party, "front", token).issued_token_type == idpyoidc_server.ACCESS_TOKEN
+    assert exchanged(party, "front", token).issued_token_type == ACCESS_TOKEN
     assert party.transport.sent("refresh_token") == 1
 
 
