@@ -347,6 +347,13 @@ def test_octets_that_are_no_text_are_sent_as_they_are(option: str) -> None:
     assert body == (b"a=%FF%C3%A9" if option == "--data-urlencode" else b"a=\xff\xc3\xa9")
 
 
+@pytest.mark.parametrize(
+    "written", ["'a\ud800b'", "$'a\ud800b'", "$'a\\ud800b'", "$'\\x61\ud800\\x62'", "$'a\\355\\240\\200b'"]
+)
+def test_half_a_character_is_three_octets_however_it_is_quoted(written: str) -> None:
+    assert read(f"curl {URL} -d {written}").body == b"a\xed\xa0\x80b"
+
+
 def test_octets_that_are_no_text_stand_in_a_query_and_in_a_file_name() -> None:
     assert read(f"curl -G {URL} --data-urlencode $'a=\\xff'").url == f"{URL}&a=%FF"
     assert (

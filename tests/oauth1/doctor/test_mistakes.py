@@ -297,6 +297,12 @@ def test_every_mistake_says_what_was_done_and_what_to_do() -> None:
     assert "without charset" in with_charset.advice
 
 
+def test_base64_for_urls_without_its_padding_is_two_mistakes_made_together() -> None:
+    signer = Signer(text=lambda octets: urlsafe_b64encode(octets).decode().rstrip("=")).until("-_")
+
+    assert names(examine(signer.request())) == ["output_base64url and output_unpadded"]
+
+
 PROTOCOL = (
     ("oauth_consumer_key", "k"),
     ("oauth_signature_method", "HMAC-SHA1"),

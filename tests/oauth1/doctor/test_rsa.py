@@ -102,6 +102,7 @@ def test_another_hash_padding_or_salt_is_found_and_named(
     diagnosis = looked_at(*made(method, digest, scheme))
 
     assert (diagnosis.verdict, names(diagnosis), diagnosis.request_is_correct) == ("explained", [found], False)
+    assert diagnosis.tried == 1, "it explains everything: no mistake in the base string is looked for"
     for mistake in diagnosis.findings[0]:
         assert mistake.says.startswith("the signature was ")
         assert "None" not in mistake.says
@@ -164,6 +165,12 @@ def test_a_right_signature_is_called_correct(method: str) -> None:
     diagnosis = looked_at(*made(method, RIGHT.get(method, SHA256), None if method in RIGHT else pss(SHA256, 32)))
 
     assert (diagnosis.verdict, diagnosis.request_is_correct, diagnosis.remarks) == ("correct", True, ())
+
+
+def test_a_key_that_the_method_has_no_use_for_is_not_looked_at() -> None:
+    diagnosis = examine(Signer().request(), question=Question(public_key=key_pair()[1]))
+
+    assert (diagnosis.verdict, diagnosis.request_is_correct) == ("correct", True)
 
 
 def test_what_cannot_be_explained_is_told_from_the_key() -> None:

@@ -51,8 +51,6 @@ def read_curl(command: str, *, body: bytes | None = None) -> Reading:
     Raises ConfigurationError.
     """
     told = _Told()
-    # Octets that are no text are kept as surrogateescape has them; a lone surrogate becomes such octets, too.
-    command = command.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
     words = split_command(command, told.remarks)
     if not words or words[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe") != "curl":
         message = "the command does not start with curl"

@@ -182,22 +182,22 @@ def _combinations(right: Making, singles: list[Mistake]) -> Iterator[tuple[int, 
 
 def _judge(method: str, key: RsaKey | None, text: str) -> Judge:
     """Who says of a making which mistakes around it make this signature; None where it is not this making's."""
-    spellings = [(text, ()), (decoded_once_more(text), (ENCODED_TWICE,)), (text.replace(" ", "+"), (PLUS_LOST,))]
-    spellings = [one for place, one in enumerate(spellings) if place == 0 or one[0] != text]
+    # The same text twice is the text as it is, which comes last.
+    spellings = {text.replace(" ", "+"): (PLUS_LOST,), decoded_once_more(text): (ENCODED_TWICE,), text: ()}
     if key is None or method not in RSA_ALGORITHMS:
 
         def compared(making: Making) -> tuple[Mistake, ...] | None:
             made = signature(making, base_string(making))
-            fits = [around for spelling, around in spellings if made and constant_time_equal(made, spelling)]
-            return fits[0] if fits else None
+            fits = (around for spelling, around in spellings.items() if made and constant_time_equal(made, spelling))
+            return next(fits, None)
 
         return compared
-    opened = [(one, around) for spelling, around in spellings for one in open_signature(key, spelling)]
+    opened = [(one, around) for spelling, around in spellings.items() for one in open_signature(key, spelling)]
 
     def verified(making: Making) -> tuple[Mistake, ...] | None:
         base = base_string(making)
-        fits = [(*around, *one.mistakes_against(method)) for one, around in opened if one.is_of(base)]
-        return min(fits, key=len) if fits else None
+        fits = ((*around, *one.mistakes_against(method)) for one, around in opened if one.is_of(base))
+        return next(fits, None)
 
     return verified
 

@@ -38,7 +38,11 @@ ON_WINDOWS = "the command was read as one of the Windows command line (cmd)"
 
 
 def split_command(text: str, remarks: list[str]) -> list[str]:
-    """The words of the first command. Raises ConfigurationError where its quotes do not match."""
+    """The words of the first command. Raises ConfigurationError where its quotes do not match.
+
+    Octets that are no text are in them as surrogateescape has them; half a character becomes such octets, too.
+    """
+    text = text.encode("utf-8", "surrogatepass").decode("utf-8", "surrogateescape")
     if WINDOWS.search(text):
         remarks.append(ON_WINDOWS)
         return _windows_words(_without_carets(text, remarks))
@@ -165,9 +169,9 @@ def _ansi_c(text: str) -> str:
 
     octets, place = b"", 0
     for match in ANSI_C.finditer(text):
-        octets += text[place : match.start()].encode("utf-8", "surrogatepass") + one(match)
+        octets += text[place : match.start()].encode("utf-8", "surrogateescape") + one(match)
         place = match.end()
-    return (octets + text[place:].encode("utf-8", "surrogatepass")).decode("utf-8", "surrogateescape")
+    return (octets + text[place:].encode("utf-8", "surrogateescape")).decode("utf-8", "surrogateescape")
 
 
 def _without_carets(text: str, remarks: list[str]) -> str:
