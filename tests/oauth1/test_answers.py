@@ -15,6 +15,7 @@ from valetkey.oauth1.answers import (
     read_temporary_credentials,
     read_token_credentials,
 )
+from valetkey.value import replace
 
 NOW = 784_111_777
 DATE = "Sun, 06 Nov 1994 08:49:37 GMT"  # the same moment
@@ -280,3 +281,40 @@ def test_a_providers_own_explanation_of_its_code_is_told(read: Any, status: int)
     with pytest.raises(ProviderError, match=rf"user_refused \(status {status}\)$") as caught:
         read(response, errors=(OTHER,))
     assert caught.value.explanation is None
+
+
+WORDS = replace(OTHER, code="Invalid consumer key", in_text=True)
+
+
+@pytest.mark.parametrize("read", [check_success, read_token_credentials, read_temporary_credentials])
+@pytest.mark.parametrize(("status", "code"), [(200, "request_refused"), (401, "unauthorized")])
+def test_words_of_an_answer_in_prose_are_explained_and_the_prose_is_not_shown(
+    read: Any, status: int, code: str
+) -> None:
+    """MediaWiki answers so, also with status 200."""
+    if read is check_success and status == 200:
+        return
+    prose = "Error: invalid consumer key. \xe9 canary"
+
+    with pytest.raises(ProviderError) as caught:
+        read(Response(status, Headers(), prose.encode("latin-1")), errors=(EXPLAINED, WORDS))
+    assert (caught.value.error, caught.value.explanation) == (code, WORDS)
+    said = f"the provider refused the request: {code} (Invalid consumer key) (status {status}): "
+    assert str(caught.value) == said + "something else; do nothing (https://docs.example)"
+
+    if status == 200:
+        with pytest.raises(MalformedResponse, match="not a form"):
+            read(Response(status, Headers(), prose.encode("latin-1")), errors=(EXPLAINED,))
+
+
+def test_words_in_an_answer_that_has_a_token_are_no_error() -> None:
+    found = read_token_credentials(
+        answer("oauth_token=a&oauth_token_secret=b&note=invalid+consumer+key"), errors=(replace(WORDS, code="note"),)
+    )
+
+    assert found.identifier == "a"
+
+
+def test_a_code_is_told_once_where_it_is_what_was_explained() -> None:
+    with pytest.raises(ProviderError, match=r"request: user_refused \(status 401\): the owner"):
+        read_token_credentials(answer("oauth_problem=user_refused", status=401), errors=(EXPLAINED,))

@@ -244,6 +244,25 @@ def test_a_providers_own_explanation_of_its_code_is_told(code: str) -> None:
     assert "None" not in str(caught.value)
 
 
+def test_words_of_a_description_are_explained_and_stand_for_a_code() -> None:
+    """Microsoft says nearly everything there; the description itself is somebody else's text, and never shown."""
+    words = Explanation("E65004", "the person declined", "start again", "https://docs.example", "2026-01-01", True)
+    server = replace(SERVER, errors=(words,))
+    answer = (("error", "invalid_request"), ("error_description", "E65004: canary"))
+
+    for stands_for, kind in (("", CallbackError), ("access_denied", AuthorizationDenied)):
+        saying = replace(server, errors=(replace(words, stands_for=stands_for),))
+        with pytest.raises(CallbackError, match="the person declined; start again") as caught:
+            read_authorization_response(answer, server=saying)
+        assert type(caught.value) is kind
+        assert caught.value.explanation == saying.errors[0]
+        assert "canary" not in str(caught.value)
+    for other in ((), (("ERROR_DESCRIPTION", "E65004"),), (("error_description", "E650041"),)):
+        with pytest.raises(CallbackError) as caught:
+            read_authorization_response((("error", "invalid_request"), *other), server=server)
+        assert caught.value.explanation is None
+
+
 @pytest.mark.parametrize("error", ["<script>", "Invalid_Scope", "a" * 65, "invalid scope", "x\n", "\u202einvalid"])
 def test_an_error_that_does_not_look_like_a_code_is_not_shown(error: str) -> None:
     with pytest.raises(CallbackError) as caught:

@@ -69,6 +69,42 @@ def test_a_code_is_a_word_or_a_number(code: object) -> None:
     assert error_of({"error": code}, replace(SERVER, errors=(explained,))).explanation is None
 
 
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"error": {"type": "OAuthException", "code": 1234, "message": "canary"}, "code": "other"},
+        {"errors": ["canary", {"errorType": "unknown"}, {"errorType": "1234", "message": "canary"}]},
+        {"error": "invalid_request", "errors": [{"code": 1234}]},
+        {"errors": [{}] * 7 + [{"code": 1234}]},
+    ],
+)
+def test_an_error_is_found_in_an_object_and_in_a_list_of_them(members: dict[str, Any]) -> None:
+    """As Facebook and Fitbit tell them."""
+    assert error_of(members).explanation == SUBCODE
+
+
+@pytest.mark.parametrize(
+    "members",
+    [{"errors": [{}] * 8 + [{"code": 1234}]}, {"error": [{"code": 1234}]}, {"errors": {"code": 1234}}, {"errors": 7}],
+)
+def test_an_error_is_looked_for_nowhere_else(members: dict[str, Any]) -> None:
+    assert error_of(members).explanation is None
+
+
+def test_of_an_object_and_what_stands_beside_it_the_object_is_read_first() -> None:
+    assert error_of({"error": {"code": "invalid_grant"}, "code": 1234}).explanation == GRANT
+    assert error_of({"code": "invalid_grant", "errors": [{"code": 1234}]}).explanation == GRANT
+
+
+@pytest.mark.parametrize("name", ["error_description", "message", "detail", "reason"])
+def test_words_are_looked_for_in_every_text_and_not_across_two(name: str) -> None:
+    assert error_of({"errors": [{name: "the app is disabled"}]}).explanation == WORDS
+    assert error_of({name: "the app is", "errors": [{"message": "disabled", "detail": 7}]}).explanation is None
+    assert error_of({name: "the app is disabled", "errors": [{"message": "canary"}]}).explanation == WORDS
+    assert error_of({name: "x" * 4084 + " app is disabled"}).explanation is None
+    assert error_of({name: "x" * 4080 + " app is disabled"}).explanation == WORDS
+
+
 def test_members_that_were_read_already_are_not_read_again() -> None:
     response = answer("[", status=400)
 
