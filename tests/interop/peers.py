@@ -6,6 +6,7 @@ import http.client
 import json
 import os
 import subprocess
+import sys
 import time
 from http.cookies import SimpleCookie
 from pathlib import Path
@@ -193,6 +194,20 @@ def running(script: str, *given: str, **environ: str) -> Iterator[dict[str, str]
             while not (line := process.stdout.readline()).startswith("{"):
                 if not line:
                     pytest.fail(f"{script} did not start", pytrace=False)
+            yield json.loads(line)
+        finally:
+            process.stdin.close()  # its end
+            process.wait(10)
+
+
+def python_server(script: str, *given: str) -> Iterator[str]:
+    """The base URL that one of the servers in `oauth2` tells when it is ready, while it runs in its own process."""
+    command, pipe = [sys.executable, str(Path(__file__).parent / "oauth2" / script), *given], subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        try:
+            line = process.stdout.readline() or pytest.fail(f"{script} did not start", pytrace=False)
             yield json.loads(line)
         finally:
             process.stdin.close()  # its end

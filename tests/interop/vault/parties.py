@@ -22,6 +22,7 @@ from valetkey.drivers.clock import AsyncClock, SystemClock
 from valetkey.drivers.drive import drive
 from valetkey.drivers.transports.stdlib import StdlibTransport
 from valetkey.effects import PublicKey
+from valetkey.errors import TransportError
 from valetkey.http import FORM, Headers, Request, read_form, read_url, with_query, write_form
 from valetkey.keys.jwk import public_jwk
 from valetkey.keys.local import LocalKeyRing
@@ -105,7 +106,7 @@ class AwaitingClock(AsyncClock):
 
 
 class Watched:
-    """The standard library's transport, and what went through it."""
+    """The standard library's transport, and what went through it. losing: of how many next refreshes the answer is lost."""
 
     blocking = presents_certificates = True
 
@@ -114,12 +115,17 @@ class Watched:
         self._lock = threading.Lock()
         self.requests: list[Request] = []
         self.presented: list[ClientCertificate | None] = []
+        self.losing = 0
 
     def send(self, effect: Send) -> Response:
         with self._lock:
             self.requests.append(effect.request)
             self.presented.append(effect.certificate)
-        return self._transport.send(effect)
+        response = self._transport.send(effect)
+        if self.losing and b"grant_type=refresh_token" in effect.request.body:
+            self.losing -= 1
+            raise TransportError("a test lost the answer", maybe_received=True)
+        return response
 
     def close(self) -> None:
         self._transport.close()

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tests.interop import peers
 from tests.interop.vault.parties import BASE_URL, OWNER, Party
 from tests.interop.vault.test_oauth2_proofs import claims_of
 
@@ -26,22 +23,12 @@ if TYPE_CHECKING:
     from valetkey.async_vault import AsyncVault
     from valetkey.vault import Vault
 
-SERVER = Path(__file__).parents[1] / "oauth2" / "idpyoidc_server.py"
 BACK = "https://back.example"
 
 
 @pytest.fixture(scope="module")
 def issuer() -> Iterator[str]:
-    command, pipe = [sys.executable, str(SERVER)], subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        try:
-            line = process.stdout.readline() or pytest.fail("idpyoidc did not start", pytrace=False)
-            yield json.loads(line)
-        finally:
-            process.stdin.close()  # its end
-            process.wait(10)
+    yield from peers.python_server("idpyoidc_server.py")
 
 
 @pytest.fixture
