@@ -200,6 +200,20 @@ def test_without_that_word_a_client_id_is_missed_as_before() -> None:
     assert problem.startswith("VALETKEY_LOGIN_CLIENT_ID is missing")
 
 
+def test_a_tenant_that_anybody_may_name_has_no_client_made_for_it() -> None:
+    from valetkey.providers.discovered import discovered_provider
+    from valetkey.providers.registration import register
+
+    for way in ("dynamic", "document"):
+        with pytest.raises(ConfigurationError, match="not for providers with tenants"):
+            _ = register(
+                "login:acme",
+                discovered_provider("oidc", issuer=ISSUER),
+                client_registration=way,
+                redirect_uri="https://app.example/oauth/callback/login:acme",
+            )
+
+
 def test_a_document_in_code_needs_the_redirect_uri_of_our_pages() -> None:
     from valetkey.providers.discovered import discovered_provider
     from valetkey.providers.registration import register

@@ -15,9 +15,10 @@ from valetkey.connections.client import client_token
 from valetkey.connections.device import begin_device_authorization, poll_device_authorization
 from valetkey.connections.doctor import diagnose
 from valetkey.connections.enrolled_rows import configured_key, load_enrolled
+from valetkey.connections.identity import userinfo
 from valetkey.connections.introspect import introspect
 from valetkey.connections.keepalive import keepalive
-from valetkey.connections.manage import connection, revoke
+from valetkey.connections.manage import connection, forget, revoke
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.password import connect_by_password
 from valetkey.connections.reseal import reseal_page
@@ -454,6 +455,35 @@ def test_another_issuer_gets_a_client_of_its_own_and_nothing_of_the_old_ones() -
     assert [client.issuer for client in row(world).clients] == [ISSUER, OTHER]
 
 
+def _not_asked(_: Request) -> Any:
+    message = "nothing of another client's is sent here"
+    raise AssertionError(message)
+
+
+def test_what_was_granted_to_an_older_client_is_sent_to_no_endpoint_of_the_new_ones_issuer() -> None:
+    world, internet, server = there()
+    _ = connect(world, server)
+    other = internet.server(OTHER)
+    for endpoint in ("introspection", "userinfo", "revocation"):
+        other.said[f"{endpoint}_endpoint"] = f"{OTHER}/{endpoint}"
+        internet.pages[f"{OTHER}/{endpoint}"] = _not_asked
+    configure(world, notes(OTHER))
+    world.clock.time += 100
+    _ = connect(world, other, "bob")
+
+    for verb in (introspect, userinfo):
+        caught = failure(world, verb(world.settings, "notes", resource_owner="alice"))
+        assert isinstance(caught, ReauthorizationRequired)
+        assert caught.reason == "client_ended"
+    ended = world.run(revoke(world.settings, "notes", resource_owner="alice"))
+
+    assert (ended.at_provider, ended.reason) == ("failed", "client_ended")
+    kept = world.run(connection(world.settings, "notes", resource_owner="alice"))
+    assert kept is not None
+    assert (kept.state, kept.last_error) == ("revoking", "client_ended")
+    world.run(forget(world.settings, "notes", resource_owner="alice"))
+
+
 def test_an_issuer_that_was_changed_by_mistake_ends_no_connection() -> None:
     world, internet, server = there()
     _ = connect(world, server)
@@ -484,6 +514,20 @@ def test_another_base_url_is_said_and_nothing_is_registered_behind_the_operators
     assert world.run(token(world)).reveal() in server.access, "those that are there go on"
 
 
+def test_what_the_change_is_nothing_to_goes_on() -> None:
+    wanted = ("authorization_code", "client_credentials")
+    world, _, server = there(grant_types=wanted)
+    _ = world.run(begin(world))
+
+    moved = notes(grant_types=wanted, redirect_uri="https://new.example/oauth/callback/notes")
+    configure(world, moved)
+    assert world.run(client_token(world.settings, "notes")).reveal() in server.access
+    configure(world, notes(grant_types=(*wanted, DEVICE), token_endpoint_auth_method="client_secret_basic"))
+    assert connect(world, server).state == "active"
+
+    assert len(server.asked) == 1
+
+
 def test_a_grant_type_that_was_added_later_is_said() -> None:
     world, _, server = there()
     _ = connect(world, server)
@@ -493,17 +537,6 @@ def test_a_grant_type_that_was_added_later_is_said() -> None:
 
     assert isinstance(caught, ConfigurationError)
     assert "registered before grant_types named client_credentials" in str(caught)
-
-
-def test_another_way_to_prove_who_it_is_is_said() -> None:
-    world, _, _ = there()
-    _ = world.run(begin(world))
-    configure(world, notes(token_endpoint_auth_method="client_secret_basic"))
-
-    caught = failure(world, begin(world))
-
-    assert isinstance(caught, ConfigurationError)
-    assert "proves itself by client_secret_post" in str(caught)
 
 
 def test_a_server_that_changes_what_it_offers_is_still_told_what_was_registered() -> None:
@@ -840,6 +873,19 @@ def test_the_doctor_says_what_the_configuration_has_changed_and_what_the_server_
 
     assert "registered for the redirect URI" in found["problem"][0]
     assert "registered without notes:read of its scope" in found["warning"][0]
+
+
+def test_the_doctor_says_that_a_client_proves_itself_otherwise_than_is_configured_by_now() -> None:
+    world, _, _ = there()
+    _ = world.run(begin(world))
+    configure(
+        world, notes(token_endpoint_auth_method="client_secret_basic", grant_types=("authorization_code", DEVICE))
+    )
+
+    found = findings(world)
+
+    assert "proves itself by client_secret_post" in found["warning"][0]
+    assert [f"before grant_types named {DEVICE}" in one for one in found["problem"]] == [True]
 
 
 @pytest.mark.parametrize("way", ["dynamic", "document"])

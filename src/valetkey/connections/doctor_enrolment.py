@@ -7,11 +7,11 @@ asked for a client.
 from __future__ import annotations
 
 from valetkey.connections.doctor import Finding
-from valetkey.connections.enrol_configured import changes, stored_client, with_client
+from valetkey.connections.enrol_configured import ANEW, stored_client, unfit, with_client
 from valetkey.dates import write_time
 from valetkey.effects import Now
 from valetkey.errors import StoreError
-from valetkey.oauth2.registration import METHODS, chosen_method
+from valetkey.oauth2.registration import METHODS, REFRESH, chosen_method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,9 +76,13 @@ def _standing(registration: Registration, client: EnrolledClient, now: float) ->
         until = f"; its secret is good until {write_time(ends_at)}"
     what = f"its client was registered at {write_time(client.registered_at)}{until}"
     found = [Finding("note", name, CHECK, what, "`valetkey registrations list` shows it")]
-    found += [
-        Finding("problem", name, CHECK, problem, "or take the change back") for problem in changes(registration, client)
-    ]
+    own = registration.client_registration
+    grant_types = [] if own is None else [one for one in own.grant_types if one != REFRESH]
+    problems = [unfit(registration, client, one) for one in grant_types]
+    found += [Finding("problem", name, CHECK, one, "or take the change back") for one in problems if one]
+    if own is not None and own.methods and client.method not in own.methods:
+        what = f"its client proves itself by {client.method}, as it was registered, and not as is configured now"
+        found.append(Finding("warning", name, CHECK, what, ANEW.format(name=name)))
     if client.is_stale(now):
         why = "its issuer refuses its client" if client.refused else "the secret of its client has ended"
         what = f"{why}: the next connection registers another one, and those of the old one must be made anew"

@@ -3,7 +3,7 @@
     ISSUER  ->  its metadata (RFC 8414)  ->  the client in the store, registered there if there is none (RFC 7591)
 
 The one rule: a client is used at the issuer that it was registered at, for what it was registered for, and with
-nobody else; what the operator changes afterwards is told, since a new client would end every connection of the old one.
+nobody else; what it cannot do after a change of the configuration is told, since a new one would end every connection.
 Not here: making the client (`enrolment`), what it says of itself (`own_metadata`).
 """
 
@@ -68,9 +68,9 @@ def enrol_configured(settings: Settings, registration: Registration, grant_type:
         configured=registration,
     )
     _, client = yield from enrolled_client(settings, offer, row)
-    changed = changes(registration, client)
-    if changed:
-        raise ConfigurationError([f"{registration.name}: {problem}" for problem in changed])
+    problem = unfit(registration, client, grant_type)
+    if problem:
+        raise ConfigurationError(f"{registration.name}: {problem}")
     return with_client(registration, client, now=(yield from Now()))
 
 
@@ -88,24 +88,24 @@ def with_client(registration: Registration, client: EnrolledClient, *, now: floa
         provider=replace(registration.provider, server=server),
         client=replace(registration.client, client_id=client.client_id, client_secret=client.client_secret),
         stale=client.is_stale(now),
+        registered_at=client.registered_at,
     )
 
 
-def changes(registration: Registration, client: EnrolledClient) -> list[str]:
-    """What the configuration says by now that the client was not registered for, and what to do."""
-    own, anew = registration.client_registration, ANEW.format(name=registration.name)
-    found = []
-    if client.redirect_uri != registration.redirect_uri:
-        found.append(
+def unfit(registration: Registration, client: EnrolledClient, grant_type: str) -> str:
+    """Why the client cannot do what the configuration says by now, and what to do; empty where it can.
+
+    It goes on with what it was registered for, whatever else was changed.
+    """
+    anew = ANEW.format(name=registration.name)
+    if grant_type not in client.grant_types:
+        return f"its client was registered before grant_types named {grant_type}: {anew}"
+    if grant_type == "authorization_code" and client.redirect_uri != registration.redirect_uri:
+        return (
             f"its client was registered for the redirect URI {client.redirect_uri}, and VALETKEY_BASE_URL makes it "
             f"{registration.redirect_uri} now: {anew}"
         )
-    missing = [] if own is None else [one for one in own.grant_types if one not in client.grant_types]
-    if missing:
-        found.append(f"its client was registered before grant_types named {', '.join(missing)}: {anew}")
-    if own is not None and own.methods and client.method not in own.methods:
-        found.append(f"its client proves itself by {client.method}, as it was registered: {anew}")
-    return found
+    return ""
 
 
 def not_registered(settings: Settings, registration: Registration) -> ReauthorizationRequired:

@@ -119,6 +119,7 @@ def as_registration(settings: Settings, row: Enrolled, client: EnrolledClient, *
         enrolment=client.enrolment,
         seat=client.seat,
         stale=client.is_stale(now),
+        registered_at=client.registered_at if client.enrolment == "dynamic" else 0,
     )
 
 

@@ -7,7 +7,13 @@ from __future__ import annotations
 
 from valetkey.connections.issuer_keys import fetch_keys, signature_problem
 from valetkey.effects import Now
-from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TransportError
+from valetkey.errors import (
+    ConfigurationError,
+    MalformedResponse,
+    ProviderError,
+    ReauthorizationRequired,
+    TransportError,
+)
 from valetkey.http import Headers, Request
 from valetkey.oauth2.id_token import (
     MAX_SUBJECT,
@@ -194,6 +200,11 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
         message = f"{at.name} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"
         raise ConfigurationError(message)
     endpoint = server.userinfo_endpoint
+    if at.registered_at:  # a client that was made at run time: the token may be another's, of another issuer
+        before = yield from connection(settings, registration, resource_owner=resource_owner, account=account)
+        if before is not None and at.is_newer_than(before.authorized_at):
+            page = settings.connect_page(at.name)
+            raise ReauthorizationRequired(at.name, "client_ended", connect_url=page)
     if bound_certificate(at) is not None:
         from valetkey.oauth2.mutual_tls import alias_of
 

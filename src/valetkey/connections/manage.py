@@ -104,6 +104,8 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
     """
     at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     record = yield from _begin_revocation(settings, at, resource_owner, account)
+    if at.is_newer_than(record.connection.authorized_at):  # that client's token is nobody else's to give back
+        return (yield from _unrevoked(record, "client_ended", shared=at.provider.shared_grant_revocation))
     credentials = yield from open_record(settings, record)
     shared = at.provider.shared_grant_revocation
     try:
@@ -111,14 +113,19 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
         at_provider = yield from speaker(at).revoke(at, credentials.current, not_after=not_after)
     except (ProviderError, TransportError) as error:
         word = error.error if isinstance(error, ProviderError) else "no_answer"
-        failed = replace(record.connection, last_error=word)
-        _ = yield from write_record(record.key, record.version, failed, record.sealed)
-        return Revocation("failed", word, shared)
+        return (yield from _unrevoked(record, word, shared=shared))
     yield from _delete_revoked(record)
     if settings.cache is not None:
         settings.cache.drop(record.key)  # a backup may have put the row back while the provider was told
     yield from emit("revoked", replace(record.connection, resource_owner=resource_owner), at_provider=at_provider)
     return Revocation(at_provider, "", shared)
+
+
+def _unrevoked(record: Record, reason: str, *, shared: bool) -> Op[Revocation]:
+    """The revocation that failed; the connection stays as begun, and says why."""
+    failed = replace(record.connection, last_error=reason)
+    _ = yield from write_record(record.key, record.version, failed, record.sealed)
+    return Revocation("failed", reason, shared)
 
 
 def _begin_revocation(settings: Settings, registration: Registration, resource_owner: str, account: str) -> Op[Record]:

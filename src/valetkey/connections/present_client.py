@@ -20,14 +20,11 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = 600
 """A client that is refused sooner after it was registered is not registered anew: the server would refuse the next."""
-SKEW_SECONDS = 60
 
 
-def renewed(settings: Settings, registration: Registration, *, authorized_at: int = 0) -> Op[Registration]:
+def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
     """The registration as the store has it now, before its client is used: another process may have enrolled anew.
 
-    authorized_at: when the connection that it is used for was consented to last (Unix seconds; 0: nobody knows); one
-    from before the client was registered belongs to another client, and the registration is stale for it.
     Raises ReauthorizationRequired `not_registered` where a configured registration has no client at its issuer.
     """
     row = yield from load_enrolled(settings, _key_of(registration))
@@ -37,15 +34,12 @@ def renewed(settings: Settings, registration: Registration, *, authorized_at: in
             return replace(registration, stale=True)
         from valetkey.connections.enrolled import as_registration
 
-        found = as_registration(settings, row, client, now=(yield from Now()))
-    else:
-        from valetkey.connections.enrol_configured import not_registered, with_client
+        return as_registration(settings, row, client, now=(yield from Now()))
+    from valetkey.connections.enrol_configured import not_registered, with_client
 
-        if client is None:
-            raise not_registered(settings, registration)
-        found = with_client(registration, client, now=(yield from Now()))
-    earlier = 0 < authorized_at < client.registered_at - SKEW_SECONDS and client.enrolment == "dynamic"
-    return replace(found, stale=True) if earlier else found
+    if client is None:
+        raise not_registered(settings, registration)
+    return with_client(registration, client, now=(yield from Now()))
 
 
 def client_refused(settings: Settings, registration: Registration) -> Op[None]:

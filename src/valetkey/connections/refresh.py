@@ -237,8 +237,9 @@ def _made_ready(settings: Settings, registration: Registration, record: Record) 
     if registration.keeps_client:
         from valetkey.connections.present_client import renewed
 
-        registration = yield from renewed(settings, registration, authorized_at=record.connection.authorized_at)
-        if registration.stale:  # a refresh token is good with the client that it was given to (RFC 6749 section 6)
+        registration = yield from renewed(settings, registration)
+        if registration.stale or registration.is_newer_than(record.connection.authorized_at):
+            # A refresh token is good with the client that it was given to (RFC 6749 section 6)
             connect_url = settings.connect_page(registration.name)
             raise ReauthorizationRequired(registration.name, "client_ended", connect_url=connect_url)
     return (yield from described(settings, registration))

@@ -43,7 +43,7 @@ _ADVICE = {  # 7591 s3.2.2
     "invalid_client_metadata": "the server does not take the client's metadata",
     "invalid_software_statement": "the server takes no software statement, or another one than it was sent",
     "unapproved_software_statement": "the server wants a software statement that it has approved",
-    "invalid_token": "the server wants an initial access token: configure the one that it gave out",
+    "invalid_token": "the server wants an initial access token: set INITIAL_ACCESS_TOKEN to the one that it gave out",
 }
 
 

@@ -119,6 +119,8 @@ def read_client_registration(name: str, provider: Provider, told: Told, problems
             f"{name}: `client_registration` needs an `issuer` whose metadata says where clients register: "
             f"{provider.title} has an entry of its own, so register the application there"
         )
+    if ":" in name:
+        problems.append(f"{name}: `client_registration` is not for providers with tenants, whom anybody may name")
     if told.way == "document":
         problems += [f"{name}: {problem}" for problem in _document_problems(name, told)]
     grant_types = _grant_types(name, told, problems)

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     GrantType: TypeAlias = Literal["authorization_code", "client_credentials"]
 
 
+SKEW_SECONDS = 60
+"""How far two machines' clocks may be apart, that of the one which registered a client and that of a callback."""
+
+
 @value
 class Registration:
     """Client credentials at a provider, for one purpose.
@@ -50,6 +54,7 @@ class Registration:
       else named the resource.
     seat: of one that a resource's URL led to, where it may be used (`connections.seat`).
     stale: the server takes this client no more, or its secret has expired: it must enrol anew.
+    registered_at: when the server made this client at run time (Unix seconds); 0 of every other.
     grant: what brings new tokens; only `connections.client` makes one that is not `authorization_code`.
     """
 
@@ -71,7 +76,15 @@ class Registration:
     enrolment: Enrolment = "configured"
     seat: str = ""
     stale: bool = False
+    registered_at: int = 0
     client_registration: ClientRegistration | None = None
+
+    def is_newer_than(self, consent: int) -> bool:
+        """Whether the client was made after that consent (Unix seconds; 0: nobody knows), which another one was given.
+
+        What was granted to one client is no other's (RFC 6749 section 6), who may be at another issuer, too.
+        """
+        return 0 < consent < self.registered_at - SKEW_SECONDS
 
     @property
     def by_url(self) -> bool:
