@@ -8,22 +8,27 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.oauth2.crypto_peer import SigningPeer
 from tests.oauth2.peer import NOW, Peer, answer
 
 from valetkey.effects import CONFIGURED, PUBLIC
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Response
+from valetkey.keys.jwk import make_key, public_jwk
 from valetkey.oauth2.registration import (
     METHODS,
     RegisteredClient,
     chosen_method,
     client_document,
+    client_keys,
     client_metadata,
     delete_client,
     read_registration,
     register_client,
 )
+from valetkey.oauth2.signed_jwt import thumbprint
 from valetkey.secret import Secret
+from valetkey.value import replace
 
 REDIRECT_URI = "https://client.example.org/callback"
 METADATA = client_metadata(
@@ -374,3 +379,82 @@ def test_a_date_to_come_back_is_counted_from_the_answer() -> None:
         read_registration(busy, metadata=METADATA, reach=PUBLIC, received_at=NOW)
     assert caught.value.retry_after is not None
     assert 0 < caught.value.retry_after < 600
+
+
+# Other clients than one for authorization codes
+
+ALONE = client_metadata(
+    redirect_uri=REDIRECT_URI, application="x", home="", method="private_key_jwt", grant_types=("client_credentials",),
+    more={"jwks": {"keys": []}},
+)  # fmt: skip
+
+
+def test_a_client_without_a_browser_names_no_redirect_uri() -> None:
+    """Section 2: redirect URIs and response types belong to flows with redirection."""
+    assert (ALONE["redirect_uris"], ALONE["response_types"], ALONE["grant_types"]) == ([], [], ["client_credentials"])
+    assert ALONE["client_name"] == "x"
+    assert ALONE["jwks"] == {"keys": []}
+
+
+def read_alone(methods: Any = ("private_key_jwt",), **changed: Any) -> RegisteredClient:
+    body = json.dumps({"client_id": "a", **changed})
+    return read_registration(answer(body), metadata=ALONE, methods=methods, reach=PUBLIC, received_at=NOW)
+
+
+def test_a_client_with_a_key_has_no_secret() -> None:
+    """A server may give out one all the same: it is of no use, and is not kept."""
+    assert read_alone() == read_alone(client_secret="canary", client_secret_expires_at=1)
+    assert read_alone().token_endpoint_auth_method == "private_key_jwt"
+    assert read_alone().client_secret is None
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_the_methods_that_were_meant_are_taken(method: str) -> None:
+    with pytest.raises(MalformedResponse, match="not asked for"):
+        read_alone(token_endpoint_auth_method=method, client_secret="s")
+    with pytest.raises(MalformedResponse, match="not asked for"):
+        read_alone(methods=())
+
+
+@pytest.mark.parametrize("method", ["client_secret_basic", "client_secret_jwt"])
+def test_each_method_with_a_secret_needs_one(method: Any) -> None:
+    with pytest.raises(MalformedResponse, match="without the client_secret"):
+        read_alone(methods=(method,), token_endpoint_auth_method=method)
+
+    assert read_alone(methods=(method,), token_endpoint_auth_method=method, client_secret="s").client_secret
+
+
+@pytest.mark.parametrize("changed", [{"redirect_uris": [REDIRECT_URI]}, {"grant_types": ["authorization_code"]}])
+def test_a_client_for_something_else_is_refused(changed: dict[str, Any]) -> None:
+    with pytest.raises(MalformedResponse):
+        read_alone(**changed)
+
+
+def test_every_grant_type_that_was_asked_for_must_be_there_but_refresh_tokens() -> None:
+    assert read(grant_types=["authorization_code"]) == read()
+    assert "grant_types that lack authorization_code" in refused(grant_types=["refresh_token"])
+
+
+def test_how_a_client_authenticates_is_chosen_among_what_it_may() -> None:
+    offered = ("none", "client_secret_post", "client_secret_basic")
+
+    assert chosen_method(offered, ("client_secret_basic", "none")) == "client_secret_basic"
+    assert chosen_method(offered, ("private_key_jwt",)) is None
+
+
+@pytest.mark.parametrize("key_id", ["", "k-1"])
+def test_the_keys_of_a_client_are_the_public_half_by_the_name_that_it_signs_with(key_id: str) -> None:
+    key = replace(make_key(), key_id=key_id)
+    (jwk,) = SigningPeer(Response(200)).run(client_keys(key))["keys"]
+
+    assert jwk == {**dict(public_jwk(key)), "kid": key_id or thumbprint(public_jwk(key)), "use": "sig"}
+    assert "d" not in jwk
+
+
+def test_a_document_of_a_client_with_a_key_says_what_it_may() -> None:
+    document = client_document(
+        "https://a.example/client/x", redirect_uri=REDIRECT_URI, application="x", home="", method="private_key_jwt",
+        grant_types=("client_credentials",), more={"jwks": {"keys": []}},
+    )  # fmt: skip
+
+    assert document == {**ALONE, "client_id": "https://a.example/client/x"}
