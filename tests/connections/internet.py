@@ -104,7 +104,8 @@ class Server:
         self.tokens_asked.append(asked)
         client = self.clients.get(asked["client_id"], {})
         public = asked["client_id"].startswith("https://") or client.get("token_endpoint_auth_method") == "none"
-        if not public and client.get("client_secret") != asked.get("client_secret", "?"):
+        signed = client.get("token_endpoint_auth_method") == "private_key_jwt" and "client_assertion" in asked
+        if not (public or signed) and client.get("client_secret") != asked.get("client_secret", "?"):
             return said({"error": "invalid_client"}, 401)
         if asked["grant_type"] == "refresh_token":
             grant = self.refresh.pop(asked["refresh_token"], None)

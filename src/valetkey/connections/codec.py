@@ -186,6 +186,8 @@ def _write_content(credentials: Credentials) -> bytes:
         content["brought"] = [list(pair) for pair in credentials.callback_parameters]
     if credentials.withheld:
         content["withheld"] = list(credentials.withheld)
+    if credentials.client[0]:
+        content["client"] = list(credentials.client)
     return json.dumps(content, separators=(",", ":")).encode()
 
 
@@ -205,6 +207,7 @@ def read_credentials(plaintext: bytes) -> Credentials:
         message = "stored credentials were written by a newer valetkey: upgrade this deployment"
         raise StoreError(message)
     issuer, subject = content.get("who", ("", ""))
+    at, client_id = content.get("client", ("", ""))
     return Credentials(
         resource_owner=content["owner"],
         current=_read_tokens(content["now"]),
@@ -215,6 +218,7 @@ def read_credentials(plaintext: bytes) -> Credentials:
         subject=subject,
         withheld=tuple(content.get("withheld", ())),
         callback_parameters=tuple((name, text) for name, text in content.get("brought", ())),
+        client=(at, client_id),
     )
 
 

@@ -170,6 +170,8 @@ class Credentials:
     extra, callback_parameters: what came beside the tokens: see `Connection`.
     issuer, subject: whose account it is, from the id_token.
     withheld: scope that was asked for at the last consent and not granted.
+    client: whom they were given to, as issuer and client identifier, where that client was made at run time; of one
+      that the operator configured, and in rows of an older valetkey, both are empty.
     """
 
     resource_owner: str
@@ -181,3 +183,4 @@ class Credentials:
     subject: str = ""
     withheld: tuple[str, ...] = ()
     callback_parameters: Pairs = ()
+    client: tuple[str, str] = ("", "")

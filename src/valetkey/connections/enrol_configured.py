@@ -105,6 +105,8 @@ def unfit(registration: Registration, client: EnrolledClient, grant_type: str) -
             f"its client was registered for the redirect URI {client.redirect_uri}, and VALETKEY_BASE_URL makes it "
             f"{registration.redirect_uri} now: {anew}"
         )
+    if client.method == "private_key_jwt" and getattr(registration.client, "private_key", None) is None:
+        return f"its client proves itself by private_key_jwt, and there is no private_key: set it again; or {anew}"
     return ""
 
 

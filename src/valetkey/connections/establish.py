@@ -138,6 +138,7 @@ def save_grant(
                 subject=grant.subject,
                 withheld=grant.withheld,
                 callback_parameters=brought,
+                client=registration.made_client,
             )
             connection, sealed = yield from seal_credentials(settings, key, connection, credentials)
             written = yield from write_record(key, row.version if row else None, connection, sealed)

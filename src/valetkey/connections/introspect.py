@@ -33,11 +33,12 @@ def introspect(settings: Settings, registration: str, *, resource_owner: str, ac
     at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     refuse_unaskable(at)
     record = yield from load_record(at.name, resource_owner=resource_owner, account=account)
-    if record is None or at.is_newer_than(record.connection.authorized_at):
-        reason = "not_connected" if record is None else "client_ended"
-        raise ReauthorizationRequired(at.name, reason, connect_url=settings.connect_page(at.name))
-    tokens = (yield from open_record(settings, record)).current
-    return (yield from introspect_at(at, tokens.access_token, hint="access_token"))
+    if record is None:
+        raise ReauthorizationRequired(at.name, "not_connected", connect_url=settings.connect_page(at.name))
+    credentials = yield from open_record(settings, record)
+    if at.is_anothers(credentials.client, consent=record.connection.authorized_at):
+        raise ReauthorizationRequired(at.name, "client_ended", connect_url=settings.connect_page(at.name))
+    return (yield from introspect_at(at, credentials.current.access_token, hint="access_token"))
 
 
 def introspect_at(

@@ -104,10 +104,10 @@ def revoke(settings: Settings, registration: str, *, resource_owner: str, accoun
     """
     at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
     record = yield from _begin_revocation(settings, at, resource_owner, account)
-    if at.is_newer_than(record.connection.authorized_at):  # that client's token is nobody else's to give back
-        return (yield from _unrevoked(record, "client_ended", shared=at.provider.shared_grant_revocation))
     credentials = yield from open_record(settings, record)
     shared = at.provider.shared_grant_revocation
+    if at.is_anothers(credentials.client, consent=record.connection.authorized_at):
+        return (yield from _unrevoked(record, "client_ended", shared=shared))  # it is nobody else's to give back
     try:
         not_after = yield from exchange_deadline()
         at_provider = yield from speaker(at).revoke(at, credentials.current, not_after=not_after)

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from valetkey.connections.enrolled_rows import load_enrolled, save_enrolled
 from valetkey.effects import Now
-from valetkey.errors import StoreError
+from valetkey.errors import ReauthorizationRequired, StoreError
 from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from valetkey.connections.connection import Credentials
     from valetkey.connections.enrolled_rows import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
     from valetkey.effects import Key, Op
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = 600
 """A client that is refused sooner after it was registered is not registered anew: the server would refuse the next."""
+CLIENT_ENDED = "client_ended"
+SIGNING = ("private_key_jwt", "client_secret_jwt")
 
 
 def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
@@ -42,17 +45,32 @@ def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
     return with_client(registration, client, now=(yield from Now()))
 
 
+def check_issuer(settings: Settings, registration: Registration, credentials: Credentials) -> Op[None]:
+    """Refuse credentials that another issuer gave out: the configuration names this one now, and may be what is wrong.
+
+    Raises ReauthorizationRequired `client_ended`, or `not_registered` where this issuer has no client yet; StoreError.
+    The connection is left as it is.
+    """
+    if credentials.client[0] in ("", registration.made_client[0]):
+        return
+    if registration.awaits_client:
+        _ = yield from renewed(settings, registration)
+    page = settings.connect_page(registration.name)
+    raise ReauthorizationRequired(registration.name, CLIENT_ENDED, connect_url=page)
+
+
 def client_refused(settings: Settings, registration: Registration) -> Op[None]:
     """The server answered `invalid_client` to a client that it had registered itself: the next one enrols anew.
 
-    Best effort, and not for a client that was registered a moment ago.
+    Best effort, and not for a client that was registered a moment ago, nor for one that signs: there the key or the
+    clock of this machine may be what is wrong, and to give the client up would end every connection of it.
     """
     try:
         row = yield from load_enrolled(settings, _key_of(registration))
         client = None if row is None else _client_of(row, registration)
         if row is None or client is None or client.client_id != getattr(registration.client, "client_id", ""):
             return
-        if (yield from Now()) < client.registered_at + AGAIN_SECONDS:
+        if client.method in SIGNING or (yield from Now()) < client.registered_at + AGAIN_SECONDS:
             return
         marked = replace(row.with_client(replace(client, refused=True)), issuer=row.issuer, seat=row.seat)
         _ = yield from save_enrolled(settings, marked)

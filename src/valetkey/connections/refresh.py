@@ -94,6 +94,10 @@ def current_tokens(
             _drop(settings, key)  # or an outage of the store would bring a dead token back
             raise
         credentials = yield from open_record(settings, record)
+        if registration.enrolment != "configured":
+            from valetkey.connections.present_client import check_issuer
+
+            yield from check_issuer(settings, registration, credentials)
         found = plan(
             record.connection,
             rotation=registration.provider.rotation,
@@ -206,7 +210,7 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
             return credentials.current
         raise
     try:
-        registration = yield from _made_ready(settings, registration, record)
+        registration = yield from _made_ready(settings, registration, record, credentials)
     except (ProviderError, TransportError, ReauthorizationRequired) as failure:
         if found.usable:
             return credentials.current
@@ -230,18 +234,21 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
     return tokens
 
 
-def _made_ready(settings: Settings, registration: Registration, record: Record) -> Op[Registration]:
+def _made_ready(
+    settings: Settings, registration: Registration, record: Record, credentials: Credentials
+) -> Op[Registration]:
     """The registration with its endpoints and its present client, before the lease: an issuer may be out of reach."""
     if registration.renews_alone and not registration.by_url:  # each time it begins anew, with whatever client there is
         return (yield from ready(settings, registration, registration.grant))
     if registration.keeps_client:
-        from valetkey.connections.present_client import renewed
+        from valetkey.connections.present_client import CLIENT_ENDED, renewed
 
         registration = yield from renewed(settings, registration)
-        if registration.stale or registration.is_newer_than(record.connection.authorized_at):
-            # A refresh token is good with the client that it was given to (RFC 6749 section 6)
+        if registration.stale or registration.is_anothers(
+            credentials.client, consent=record.connection.authorized_at
+        ):  # a refresh token is good with the client that it was given to (RFC 6749 section 6)
             connect_url = settings.connect_page(registration.name)
-            raise ReauthorizationRequired(registration.name, "client_ended", connect_url=connect_url)
+            raise ReauthorizationRequired(registration.name, CLIENT_ENDED, connect_url=connect_url)
     return (yield from described(settings, registration))
 
 

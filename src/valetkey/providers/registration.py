@@ -86,6 +86,11 @@ class Registration:
         """
         return 0 < consent < self.registered_at - SKEW_SECONDS
 
+    def is_anothers(self, client: tuple[str, str], *, consent: int) -> bool:
+        """Whether what was granted to that `made_client` is not this one's; where it is not known, the times tell."""
+        known = client[0] and self.enrolment != "configured"
+        return client != self.made_client if known else self.is_newer_than(consent)
+
     @property
     def by_url(self) -> bool:
         """Whether a resource's URL led to it, which anybody may have named: its issuer is somebody else's word."""
@@ -100,6 +105,13 @@ class Registration:
     def awaits_client(self) -> bool:
         """Whether it is configured, and its client has yet to be taken from the store."""
         return self.client_registration is not None and not getattr(self.client, "client_id", "")
+
+    @property
+    def made_client(self) -> tuple[str, str]:
+        """The issuer and the client identifier there, of a client that was made at run time; of others both empty."""
+        if self.enrolment == "configured":
+            return "", ""
+        return getattr(self.provider.server, "issuer", None) or "", getattr(self.client, "client_id", "")
 
     @property
     def takes_fragments(self) -> bool:
