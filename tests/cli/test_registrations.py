@@ -148,6 +148,14 @@ def test_one_of_the_configuration_is_listed_by_its_name_beside_those_of_resource
     assert "login" in text.output
 
 
+def test_the_issuer_of_one_is_told_only_where_that_can_be(configured: Operated) -> None:
+    cannot, resource = configured.run("update", "login"), configured.run("update", URL, "--json")
+
+    assert cannot.exit_code == resource.exit_code == 2
+    assert "gave nothing to manage the client with" in cannot.output.replace("\n", " ")
+    assert len(json.loads(configured.run("list", "--json").output)["registrations"]) == 2
+
+
 def test_one_of_the_configuration_is_forgotten_by_its_name(configured: Operated) -> None:
     gone = configured.run("forget", "login", "--yes", "--json")
 

@@ -21,6 +21,8 @@ from valetkey.connections.keepalive import keepalive
 from valetkey.connections.manage import connection, forget, revoke
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.password import connect_by_password
+from valetkey.connections.present_client import client_refused, renewed
+from valetkey.connections.reenrol import update_enrolled
 from valetkey.connections.reseal import reseal_page
 from valetkey.connections.settings import McpSettings
 from valetkey.connections.sign import access_token
@@ -34,7 +36,7 @@ from valetkey.errors import (
     StoreError,
 )
 from valetkey.http import Request, read_form
-from valetkey.keys.jwk import make_key
+from valetkey.keys.jwk import make_key, public_jwk
 from valetkey.providers.discovered import discovered_provider
 from valetkey.providers.registration import register
 from valetkey.secret import Secret
@@ -560,6 +562,193 @@ def test_a_registration_that_was_configured_by_hand_before_begins_anew() -> None
 
     assert isinstance(failure(world, token(world)), ReauthorizationRequired)
     assert connect(world, server).state == "active"
+
+
+# Telling the issuer (RFC 7592 section 2.2)
+
+
+class Managed:
+    """An issuer that lets clients be managed, with another token after each change."""
+
+    def __init__(self, internet: Internet, server: Server, *, at: str = ISSUER) -> None:
+        self.server = server
+        self.answered: dict[str, Any] = {}
+        self.asked: list[tuple[str, str | None, dict[str, Any]]] = []
+        self.at = at
+        self.token = "canary-management-0"
+        server.registered = {"registration_client_uri": f"{at}/manage/1", "registration_access_token": self.token}
+        internet.pages[f"{at}/manage/1"] = self.answer
+
+    def answer(self, request: Request) -> Any:
+        self.asked.append((request.method, request.headers.get("authorization"), json.loads(request.body or b"{}")))
+        if request.headers.get("authorization") != f"Bearer {self.token}":
+            return said({"error": "invalid_token"}, 401)
+        if request.method == "DELETE":
+            return said({}, 204)
+        self.token = f"canary-management-{len(self.asked)}"
+        told = json.loads(request.body)
+        manage = {"registration_client_uri": f"{self.at}/manage/1", "registration_access_token": self.token}
+        answer = {**self.server.clients["client-1"], **told, **manage, **self.answered}
+        answer = {name: found for name, found in answer.items() if found is not None}
+        self.server.clients["client-1"] = answer
+        return said(answer)
+
+
+def update(world: World) -> None:
+    world.run(update_enrolled(world.settings, "notes"))
+
+
+def test_an_issuer_that_is_told_keeps_the_client_and_every_connection() -> None:
+    world, internet, server = there()
+    managed = Managed(internet, server)
+    _ = connect(world, server)
+    moved = "https://new.example/oauth/callback/notes"
+    configure(world, notes(redirect_uri=moved, grant_types=("authorization_code", "client_credentials")))
+    world.clock.time += 1000
+
+    update(world)
+    world.clock.time += 3700
+    configure(world, world.settings.registrations["notes"])
+
+    assert world.run(token(world)).reveal() in server.access
+    assert world.run(client_token(world.settings, "notes")).reveal() in server.access
+    assert dict(read_form(world.run(begin(world)).location.partition("?")[2]))["redirect_uri"] == moved
+    assert len(server.asked) == 1
+    ((method, bearer, told),) = managed.asked
+    assert (method, bearer) == ("PUT", "Bearer canary-management-0")
+    assert (told["client_id"], told["client_secret"]) == ("client-1", f"secret-1-of-{ISSUER}")
+    assert (told["redirect_uris"], told["grant_types"][1]) == ([moved], "client_credentials")
+    assert not {"registration_access_token", "client_secret_expires_at", "client_id_issued_at"} & told.keys()
+    (client,) = row(world).clients
+    assert client.registration_token == Secret("canary-management-1")
+    assert world.run(forget_enrolled(world.settings, "notes")) == "deleted"
+
+
+def test_a_key_that_was_changed_is_said_and_told_and_ends_no_client() -> None:
+    old, new = make_key(), make_key()
+    world, internet, server = there(private_key=old, signature_method="ES256")
+    server.said["token_endpoint_auth_methods_supported"] = ["private_key_jwt"]
+    managed = Managed(internet, server)
+    server.registered["client_secret"] = None
+    _ = world.run(begin(world))
+    world.clock.time += 4000
+    configure(world, notes(private_key=new, signature_method="ES256"))
+
+    caught = failure(world, begin(world))
+    assert any("another private key than is configured" in one for one in findings(world)["problem"])
+    at = world.run(renewed(world.settings, world.settings.registrations["notes"]))
+    world.run(client_refused(world.settings, at))
+    assert not row(world).clients[0].refused, "it is the key that is wrong, not the client"
+    update(world)
+
+    assert isinstance(caught, ConfigurationError)
+    assert "valetkey registrations update notes" in str(caught)
+    assert "problem" not in findings(world)
+    assert world.run(begin(world)).location
+    (jwk,) = managed.asked[0][2]["jwks"]["keys"]
+    assert jwk["x"] == dict(public_jwk(new))["x"]
+    assert "client_secret" not in managed.asked[0][2]
+    world.run(client_refused(world.settings, world.run(renewed(world.settings, world.settings.registrations["notes"]))))
+    assert row(world).clients[0].refused, "now it is the client"
+
+
+def test_a_secret_that_the_issuer_renews_is_kept_and_one_that_it_leaves_out_goes_on() -> None:
+    world, internet, server = there()
+    managed = Managed(internet, server)
+    _ = world.run(begin(world))
+
+    managed.answered = {"client_secret": "canary-renewed", "client_secret_expires_at": int(world.clock.time) + 9000}
+    update(world)
+    renewed_ones = row(world).clients[0]
+    managed.answered = {"client_secret": None, "client_secret_expires_at": None}
+    update(world)
+
+    assert renewed_ones.client_secret == row(world).clients[0].client_secret == Secret("canary-renewed")
+    assert renewed_ones.secret_expires_at == row(world).clients[0].secret_expires_at == world.clock.time + 9000
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"client_id": "another"},
+        {"redirect_uris": ["https://evil.example/"]},
+        {"token_endpoint_auth_method": "none"},
+        {"grant_types": []},
+    ],
+)
+def test_another_client_in_its_place_is_refused_and_the_old_one_stays(answer: dict[str, Any]) -> None:
+    world, internet, server = there()
+    managed = Managed(internet, server)
+    _ = world.run(begin(world))
+    before = row(world).clients
+    managed.answered = answer
+
+    assert isinstance(failure(world, update_enrolled(world.settings, "notes")), MalformedResponse)
+    assert row(world).clients == before
+    assert row(world).attempt == ""
+
+
+def test_an_issuer_that_says_no_leaves_the_client_as_it_was() -> None:
+    world, internet, server = there()
+    managed = Managed(internet, server)
+    _ = world.run(begin(world))
+    before = row(world).clients
+    managed.token = "another"
+
+    caught = failure(world, update_enrolled(world.settings, "notes"))
+
+    assert isinstance(caught, ProviderError)
+    assert (row(world).clients, row(world).attempt) == (before, "")
+
+
+def test_where_it_is_told_reaches_no_further_than_its_issuer() -> None:
+    world, internet, server = there()
+    _ = Managed(internet, server, at="https://elsewhere.example")
+    _ = world.run(begin(world))
+
+    update(world)
+
+    assert ("elsewhere.example", "public") in internet.reaches
+    assert ("elsewhere.example", "configured") not in internet.reaches
+
+
+def test_who_cannot_be_told_is_said() -> None:
+    world, _, _ = there()
+    nobody = failure(world, update_enrolled(world.settings, "notes"))
+    _ = world.run(begin(world))
+    unmanaged = failure(world, update_enrolled(world.settings, "notes"))
+    world, _, _ = documented()
+    document = failure(world, update_enrolled(world.settings, "notes"))
+
+    assert isinstance(nobody, ReauthorizationRequired)
+    assert nobody.reason == "not_registered"
+    assert isinstance(unmanaged, ConfigurationError)
+    assert "gave nothing to manage the client with" in str(unmanaged)
+    assert isinstance(document, ConfigurationError)
+    assert isinstance(failure(world, update_enrolled(world.settings, "github")), ConfigurationError)
+
+
+def test_one_tells_at_a_time_and_a_mark_beside_it_does_not_lose_what_was_told() -> None:
+    world, internet, server = there()
+    managed = Managed(internet, server)
+    _ = world.run(begin(world))
+    world.clock.time += 4000
+    inner = internet.pages[f"{ISSUER}/manage/1"]
+    seen = []
+
+    def meanwhile(request: Request) -> Any:
+        seen.append(failure(world, update_enrolled(world.settings, "notes")))
+        at = world.run(renewed(world.settings, world.settings.registrations["notes"]))
+        world.run(client_refused(world.settings, at))
+        return inner(request)
+
+    internet.pages[f"{ISSUER}/manage/1"] = meanwhile
+
+    update(world)
+
+    assert isinstance(seen[0], RefreshInProgress)
+    assert len(managed.asked) == 1
+    assert row(world).clients[0].registration_token == Secret("canary-management-1")
 
 
 # Without a client

@@ -15,16 +15,15 @@ from valetkey.effects import CONFIGURED, PUBLIC
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Response
 from valetkey.keys.jwk import make_key, public_jwk
+from valetkey.oauth2.client_metadata import client_document, client_keys, client_metadata
 from valetkey.oauth2.registration import (
     METHODS,
     RegisteredClient,
     chosen_method,
-    client_document,
-    client_keys,
-    client_metadata,
     delete_client,
     read_registration,
     register_client,
+    update_client,
 )
 from valetkey.oauth2.signed_jwt import thumbprint
 from valetkey.secret import Secret
@@ -458,3 +457,63 @@ def test_a_document_of_a_client_with_a_key_says_what_it_may() -> None:
     )  # fmt: skip
 
     assert document == {**ALONE, "client_id": "https://a.example/client/x"}
+
+
+# What the server is told later (RFC 7592 section 2.2)
+
+BEFORE = RegisteredClient(
+    "s6BhdRkqt3", Secret("canary-secret"), "client_secret_basic", 2893276800, None, "https://as.example/1", Secret("canary-1")
+)  # fmt: skip
+
+
+def updated(before: RegisteredClient = BEFORE, **answered: Any) -> tuple[Peer, RegisteredClient]:
+    peer = Peer(answer(json.dumps({"client_id": "s6BhdRkqt3", **answered})))
+    methods = (before.token_endpoint_auth_method,)
+    metadata = {**METADATA, "token_endpoint_auth_method": before.token_endpoint_auth_method}
+    return peer, peer.run(update_client(before, metadata, methods=methods, reach=PUBLIC, not_after=NOW + 10))
+
+
+def test_a_client_is_told_anew_at_its_own_address_with_all_that_it_is() -> None:
+    peer, found = updated()
+
+    assert (peer.request.method, peer.request.url) == ("PUT", "https://as.example/1")
+    assert peer.request.headers.get("Authorization") == "Bearer canary-1"
+    assert json.loads(peer.request.body) == {**METADATA, "client_id": "s6BhdRkqt3", "client_secret": "canary-secret"}
+    assert found == BEFORE
+    assert "canary" not in repr(peer.request)
+
+
+def test_a_client_without_a_secret_names_none() -> None:
+    before = replace(BEFORE, client_secret=None, token_endpoint_auth_method="none", secret_expires_at=0)
+
+    peer, found = updated(before)
+
+    assert "client_secret" not in json.loads(peer.request.body)
+    assert found == before
+
+
+def test_what_the_server_changes_on_that_occasion_is_kept() -> None:
+    _, found = updated(
+        client_secret="next", client_secret_expires_at=0, registration_access_token="canary-2",
+        registration_client_uri="https://as.example/2", scope="read",
+    )  # fmt: skip
+
+    assert (found.client_secret, found.secret_expires_at, found.scope) == (Secret("next"), 0, ("read",))
+    assert (found.configuration_uri, found.registration_token) == ("https://as.example/2", Secret("canary-2"))
+
+
+def test_half_of_what_manages_a_client_leaves_both_as_they_were() -> None:
+    _, found = updated(registration_client_uri="https://as.example/2")
+
+    assert (found.configuration_uri, found.registration_token) == ("https://as.example/1", Secret("canary-1"))
+
+
+@pytest.mark.parametrize("client_id", ["another", None, 7])
+def test_another_client_in_its_place_is_refused(client_id: Any) -> None:
+    with pytest.raises(MalformedResponse, match="another client_id than it had"):
+        updated(client_id=client_id)
+
+
+def test_a_secret_whose_end_is_past_is_refused_there_too() -> None:
+    with pytest.raises(MalformedResponse):
+        updated(replace(BEFORE, secret_expires_at=int(NOW)))

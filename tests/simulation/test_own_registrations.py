@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.connections.internet import ISSUER, Internet, Server, back
+from tests.connections.internet import ISSUER, Internet, Server, back, said
 
 from valetkey.connections.authorize import begin_authorization, finish_authorization
 from valetkey.connections.client import client_token
 from valetkey.connections.enrolled_rows import configured_key, load_enrolled
+from valetkey.connections.reenrol import update_enrolled
 from valetkey.connections.sign import access_token
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.errors import ConfigurationError, ProviderError, ReauthorizationRequired, RefreshInProgress
@@ -147,6 +149,25 @@ def test_a_crash_while_forgetting_can_be_repeated() -> None:
             _ = at.run(forget_enrolled(at.settings, "notes"))
         assert at.run(load_enrolled(at.settings, configured_key("notes"))) is None, crashed
         assert connected(at).state == "active", crashed
+
+
+def test_a_crash_while_the_issuer_is_told_leaves_the_client_that_was_and_a_connection_that_refreshes() -> None:
+    def there() -> Place:
+        at = Place()
+        at.server.registered = {"registration_client_uri": f"{ISSUER}/manage", "registration_access_token": "t"}
+        at.internet.pages[f"{ISSUER}/manage"] = lambda request: said(
+            {**at.server.clients["client-1"], **json.loads(request.body)}
+        )
+        _ = connected(at)
+        return at
+
+    for crashed in crashes(there, lambda at: update_enrolled(at.settings, "notes")):
+        at: Place = crashed.world
+        at.clock.time += 4000
+
+        assert at.run(access_token(at.settings, "notes", resource_owner="alice")).reveal() in at.server.access, crashed
+        at.run(update_enrolled(at.settings, "notes"))
+        assert clients(at) == len(at.server.asked) == 1, crashed
 
 
 def callers(count: int) -> tuple[Place, Sequence[Op[Any]]]:

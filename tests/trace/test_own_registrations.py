@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from tests.connections.internet import ISSUER, Internet, back
+import json
+
+from tests.connections.internet import ISSUER, Internet, back, said
 from tests.trace.recording import Lines, watch
 
 from valetkey.connections.authorize import begin_authorization, finish_authorization
+from valetkey.connections.reenrol import update_enrolled
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.providers.discovered import discovered_provider
 from valetkey.providers.registration import register
@@ -17,7 +20,11 @@ from valetkey.value import replace
 def traced() -> Lines:
     """Registered, connected, and given back."""
     world = World()
-    server = Internet(world).server()
+    internet = Internet(world)
+    server = internet.server()
+    internet.pages[f"{ISSUER}/register/canary-77"] = lambda request: said(
+        {**json.loads(request.body or b"{}"), "registration_access_token": "canary-next"}
+    )
     server.registered = {
         "client_secret": "canary-client-secret",
         "registration_client_uri": f"{ISSUER}/register/canary-77",
@@ -35,6 +42,7 @@ def traced() -> Lines:
     sink = watch(world)
     going = world.run(begin_authorization(world.settings, "notes", resource_owner="alice", cookies=()))
     _ = world.run(finish_authorization(world.settings, back(world, server, going), resource_owner="alice"))
+    world.run(update_enrolled(world.settings, "notes"))
     _ = world.run(forget_enrolled(world.settings, "notes"))
     assert server.asked[0]["authorization"] == "Bearer canary-initial-access-token"
     return sink
@@ -56,5 +64,6 @@ def test_each_step_is_shown_with_its_reason() -> None:
         "authorization server metadata (RFC 8414 section 3)",
         "dynamic client registration (RFC 7591 section 3.1)",
         "token request (RFC 6749 section 4.1.3)",
+        "change of a registration (RFC 7592 section 2.2)",
         "end of a registration (RFC 7592 section 2.3)",
     }

@@ -1,4 +1,4 @@
-"""`valetkey registrations list|forget`: clients that were registered while the application ran."""
+"""`valetkey registrations list|update|forget`: clients that were registered while the application ran."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import click
 
 from valetkey.cli.connections import opened
 from valetkey.cli.output import json_option, moment, print_json, print_table, say
+from valetkey.connections.reenrol import update_enrolled
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
 from valetkey.errors import ConfigurationError
 from valetkey.http import shown_address
@@ -78,6 +79,22 @@ def list_registrations(*, as_json: bool) -> None:
         )
     if unreadable:
         say(f"{unreadable} could not be opened here: see valetkey keys check.")
+
+
+@registrations.command("update")
+@click.argument("name")
+@json_option
+def update_registration(name: str, *, as_json: bool) -> None:
+    """Tell the issuer of NAME what its client is by now (RFC 7592): redirect URI, grant types, key, scope.
+
+    It stays the same client, and its connections go on. Its server must have said where it is managed.
+    """
+    with opened() as vault:
+        vault.run(update_enrolled(vault.settings, name))
+    if as_json:
+        print_json({"registration": name, "at_server": "updated"})
+        return
+    say("The issuer knows it now.")
 
 
 @registrations.command("forget")

@@ -7,11 +7,12 @@ asked for a client.
 from __future__ import annotations
 
 from valetkey.connections.doctor import Finding
-from valetkey.connections.enrol_configured import ANEW, stored_client, unfit, with_client
+from valetkey.connections.enrol_configured import ANEW, other_key, stored_client, unfit, with_client
 from valetkey.dates import write_time
 from valetkey.effects import Now
-from valetkey.errors import StoreError
-from valetkey.oauth2.registration import METHODS, REFRESH, chosen_method
+from valetkey.errors import ConfigurationError, StoreError
+from valetkey.oauth2.client_metadata import REFRESH
+from valetkey.oauth2.registration import METHODS, chosen_method
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,18 +35,24 @@ def look_at_client(settings: Settings, registration: Registration) -> Op[tuple[R
         what = f"its client is the document {own.document}, which its issuer must be able to read"
         return registration, [Finding("note", name, CHECK, what, "let the gateway serve it to everybody")]
     try:
-        client = yield from stored_client(settings, registration)
+        stored = yield from stored_client(settings, registration)
     except StoreError as failed:
         what = f"whether a client is registered for it cannot be seen: {failed}"
         return registration, [Finding("problem", name, CHECK, what, "look at the store and the keys")]
-    if client is None:
+    if stored is None:
         known = own.initial_access_token or dict(settings.mcp.initial_access_tokens).get(_issuer(registration))
         token = "with the initial access token" if known else "without an initial access token"
         what = f"no client is registered for it yet; the first verb that needs one registers it, {token}"
         advice = "" if known else "an issuer that wants one answers invalid_token: then set initial_access_token"
         return registration, [Finding("note", name, CHECK, what, advice)]
-    now = yield from Now()
-    return with_client(registration, client, now=now), _standing(registration, client, now)
+    (_, client), now = stored, (yield from Now())
+    found = _standing(registration, client, now)
+    try:
+        changed = yield from other_key(registration, client)
+    except ConfigurationError:  # whether the key can be used is looked at for itself
+        changed = ""
+    found += [Finding("problem", name, CHECK, changed)] if changed else []
+    return with_client(registration, client, now=now), found
 
 
 def look_at_issuer(registration: Registration, metadata: Metadata) -> list[Finding]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from valetkey.connections.discovery import issuer_metadata, with_metadata
 from valetkey.connections.enrolled_rows import Enrolled, configured_key, load_enrolled
 from valetkey.connections.enrolment import Offer, enrolled_client
+from valetkey.connections.own_metadata import key_of
 from valetkey.effects import Now
 from valetkey.errors import ConfigurationError, ReauthorizationRequired
 from valetkey.oauth2.kept import KeptMetadata
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from valetkey.providers.registration import Registration
 
 NOT_REGISTERED = "not_registered"
-ANEW = "`valetkey registrations forget {name}` has it registered anew, and its connections must then be made anew"
+ANEW = (
+    "`valetkey registrations update {name}` tells the issuer; where it cannot be told, `valetkey registrations forget "
+    "{name}` has another client registered, and its connections must then be made anew"
+)
 
 
 def enrol_configured(settings: Settings, registration: Registration, grant_type: str) -> Op[Registration]:
@@ -68,16 +72,17 @@ def enrol_configured(settings: Settings, registration: Registration, grant_type:
         configured=registration,
     )
     _, client = yield from enrolled_client(settings, offer, row)
-    problem = unfit(registration, client, grant_type)
+    problem = unfit(registration, client, grant_type) or (yield from other_key(registration, client))
     if problem:
         raise ConfigurationError(f"{registration.name}: {problem}")
     return with_client(registration, client, now=(yield from Now()))
 
 
-def stored_client(settings: Settings, registration: Registration) -> Op[EnrolledClient | None]:
-    """The client at the registration's issuer, if one was registered. Raises StoreError."""
+def stored_client(settings: Settings, registration: Registration) -> Op[tuple[Enrolled, EnrolledClient] | None]:
+    """The row and the client at the registration's issuer, if one was registered. Raises StoreError."""
     row = yield from load_enrolled(settings, configured_key(registration.name))
-    return None if row is None else row.client_at(getattr(registration.provider.server, "issuer", "") or "", "")
+    client = None if row is None else row.client_at(getattr(registration.provider.server, "issuer", "") or "", "")
+    return None if row is None or client is None else (row, client)
 
 
 def with_client(registration: Registration, client: EnrolledClient, *, now: float) -> Registration:
@@ -108,6 +113,14 @@ def unfit(registration: Registration, client: EnrolledClient, grant_type: str) -
     if client.method == "private_key_jwt" and getattr(registration.client, "private_key", None) is None:
         return f"its client proves itself by private_key_jwt, and there is no private_key: set it again; or {anew}"
     return ""
+
+
+def other_key(registration: Registration, client: EnrolledClient) -> Op[str]:
+    """The same of the private key. Raises ConfigurationError where that is unusable."""
+    if not client.key or (yield from key_of(registration, client)) == client.key:
+        return ""
+    anew = ANEW.format(name=registration.name)
+    return f"its client was registered with another private key than is configured now: {anew}"
 
 
 def not_registered(settings: Settings, registration: Registration) -> ReauthorizationRequired:

@@ -50,7 +50,8 @@ class EnrolledClient:
     registered_at: Unix seconds. secret_expires_at: the same; 0: never. refused: the server takes it no more.
     configuration_uri, registration_token: to delete it there (RFC 7592).
     bound: tokens are bound to a key (RFC 9449). allowed: the scope that it was registered for; None: nobody said.
-    seat: see `seat`. redirect_uri, grant_types: what it was registered for; said of configured registrations alone.
+    seat: see `seat`. redirect_uri, grant_types: what it was registered for; key: the thumbprint of the private key that
+      it proves itself by (RFC 7638). These are said of configured registrations alone.
     """
 
     issuer: str
@@ -69,6 +70,7 @@ class EnrolledClient:
     seat: str = ""
     redirect_uri: str = ""
     grant_types: tuple[str, ...] = ()
+    key: str = ""
 
     def is_stale(self, now: float) -> bool:
         """Whether it is of no use any more."""
@@ -238,14 +240,14 @@ def _write_client(client: EnrolledClient) -> list[object]:
         int(client.bound),
         None if client.allowed is None else list(client.allowed),
         client.seat,
-        *((client.redirect_uri, list(client.grant_types)) if client.grant_types else ()),
+        *((client.redirect_uri, list(client.grant_types), client.key) if client.grant_types else ()),
     ]
 
 
 def _read_client(members: list[Any]) -> EnrolledClient:
     issuer, enrolment, client_id, secret, method, scope, at, expires_at, uri, token, *more = members
     refused, bound, allowed, seat, *asked = more
-    redirect_uri, grant_types = asked or ("", ())
+    redirect_uri, grant_types, key = asked or ("", (), "")
     return EnrolledClient(
         issuer,
         enrolment,
@@ -263,4 +265,5 @@ def _read_client(members: list[Any]) -> EnrolledClient:
         seat,
         redirect_uri,
         tuple(grant_types),
+        key,
     )

@@ -81,7 +81,7 @@ def enrolled_client(settings: Settings, offer: Offer, row: Enrolled) -> Op[tuple
             mine = row.with_client(_document(offer, now))
             row = (yield from save_enrolled(settings, _lasting(offer, mine, now))) or row
         else:
-            claimed = yield from _claim(settings, offer, row, now)
+            claimed = yield from claim_row(settings, _lasting(offer, row, now), now)
             if claimed is not None:
                 return (yield from _register(settings, offer, claimed))
         row = (yield from load_enrolled(settings, row.key)) or Enrolled(row.key, None, offer.resource)
@@ -128,10 +128,12 @@ def document_url(settings: Settings, name: str) -> str:
     return f"{settings.base_url}/client/{name}"
 
 
-def _claim(settings: Settings, offer: Offer, row: Enrolled, now: float) -> Op[Enrolled | None]:
+def claim_row(settings: Settings, row: Enrolled, now: float) -> Op[Enrolled | None]:
+    """The row under this caller's claim, or None where another was faster. Raises StoreError."""
     attempt = (yield from Random(16)).hex()
-    claimed = replace(_lasting(offer, row, now), attempt=attempt, claimed_until=int(now + CLAIM_SECONDS) + 1)
-    return (yield from save_enrolled(settings, claimed))
+    return (
+        yield from save_enrolled(settings, replace(row, attempt=attempt, claimed_until=int(now + CLAIM_SECONDS) + 1))
+    )
 
 
 def _register(settings: Settings, offer: Offer, mine: Enrolled) -> Op[tuple[Enrolled, EnrolledClient]]:
@@ -139,7 +141,7 @@ def _register(settings: Settings, offer: Offer, mine: Enrolled) -> Op[tuple[Enro
     try:
         found = yield from _ask(settings, offer)
     except ValetkeyError:
-        yield from _release(settings, mine)
+        yield from release_row(settings, mine)
         raise
     at = int((yield from Now()))
     client = EnrolledClient(
@@ -157,10 +159,11 @@ def _register(settings: Settings, offer: Offer, mine: Enrolled) -> Op[tuple[Enro
         allowed=found.scope,
         seat=offer.seat,
     )
-    if offer.configured is not None and offer.configured.client_registration is not None:
-        grant_types = offer.configured.client_registration.grant_types
-        client = replace(client, redirect_uri=offer.configured.redirect_uri, grant_types=grant_types)
-    return (yield from _commit(settings, mine, client, offer))
+    if offer.configured is not None:
+        from valetkey.connections.own_metadata import registered_for
+
+        client = yield from registered_for(offer.configured, client)
+    return (yield from commit_client(settings, mine, client))
 
 
 def _asked(offer: Offer, allowed: tuple[str, ...] | None) -> tuple[str, ...]:
@@ -169,7 +172,8 @@ def _asked(offer: Offer, allowed: tuple[str, ...] | None) -> tuple[str, ...]:
 
 
 def _ask(settings: Settings, offer: Offer) -> Op[RegisteredClient]:
-    from valetkey.oauth2.registration import METHODS, chosen_method, client_metadata, register_client
+    from valetkey.oauth2.client_metadata import client_metadata
+    from valetkey.oauth2.registration import METHODS, chosen_method, register_client
 
     configured = offer.configured
     own = None if configured is None else configured.client_registration
@@ -218,9 +222,7 @@ def _by_hand(offer: Offer) -> ValetkeyError:
     return RequestRefused("resource_refused", message)
 
 
-def _commit(
-    settings: Settings, mine: Enrolled, client: EnrolledClient, offer: Offer
-) -> Op[tuple[Enrolled, EnrolledClient]]:
+def commit_client(settings: Settings, mine: Enrolled, client: EnrolledClient) -> Op[tuple[Enrolled, EnrolledClient]]:
     """Write the client over our claim; whoever took the claim over meanwhile is believed instead."""
     row: Enrolled | None = mine
     for attempt in range(ROUNDS):
@@ -236,15 +238,16 @@ def _commit(
                 raise
             yield from Sleep(POLL_SECONDS)
             continue
-        theirs = None if row is None else row.client_at(offer.issuer, offer.seat)
+        if row is not None and row.attempt == mine.attempt:
+            continue  # somebody wrote beside our claim
+        theirs = None if row is None else row.client_at(client.issuer, client.seat)
         if row is not None and theirs is not None and not theirs.is_stale((yield from Now())):
             return row, theirs
-        if row is None or row.attempt != mine.attempt:
-            break
+        break
     raise RefreshInProgress(POLL_SECONDS * 8)
 
 
-def _release(settings: Settings, mine: Enrolled) -> Op[None]:
+def release_row(settings: Settings, mine: Enrolled) -> Op[None]:
     """Give the claim back: no client came of it. A store that is down lets it lapse."""
     try:
         _ = yield from save_enrolled(settings, replace(mine, attempt="", claimed_until=0))

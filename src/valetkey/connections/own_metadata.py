@@ -5,12 +5,15 @@ The one rule: it says what this registration will really do, and asks for nothin
 
 from __future__ import annotations
 
-from valetkey.oauth2.registration import client_document, client_keys, client_metadata
+from valetkey.effects import PublicKey
+from valetkey.oauth2.client_metadata import client_document, client_keys, client_metadata
+from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
+    from valetkey.connections.enrolled_rows import EnrolledClient
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op
     from valetkey.oauth2.server import AuthMethod
@@ -58,6 +61,27 @@ def own_document(settings: Settings, registration: Registration) -> Op[dict[str,
         grant_types=own.grant_types,
         more=(yield from _more(registration, method)),
     )
+
+
+def registered_for(registration: Registration, client: EnrolledClient) -> Op[EnrolledClient]:
+    """The client with what the registration is by now, for which it has just been registered."""
+    own = registration.client_registration
+    assert own is not None
+    key = yield from key_of(registration, client)
+    return replace(client, redirect_uri=registration.redirect_uri, grant_types=own.grant_types, key=key)
+
+
+def key_of(registration: Registration, client: EnrolledClient) -> Op[str]:
+    """The thumbprint of the key that the client proves itself by, as it is configured; empty where it has none.
+
+    Raises ConfigurationError where the key is unusable.
+    """
+    key = getattr(registration.client, "private_key", None)
+    if key is None or client.method != "private_key_jwt":
+        return ""
+    from valetkey.oauth2.signed_jwt import thumbprint
+
+    return thumbprint((yield from PublicKey(key)))
 
 
 def _more(registration: Registration, method: AuthMethod) -> Op[dict[str, Any]]:

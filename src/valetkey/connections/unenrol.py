@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from valetkey.connections.enrolled_rows import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
-    from valetkey.effects import Key, Op
+    from valetkey.effects import Key, Op, Reach
 
     AtServer: TypeAlias = Literal["deleted", "unsupported", "failed"]
 
@@ -105,16 +105,22 @@ def _delete(settings: Settings, row: Enrolled, client: EnrolledClient) -> Op[AtS
     from valetkey.oauth2.registration import delete_client
 
     uri, token = client.configuration_uri, client.registration_token
-    if row.by_url:
-        reach = reach_of(settings, row.resource)
-    else:  # the operator named the issuer, and nobody else's URL reaches as far
-        reach = CONFIGURED if read_url(uri).origin == read_url(client.issuer).origin else PUBLIC
+    reach = management_reach(settings, row.resource if row.by_url else "", client)
     try:
         not_after = yield from exchange_deadline()
         gone = yield from delete_client(uri, token, reach=reach, not_after=not_after)
     except TransportError:
         return "failed"
     return "deleted" if gone else "failed"
+
+
+def management_reach(settings: Settings, resource: str, client: EnrolledClient) -> Reach:
+    """How far the URL may lie that a server gave out to manage its client at. resource: the one that led to it."""
+    if resource:
+        return reach_of(settings, resource)
+    # The operator named the issuer, and nobody else's URL reaches as far.
+    same = read_url(client.configuration_uri).origin == read_url(client.issuer).origin
+    return CONFIGURED if same else PUBLIC
 
 
 def _drop_client(settings: Settings, row: Enrolled, client: EnrolledClient) -> Op[bool]:

@@ -1,27 +1,29 @@
-"""Register a client while the program runs (RFC 7591), and give it back (RFC 7592); or let a document speak for it.
+"""Register a client while the program runs (RFC 7591), tell what it is by now, and give it back (RFC 7592).
 
 The one rule: what the server made of our metadata is read, and refused where it is not the client that was asked for:
 another redirect URI, another way to authenticate, a grant that is missing.
-Not here: who registers, and where the result is kept (`connections.enrolment`).
+Not here: what a client says of itself (`client_metadata`), who registers, and where the result is kept
+(`connections.enrolment`).
 """
 
 from __future__ import annotations
 
 from valetkey.dates import read_retry_after
-from valetkey.effects import Now, PublicKey, Send
+from valetkey.effects import Now, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Request, is_loopback, read_url
+from valetkey.oauth2.client_metadata import REFRESH
 from valetkey.oauth2.error_response import is_error_code
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.secret import Secret
-from valetkey.value import value
+from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any, NoReturn
 
-    from valetkey.effects import PrivateKey, Reach, WireOp
+    from valetkey.effects import Reach, WireOp
     from valetkey.http import Response
     from valetkey.oauth2.server import AuthMethod
 
@@ -29,15 +31,10 @@ MAX_ANSWER_OCTETS = 64 * 1024
 MAX_CLIENT_ID = 1024
 MAX_SECRET = 2048
 LEAST_SECRET_SECONDS = 60
-CODE_GRANT = "authorization_code"
-REFRESH = "refresh_token"
-GRANT_TYPES = (CODE_GRANT, REFRESH)
 SECRET_METHODS = ("client_secret_post", "client_secret_basic", "client_secret_jwt")
-SOFTWARE_ID = "valetkey"
 # In the body first: servers made with MCP's own SDKs look for client_id there, and nowhere else (2026-11-27).
 METHODS: tuple[AuthMethod, ...] = ("client_secret_post", "client_secret_basic", "none")
 """How a client that was registered a moment ago can authenticate; the first that the server offers is asked for."""
-NOTHING: Mapping[str, Any] = {}
 _ADVICE = {  # 7591 s3.2.2
     "invalid_redirect_uri": "the server does not take the redirect URI: it wants https, or another application_type",
     "invalid_client_metadata": "the server does not take the client's metadata",
@@ -69,75 +66,6 @@ def chosen_method(offered: tuple[str, ...], methods: tuple[AuthMethod, ...] = ME
     return next((method for method in methods if method in offered), None)
 
 
-def client_metadata(
-    *,
-    redirect_uri: str,
-    application: str,
-    home: str,
-    method: AuthMethod,
-    scope: tuple[str, ...] = (),
-    grant_types: tuple[str, ...] = GRANT_TYPES,
-    more: Mapping[str, Any] = NOTHING,
-) -> dict[str, Any]:
-    """What the client says of itself (RFC 7591 section 2; application_type: OpenID Connect Registration section 2).
-
-    application: its name; empty: the host of the redirect URI. home: a URL of it; left out where it is not https.
-    scope: empty leaves the choice to the server. more: members that not every client has.
-    """
-    by_browser = CODE_GRANT in grant_types
-    metadata: dict[str, Any] = {
-        "redirect_uris": [redirect_uri] if by_browser else [],
-        "client_name": application or read_url(redirect_uri).host,
-        "token_endpoint_auth_method": method,
-        "grant_types": list(grant_types),
-        "response_types": ["code"] if by_browser else [],
-        "application_type": "native" if is_loopback(read_url(redirect_uri).host) else "web",
-        "software_id": SOFTWARE_ID,
-    }
-    if home.startswith("https://"):
-        metadata["client_uri"] = home
-    if scope:
-        metadata["scope"] = " ".join(scope)
-    return {**metadata, **more}
-
-
-def client_document(
-    client_id: str,
-    *,
-    redirect_uri: str,
-    application: str,
-    home: str,
-    method: AuthMethod = "none",
-    grant_types: tuple[str, ...] = GRANT_TYPES,
-    more: Mapping[str, Any] = NOTHING,
-) -> dict[str, Any]:
-    """The document behind a client identifier that is a URL (draft-ietf-oauth-client-id-metadata-document section 4).
-
-    A shared secret cannot be agreed on this way: the client is a public one, and PKCE protects its codes, or it proves
-    itself by a key whose public half stands there.
-    """
-    said = client_metadata(
-        redirect_uri=redirect_uri,
-        application=application,
-        home=home,
-        method=method,
-        grant_types=grant_types,
-        more=more,
-    )
-    return {"client_id": client_id, **said}
-
-
-def client_keys(key: PrivateKey) -> WireOp[dict[str, Any]]:
-    """The `jwks` of a client that signs with this key: its public half (RFC 7591 section 2).
-
-    Raises ConfigurationError where the key is unusable, or only its signer is here.
-    """
-    from valetkey.oauth2.signed_jwt import thumbprint
-
-    members = yield from PublicKey(key)
-    return {"keys": [{**dict(members), "kid": key.key_id or thumbprint(members), "use": "sig"}]}
-
-
 def register_client(
     endpoint: str,
     metadata: Mapping[str, Any],
@@ -165,17 +93,49 @@ def read_registration(
     methods: tuple[AuthMethod, ...] = METHODS,
     reach: Reach,
     received_at: float,
+    before: RegisteredClient | None = None,
 ) -> RegisteredClient:
-    """The client in an answer to that metadata. Raises ProviderError, MalformedResponse."""
+    """The client in an answer to that metadata. Raises ProviderError, MalformedResponse.
+
+    before: the client that it must still be, whose secret goes on where the answer has none.
+    """
     if response.status not in (200, 201):  # 7591 s3.2.1 says 201
         raise _refusal(response, received_at)
     try:
         members = read_json_object(response.body, limit=MAX_ANSWER_OCTETS)
         _check_kept(members, metadata)
+        if before is not None:
+            _check_same(members, before)
         return _read_client(members, metadata, methods, reach, received_at)
     except ValueError as why:
         message = f"the server registered a client that cannot be used: {why}"
         raise MalformedResponse(message, status=response.status) from None
+
+
+def update_client(
+    before: RegisteredClient,
+    metadata: Mapping[str, Any],
+    *,
+    methods: tuple[AuthMethod, ...],
+    reach: Reach,
+    not_after: float,
+) -> WireOp[RegisteredClient]:
+    """The same client as the server has it after being told all of its metadata anew (RFC 7592 section 2.2).
+
+    before: as it was, with where and with what it is managed; both may be other ones afterwards.
+    Raises what `register_client` raises.
+    """
+    said = {**metadata, "client_id": before.client_id}
+    if before.client_secret is not None:
+        said["client_secret"] = before.client_secret.reveal()
+    request = _request(before.configuration_uri, said, before.registration_token)
+    response = yield from Send(replace(request, method="PUT"), reach, not_after)
+    found = read_registration(
+        response, metadata=said, methods=methods, reach=reach, received_at=(yield from Now()), before=before
+    )
+    if found.registration_token is not None:
+        return found
+    return replace(found, configuration_uri=before.configuration_uri, registration_token=before.registration_token)
 
 
 def delete_client(configuration_uri: str, token: Secret, *, reach: Reach, not_after: float) -> WireOp[bool]:
@@ -226,6 +186,16 @@ def _check_kept(members: dict[str, Any], metadata: Mapping[str, Any]) -> None:
             if needed != REFRESH and said is not None and (not isinstance(said, list) or needed not in said):
                 message = f"with {name} that lack {needed}"
                 raise ValueError(message)
+
+
+def _check_same(members: dict[str, Any], before: RegisteredClient) -> None:
+    """Refuse another client in its place; a secret that is left out is the one before, with its end."""
+    if members.get("client_id") != before.client_id:
+        message = "with another client_id than it had"
+        raise ValueError(message)
+    if members.get("client_secret") is None and before.client_secret is not None:
+        members["client_secret"] = before.client_secret.reveal()
+        _ = members.setdefault("client_secret_expires_at", before.secret_expires_at)
 
 
 def _read_client(

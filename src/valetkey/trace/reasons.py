@@ -43,6 +43,7 @@ STEPS: Mapping[str, str] = {
     "oauth2.metadata:fetch_metadata": "authorization server metadata (RFC 8414 section 3)",
     "oauth2.protected_resource:fetch_resource_metadata": "protected resource metadata (RFC 9728 section 3)",
     "oauth2.registration:register_client": "dynamic client registration (RFC 7591 section 3.1)",
+    "oauth2.registration:update_client": "change of a registration (RFC 7592 section 2.2)",
     "oauth2.registration:delete_client": "end of a registration (RFC 7592 section 2.3)",
     "connections.identity:userinfo": "userinfo (OpenID Connect Core 1.0 section 5.3)",
     "connections.call:_send": "call of the API (RFC 6749 section 7)",
@@ -73,7 +74,11 @@ NO_STEPS = frozenset(
 )
 # Whose path is a resource of an API or made by a server for one client, and not an endpoint that somebody configured.
 CALLS = frozenset(name for name in (*STEPS, *SHARED) if name.startswith("connections.call:"))
-RESOURCES = CALLS | {"oauth2.protected_resource:fetch_resource_metadata", "oauth2.registration:delete_client"}
+RESOURCES = CALLS | {
+    "oauth2.protected_resource:fetch_resource_metadata",
+    "oauth2.registration:update_client",
+    "oauth2.registration:delete_client",
+}
 
 
 def chain(op: Any) -> tuple[str, ...]:

@@ -98,7 +98,7 @@ def _document(settings: Settings, name: str) -> Op[dict[str, Any]]:
         return (yield from own_document(settings, found))
     from valetkey.connections.enrolled_rows import is_enrolled_name
     from valetkey.connections.enrolment import document_url
-    from valetkey.oauth2.registration import client_document
+    from valetkey.oauth2.client_metadata import client_document
 
     if not is_enrolled_name(name) or not settings.mcp.client_documents:
         raise RequestRefused("not_found", "there is no such document", status=404)

@@ -7,22 +7,29 @@ metadata documents.
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from click.testing import CliRunner
 from tests.interop.peers import Browser, NodeOidcProvider, node_oidc_provider
 from tests.interop.vault.parties import BASE_URL, OWNER, Pages, Party
 
+from valetkey.cli.commands import valetkey as valetkey_command
 from valetkey.connections.doctor import diagnose
 from valetkey.connections.enrolled_rows import configured_key, load_enrolled
+from valetkey.connections.reenrol import update_enrolled
 from valetkey.connections.settings import Settings
 from valetkey.connections.unenrol import forget_enrolled
-from valetkey.errors import ProviderError, ReauthorizationRequired
+from valetkey.errors import ConfigurationError, ProviderError, ReauthorizationRequired
+from valetkey.http import read_form
 from valetkey.keys.jwk import make_key
+from valetkey.keys.local import generate_key
 from valetkey.providers.discovered import discovered_provider
 from valetkey.providers.registration import register
 from valetkey.secret import Secret
 from valetkey.value import replace
+from valetkey.vault import Vault
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +37,6 @@ if TYPE_CHECKING:
 
     from valetkey.async_vault import AsyncVault
     from valetkey.providers.registration import Registration
-    from valetkey.vault import Vault
 
 pytestmark = pytest.mark.node
 TOKEN = "canary-initial-access-token"
@@ -117,6 +123,31 @@ def test_an_issuer_that_wants_an_initial_access_token_and_lets_clients_be_delete
 
         assert told == [f"{guarded.issuer}/reg"]
         assert client(party).client_id != first
+
+
+def test_an_issuer_that_is_told_of_a_change_keeps_the_client_and_its_connections(
+    colour: type[Vault | AsyncVault], tmp_path: Path, guarded: NodeOidcProvider
+) -> None:
+    old, new = ({"private_key": make_key(), "signature_method": "ES256"} for _ in range(2))
+    token = {"initial_access_token": Secret(TOKEN)}
+    with party_of(colour, tmp_path, login(guarded.issuer, **token, **old)) as party:
+        _ = party.connect()
+        changed = login(guarded.issuer, grant_types=("authorization_code", "client_credentials"), **token, **new)
+        party.settings = replace(party.settings, registrations={"login": changed})
+        party.vault = party.again()
+        with pytest.raises(ConfigurationError, match="another private key"):
+            _ = party.begin()
+        first = client(party).client_id
+        for _ in range(2):  # its management token may be another one after each change
+            party.done(party.vault.run(update_enrolled(party.settings, "login")))
+        party.later.ahead += 4000
+        party.vault = party.again()
+
+        assert party.done(party.vault.access_token("login", OWNER))
+        assert party.done(party.vault.client_token("login", scope=()))
+        assert client(party).client_id == first
+        assert len(registrations(party)) == 1
+        assert party.done(party.vault.run(forget_enrolled(party.settings, "login"))) == "deleted"
 
 
 def test_without_its_token_it_says_what_it_wants(
@@ -236,3 +267,41 @@ def test_the_doctor_finds_nothing_wrong_before_and_after(
             ours = [one for one in diagnosis.findings if one.about == "login"]
             assert any(what in one.what for one in ours)
             assert not [one for one in ours if one.level == "problem"]
+
+
+def test_an_operator_does_it_all_from_the_environment(
+    guarded: NodeOidcProvider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environ = {
+        "VALETKEY_STORE": f"sqlite://{tmp_path}/connections.db",
+        "VALETKEY_KEY": generate_key(os.urandom, key_id="k1"),
+        "VALETKEY_BASE_URL": BASE_URL,
+        "VALETKEY_LOGIN_ISSUER": guarded.issuer,
+        "VALETKEY_LOGIN_CLIENT_REGISTRATION": "dynamic",
+        "VALETKEY_LOGIN_INITIAL_ACCESS_TOKEN": TOKEN,
+    }
+    monkeypatch.chdir(tmp_path)
+    for name, text in environ.items():
+        monkeypatch.setenv(name, text)
+    vault = Vault.from_env()
+    _ = vault.begin_authorization("login", OWNER)
+    vault.close()
+
+    def run(*arguments: str) -> str:
+        result = CliRunner().invoke(valetkey_command, ["registrations", *arguments])
+        assert result.exit_code == 0, result.output
+        assert TOKEN not in result.output
+        return result.output
+
+    (listed,) = json.loads(run("list", "--json"))["registrations"]
+    monkeypatch.setenv("VALETKEY_BASE_URL", "https://new.example/oauth")
+    assert run("update", "login") == "The issuer knows it now.\n"
+    vault = Vault.from_env()
+    place = vault.begin_authorization("login", OWNER).location
+    vault.close()
+
+    asked = dict(read_form(place.partition("?")[2]))
+    assert asked["redirect_uri"] == "https://new.example/oauth/callback/login"
+    assert asked["client_id"] == listed["client_id"]
+    assert json.loads(run("update", "login", "--json")) == {"registration": "login", "at_server": "updated"}
+    assert json.loads(run("forget", "login", "--yes", "--json"))["at_server"] == "deleted"
