@@ -12,7 +12,7 @@ from __future__ import annotations
 from valetkey.connections.discovery import issuer_metadata, with_metadata
 from valetkey.connections.enrolled_rows import Enrolled, configured_key, load_enrolled
 from valetkey.connections.enrolment import Offer, enrolled_client
-from valetkey.connections.own_metadata import key_of
+from valetkey.connections.own_metadata import key_thumbprint
 from valetkey.effects import Now
 from valetkey.errors import ConfigurationError, ReauthorizationRequired
 from valetkey.oauth2.kept import KeptMetadata
@@ -117,7 +117,7 @@ def unfit(registration: Registration, client: EnrolledClient, grant_type: str) -
 
 def other_key(registration: Registration, client: EnrolledClient) -> Op[str]:
     """The same of the private key. Raises ConfigurationError where that is unusable."""
-    if not client.key or (yield from key_of(registration, client)) == client.key:
+    if not client.key or (yield from key_thumbprint(registration, client)) == client.key:
         return ""
     anew = ANEW.format(name=registration.name)
     return f"its client was registered with another private key than is configured now: {anew}"

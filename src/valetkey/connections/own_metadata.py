@@ -67,11 +67,11 @@ def registered_for(registration: Registration, client: EnrolledClient) -> Op[Enr
     """The client with what the registration is by now, for which it has just been registered."""
     own = registration.client_registration
     assert own is not None
-    key = yield from key_of(registration, client)
+    key = yield from key_thumbprint(registration, client)
     return replace(client, redirect_uri=registration.redirect_uri, grant_types=own.grant_types, key=key)
 
 
-def key_of(registration: Registration, client: EnrolledClient) -> Op[str]:
+def key_thumbprint(registration: Registration, client: EnrolledClient) -> Op[str]:
     """The thumbprint of the key that the client proves itself by, as it is configured; empty where it has none.
 
     Raises ConfigurationError where the key is unusable.
