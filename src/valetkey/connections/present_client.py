@@ -72,11 +72,6 @@ def client_refused(settings: Settings, registration: Registration) -> Op[None]:
             return
         if client.method in SIGNING or (yield from Now()) < client.registered_at + AGAIN_SECONDS:
             return
-        if client.key:
-            from valetkey.connections.own_metadata import key_thumbprint
-
-            if (yield from key_thumbprint(registration, client)) != client.key:
-                return  # the key was changed here and not there, which `enrol_configured` says
         marked = replace(row.with_client(replace(client, refused=True)), issuer=row.issuer, seat=row.seat)
         _ = yield from save_enrolled(settings, marked)
     except StoreError:
