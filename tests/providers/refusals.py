@@ -108,7 +108,12 @@ BY_BROWSER = {"access_denied", "application_suspended", "admin_policy_enforced"}
 USUAL: dict[str, Any] = {"access_token": "a-1", "token_type": "Bearer", "expires_in": 600, "refresh_token": "r-1"}
 ANSWERS: dict[str, dict[str, Any]] = {
     "slack": {**USUAL, "ok": True, "token_type": "bot", "scope": "commands,incoming-webhook", "team": {"id": "T1"}},
-    "salesforce": {"access_token": "a-1", "token_type": "Bearer", "instance_url": "https://acme.my.salesforce.com"},
+    "salesforce": {
+        "access_token": "a-1",
+        "refresh_token": "r-1",
+        "token_type": "Bearer",
+        "instance_url": "https://acme.my.salesforce.com",
+    },
     "quickbooks": {**USUAL, "token_type": "bearer", "x_refresh_token_expires_in": 8_726_400},
     "hubspot": {**USUAL, "token_type": "bearer"},
     "linkedin": {"access_token": "a-1", "expires_in": 5_184_000, "scope": "openid"},

@@ -10,7 +10,7 @@ from tests.providers.refusals import BY_BROWSER, CANARY, Customer, answer, refus
 from tests.providers.test_explanations import EXPLAINED
 from tests.providers.test_the_catalog import NAMES, OAUTH2_NAMES, WITH_PAGES
 
-from valetkey.connections.connection import ACTIVE, NEEDS_REAUTHORIZATION
+from valetkey.connections.connection import ACTIVE, IN_DOUBT, NEEDS_REAUTHORIZATION
 from valetkey.errors import AuthorizationDenied, CallbackError, ProviderError, ReauthorizationRequired
 from valetkey.providers.catalog import load_provider
 from valetkey.web.pages import render_refusal
@@ -110,6 +110,49 @@ def test_a_dead_refresh_token_asks_for_its_owner_and_says_why(name: str) -> None
     assert row.state == NEEDS_REAUTHORIZATION
     assert first.value.explanation is not None
     assert f"{first.value.explanation.means}; {first.value.explanation.advice}" in str(first.value)
+
+
+NOT_NOW = {
+    "salesforce": {"error": "invalid_grant", "error_description": f"token request is already being processed {CANARY}"},
+    "microsoft": {
+        "error": "invalid_grant",
+        "error_description": f"AADSTS50196: The server terminated an operation because it encountered a loop. {CANARY}",
+        "error_codes": [50196],
+    },
+}
+"""What a provider calls invalid_grant, and a moment later would grant."""
+
+
+@pytest.mark.parametrize("name", NOT_NOW)
+def test_a_refusal_that_is_over_in_a_while_ends_no_connection(name: str) -> None:
+    customer = Customer(name)
+    customer.connect()
+    spent = customer.vault.access_token(name, "alice")
+    customer.world.clock.time += 300
+    customer.peer.refusal = answer(400, NOT_NOW[name])
+
+    with pytest.raises(ProviderError) as caught:
+        customer.vault.access_token(name, "alice", rejected=spent)
+
+    assert caught.value.error == "temporarily_unavailable"
+    assert caught.value.explanation is not None
+    (row,) = customer.vault.connections("alice").connections
+    assert row.state == ACTIVE
+
+
+@pytest.mark.parametrize("code", ["internal_error", "fatal_error"])
+def test_a_provider_that_failed_half_way_leaves_its_refresh_in_doubt(code: str) -> None:
+    customer = Customer("slack")
+    customer.connect()
+    customer.world.clock.time += 601
+    customer.peer.refusal = answer(200, {"ok": False, "error": code})
+
+    with pytest.raises(ProviderError) as caught:
+        customer.vault.access_token("slack", "alice")
+
+    assert caught.value.error == "server_error"
+    (row,) = customer.vault.connections("alice").connections
+    assert row.state == IN_DOUBT, "it may have replaced the refresh token, and says so"
 
 
 def test_words_are_found_whole_and_before_codes() -> None:

@@ -54,6 +54,8 @@ def verdict_of(error: ProviderError | TransportError) -> Verdict:
         return "unknown" if error.maybe_received else "not_processed"
     if isinstance(error, MalformedResponse) or error.status >= 500:
         return "unknown"
+    if error.error == "server_error":  # also with another status: Slack's may have come half way (2026-11-28)
+        return "unknown"
     return "refused" if error.error == "invalid_grant" else "not_processed"
 
 

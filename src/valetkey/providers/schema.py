@@ -161,7 +161,8 @@ EXPLANATION: Fields = {
     "verified_on": "date",
     "in_text": "flag",
     "stands_for": (
-        "access_denied", "invalid_client", "invalid_grant", "invalid_request", "invalid_scope", "unauthorized_client",
+        "access_denied", "invalid_client", "invalid_grant", "invalid_request", "invalid_scope",
+        "temporarily_unavailable", "unauthorized_client",
     ),
 }  # fmt: skip
 EXPLANATION_REQUIRED = ("means", "advice", "source", "verified_on")
