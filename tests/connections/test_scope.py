@@ -117,6 +117,7 @@ def test_a_403_for_want_of_scope_leads_to_the_same_page() -> None:
         'Bearer error="insufficient_scope", scope="é"',
         'Bearer error="insufficient_scope", scope="a  b"',
         f'Bearer error="insufficient_scope", scope="{"a " * 60}a"',
+        f'Bearer error="insufficient_scope", scope="{"a" * 4000}"',
         'Bearer error="invalid_token", scope="write"',
         'Basic error="insufficient_scope", scope="write"',
         'Bearer error="insufficient_scope", scope="write',

@@ -86,8 +86,8 @@ def check_scope(
 ) -> Op[None]:
     """Raise ReauthorizationRequired where the answer asks for scope that the connection lacks (RFC 6750 section 3.1).
 
-    An answer that does not say which, or that names what was granted already, or what was asked for within the last
-    hour and withheld, is left to the caller: to connect again would not mend it.
+    An answer that does not say which, or that names what was granted already, or more than a link can hold, or what was
+    asked for within the last hour and withheld, is left to the caller: to connect again would not mend it.
     """
     needed = needed_scope(response)
     if not needed or (yield from _was_withheld(settings, registration, needed, resource_owner, account)):
@@ -96,7 +96,10 @@ def check_scope(
     if found is None or set(needed) <= set(found.scope):
         return
     union = (*found.scope, *needed)
-    url = yield from ask_url(settings, registration, union, resource_owner=resource_owner, account=account)
+    try:
+        url = yield from ask_url(settings, registration, union, resource_owner=resource_owner, account=account)
+    except ConfigurationError:
+        return
     raise ReauthorizationRequired(registration.name, INSUFFICIENT, connect_url=url)
 
 
