@@ -27,6 +27,8 @@ from valetkey.connections.reseal import reseal_page
 from valetkey.connections.settings import McpSettings
 from valetkey.connections.sign import access_token
 from valetkey.connections.unenrol import enrolled_page, forget_enrolled
+from valetkey.drivers.drive import drive
+from valetkey.effects import Load
 from valetkey.errors import (
     ConfigurationError,
     MalformedResponse,
@@ -1095,3 +1097,16 @@ def test_the_doctor_shows_the_document_and_a_store_that_is_down() -> None:
     world.store.outages = 1000
 
     assert "cannot be seen" in findings(world)["problem"][0]
+
+
+def test_a_store_that_is_slow_keeps_nobody_from_refreshing() -> None:
+    world, _, server = there()
+    _ = connect(world, server)
+    world.clock.time += 3700
+
+    def slowly(effect: Any) -> object:
+        if isinstance(effect, Load):
+            world.clock.sleep(0.6)
+        return world.answer(effect)
+
+    assert drive(token(world), slowly).reveal() in server.access

@@ -197,7 +197,7 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
             " a store with strong reads and compare-and-swap; `valetkey store check` says what one lacks"
         )
         raise ConfigurationError(message)
-    limit = min(EXCHANGE_SECONDS, (yield from Remaining()) - RESERVE_SECONDS)
+    limit = yield from _seconds_for_it()
     if limit < 1:
         if found.usable:
             return credentials.current
@@ -221,8 +221,10 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
             yield from end(settings, record, failure.reason, certain=failure.reason != "not_registered")
             return None
         raise
-    if registration.client_registration is not None and (yield from Now()) > now + 1:
-        return None  # it waited for a client, and the limit above is that of then
+    if registration.client_registration is not None:  # it may have waited for a client: the limit above is that of then
+        now, limit = (yield from Now()), (yield from _seconds_for_it())
+        if limit < 1:
+            return None
     claimed = yield from _claim(record, now, limit)
     if claimed is None:
         return None
@@ -232,6 +234,11 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
     )
     _drop(settings, record.key)  # another thread may have kept the old token meanwhile
     return tokens
+
+
+def _seconds_for_it() -> Op[float]:
+    """How long the exchange may take, of what is left of the invocation."""
+    return min(EXCHANGE_SECONDS, (yield from Remaining()) - RESERVE_SECONDS)
 
 
 def _made_ready(
