@@ -1110,3 +1110,21 @@ def test_a_store_that_is_slow_keeps_nobody_from_refreshing() -> None:
         return world.answer(effect)
 
     assert drive(token(world), slowly).reveal() in server.access
+
+
+@pytest.mark.parametrize("why", ["somebody else registers", "the row cannot be read"])
+def test_a_token_that_lives_is_handed_out_while_its_client_cannot_be_had(why: str) -> None:
+    world, _, server = there(grant_types=("client_credentials",))
+    server.registered = {"client_secret_expires_at": int(world.clock.time) + 3590}
+    first = world.run(client_token(world.settings, "notes"))
+    world.clock.time += 3560
+    stored = world.store.rows.load(configured_key("notes"))
+    assert stored is not None
+    busy = {**stored.clear, "attempt": "ab" * 16, "claimed_until": int(world.clock.time) + 60}
+    changed = {
+        "somebody else registers": replace(stored, version=b"1" * 16, clear=busy),
+        "the row cannot be read": replace(stored, version=b"1" * 16, sealed=b"broken"),
+    }
+    _ = world.store.swap(stored.key, stored.version, changed[why])
+
+    assert world.run(client_token(world.settings, "notes")) == first

@@ -211,7 +211,7 @@ def _claim_and_refresh(  # noqa: PLR0911 - each thing that keeps a refresh from 
         raise
     try:
         registration = yield from _made_ready(settings, registration, record, credentials)
-    except (ProviderError, TransportError, ReauthorizationRequired) as failure:
+    except (ProviderError, TransportError, ReauthorizationRequired, RefreshInProgress, StoreError) as failure:
         if found.usable:
             return credentials.current
         if isinstance(failure, ReauthorizationRequired):
