@@ -217,6 +217,7 @@ def test_an_api_that_is_apart_from_the_base_url_stays_where_it_is() -> None:
     assert isinstance(tenant.server, AuthorizationServer)
     assert tenant.server.token_endpoint == "https://login.microsoftonline.com/contoso.example/oauth2/v2.0/token"
     assert "it must be true or false" in problems_of(sound() | {"api_hosts_apart": "yes"})
+    assert "belongs to an entry with a base_url" in problems_of(sound() | {"api_hosts_apart": True})
 
 
 def test_the_sandbox_says_its_base_url_as_issuer() -> None:

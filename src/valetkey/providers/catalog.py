@@ -215,6 +215,8 @@ def _substituted(
     if not isinstance(usual, str):
         if base_url:
             problems.append(f"{where}: this provider has no base URL to choose")
+        if table.get("api_hosts_apart") is True:
+            problems.append(f"{where}: api_hosts_apart belongs to an entry with a base_url")
         return table
     chosen = (base_url or usual).rstrip("/")
     problem = schema.url_problem(chosen, loopback_allowed=table.get("loopback_allowed") is True)
