@@ -15,6 +15,7 @@ from valetkey.oauth1.transmission import (
     body_parameters,
     is_form,
     place_parameters,
+    query_parameters,
     read_authorization_header,
     request_parameters,
 )
@@ -247,3 +248,8 @@ def test_only_a_realm_is_no_parameter() -> None:
         (("token", "1"), ("Xx", "2"), ("x", "3"), ("longer_name", "4")),
     )
     assert read_authorization_header('OAuth token="1"') == (None, (("token", "1"),))
+
+
+def test_a_query_begins_at_the_first_question_mark() -> None:
+    """RFC 3986 section 3.4: it may hold another one."""
+    assert query_parameters(Request("GET", "https://a.example/?b=c?d&e=f?g=h")) == (("b", "c?d"), ("e", "f?g=h"))

@@ -222,6 +222,14 @@ def test_a_denial_has_a_class_of_its_own() -> None:
         read_authorization_response((("error", "access_denied"),), server=SERVER)
 
 
+def test_a_query_begins_at_the_first_question_mark() -> None:
+    """RFC 3986 section 3.4: it may hold another one."""
+    server = replace(SERVER, authorization_endpoint="https://as.example/authorize?client_id=other&a=b?c")
+
+    with pytest.raises(ConfigurationError, match="client_id is set twice"):
+        authorization_url(server, CLIENT, state="s", scope=(), code_challenge=CHALLENGE)
+
+
 def test_a_providers_own_word_for_a_denial_is_one_too() -> None:
     server = replace(SERVER, error_aliases=(("user_cancelled_login", "access_denied"),))
 

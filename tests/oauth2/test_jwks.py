@@ -213,6 +213,7 @@ def modulus(octets: int = 256, first: int = 0xFF, last: int = 0xFF) -> str:
         (base64url(b"\0\0" + b"\xaa" * 255 + b"\1"), True),
         (base64url(b""), False),
         (base64url(bytes(256)), False),
+        (base64url(b"X" + b"\xaa" * 255 + b"\1"), False),
     ],
 )
 def test_a_modulus_is_odd_and_of_2048_to_8192_bits(n: str, good: bool) -> None:

@@ -10,7 +10,7 @@ The one rule: nothing of this is used where the provider's entry does not say `p
 
 from __future__ import annotations
 
-from valetkey.http import percent_decode, percent_encode, read_form
+from valetkey.http import percent_encode, read_form
 from valetkey.oauth1 import signature
 from valetkey.oauth1.sign import NONCE_OCTETS, refusal, rsa_signature
 
@@ -29,7 +29,7 @@ def sign_unencoded(
     *,
     token: TokenCredentials | TemporaryCredentials | None,
     signature_method: SignatureMethod,
-    clock_offset: int = 0,
+    clock_offset: int,
 ) -> WireOp[Request]:
     """The request with its Authorization header. Raises ConfigurationError."""
     from valetkey.effects import Now, Random
@@ -71,7 +71,7 @@ def protocol_parameters(
 def unencoded_base_string(method: str, url: str, fields: Pairs) -> str:
     """The base string of those signers."""
     query = url.partition("?")[2]
-    escaped = "%" in query and percent_decode(query) != query
+    escaped = "%" in query
     pairs = [(_encoded(name, escaped=escaped), _encoded(text, escaped=escaped)) for name, text in read_form(query)]
     normalized = "&".join(sorted(f"{name}={text}" for name, text in (*pairs, *fields)))
     uri = signature.base_string_uri(url)

@@ -395,3 +395,66 @@ def test_dots_that_are_taken_out_of_a_path_are_said() -> None:
 
 def test_a_second_question_mark_belongs_to_the_query() -> None:
     assert read("curl -G 'https://api.example/a?b=?' -d c=d").url == "https://api.example/a?b=?&c=d"
+
+
+@pytest.mark.parametrize("option", ["data", "url", "header"])
+def test_what_curl_puts_variables_into_is_read_as_it_stands(option: str) -> None:
+    reading = read_curl(
+        f"curl {URL if option != 'url' else ''} --expand-{option} {'A:b' if option == 'header' else URL}"
+    )
+
+    assert len(reading.remarks) == 1
+    assert "variables of curl" in reading.remarks[0]
+    if option == "data":
+        assert reading.request.body == URL.encode()
+    elif option == "header":
+        assert reading.request.headers.pairs == (("A", "b"),)
+    assert reading.request.url == URL
+
+
+@pytest.mark.parametrize("option", ["-d a=1", "--data-raw a=1", "--data-urlencode a=1"])
+def test_only_json_is_sent_as_json(option: str) -> None:
+    assert read(f"curl {URL} {option}").headers.get("Content-Type") == FORM
+    assert read(f"curl {URL} {option}").headers.get("Accept") is None
+
+
+@pytest.mark.parametrize("letter", ["X", "q"])
+def test_a_query_begins_at_a_question_mark_and_nowhere_else(letter: str) -> None:
+    assert read(f"curl -G https://a.example/{letter}/y -d a=1").url == f"https://a.example/{letter}/y?a=1"
+    found = read_curl(f"curl https://a.example/{letter}/ -T file", body=b"").request
+    assert found.url == f"https://a.example/{letter}/file"
+
+
+def test_a_file_goes_where_curl_puts_it() -> None:
+    def url(command: str) -> str:
+        return read_curl(f"curl {command}", body=b"").request.url
+
+    assert url("https://a.example/in/ -T .") == "https://a.example/in/"
+    assert url("https://a.example/in/ -T -") == "https://a.example/in/"
+    assert url("https://a.example/in/ -T X.X") == "https://a.example/in/X.X"
+    assert url("https://a.example/to/http://b -T file") == "https://a.example/to/http://b"
+    assert url("https://a.example -T file") == "https://a.example/file"
+
+
+def test_a_path_may_hold_another_address() -> None:
+    reading = read_curl("curl https://a.example/to/http://b/../c")
+
+    assert reading.request.url == "https://a.example/to/http://c"
+
+
+def test_a_query_that_goes_with_a_file_asks_for_one_method() -> None:
+    reading = read_curl("curl -G https://a.example/in -d a=1 -T file", body=b"x")
+
+    assert (reading.request.method, reading.request.url, reading.request.body) == (
+        "PUT",
+        "https://a.example/in?a=1",
+        b"x",
+    )
+    assert reading.remarks == ()
+
+
+def test_a_command_that_curl_refuses_is_read_as_far_as_it_can_be() -> None:
+    reading = read_curl(f"curl -I {URL} -d a=1")
+
+    assert (reading.request.method, reading.request.body) == ("HEAD", b"a=1")
+    assert reading.remarks == ("curl itself refuses such a command: it asks for more than one method",)

@@ -105,6 +105,9 @@ def test_quotes_that_do_not_match_are_refused(text: str) -> None:
         ('curl "a^b" ^\n"c ""d"" e"', ["curl", "a^b", 'c "d" e']),
         ('curl ^\n"a\\\\" "b\\\\\\"c" d\\e ""', ["curl", "a\\", 'b\\"c', "d\\e", ""]),
         ('curl ^"100%^25^" ^\n-x', ["curl", "100%25", "-x"]),
+        ('curl ^"a^" -X PUT ^\n-x', ["curl", "a", "-X", "PUT", "-x"]),
+        (' \t curl ^"a^"', ["curl", "a"]),
+        ('curl ^"a^" \\ b \\\\', ["curl", "a", "\\", "b", "\\\\"]),
     ],
 )
 def test_what_browsers_copy_for_windows_is_read_as_windows_reads_it(text: str, words: list[str]) -> None:
@@ -131,6 +134,7 @@ def test_a_character_that_there_is_not_and_an_octet_that_is_no_text_break_nothin
     assert split("$'\\U00110000'")[0] == ["\ufffd"]
     assert split("$'\\xff'")[0] == [b"\xff".decode("utf-8", "surrogateescape")]
     assert split("$'a\\\\b'")[0] == ["a\\b"]
+    assert split("$'\\X'")[0] == ["\\X"]
     half = b"\xed\xa0\x80x".decode("utf-8", "surrogateescape")
     assert split("$'\ud800'x \ud800x '\ud800'x $'\\ud800'x")[0] == [half] * 4
 
@@ -140,6 +144,7 @@ def test_a_number_before_a_redirection_is_no_word_and_a_word_is() -> None:
     assert split("a b>file c")[0] == ["a", "b", "c"]
     assert split("a >|file b")[0] == ["a", "b"]
     assert split("a 2>>file b")[0] == ["a", "b"]
+    assert split("a >f b")[0] == ["a", "b"]
 
 
 def test_a_translated_text_is_read_as_a_quoted_one() -> None:
@@ -149,3 +154,7 @@ def test_a_translated_text_is_read_as_a_quoted_one() -> None:
 def test_variables_behind_a_backslash_are_text() -> None:
     assert split('"\\$HOME"') == (["$HOME"], [])
     assert split('"a\\\n$HOME"')[1] != []
+
+
+def test_a_dollar_sign_before_no_name_is_itself() -> None:
+    assert split("a$ b$% $") == (["a$", "b$%", "$"], [])
