@@ -158,6 +158,33 @@ def test_the_challenge_says_what_to_ask_for() -> None:
     assert asked(begun(world, scope=("mine",)))["scope"] == "mine"
 
 
+@pytest.mark.parametrize(
+    ("listed", "known", "registered_for"),
+    [
+        (["notes:read", "notes:write", "notes:admin"], ["notes:write", "notes:read", "mail"], "notes:read notes:write"),
+        (["notes:read", "notes:write"], None, "notes:read"),
+        (["notes:write"], ["notes:write", "offline_access"], "notes:read offline_access notes:write"),
+    ],
+)
+def test_a_client_is_registered_for_what_may_be_wanted_later_and_asks_for_what_is_wanted_now(
+    listed: list[str], known: list[str] | None, registered_for: str
+) -> None:
+    """A server may refuse a client the scope that it was not registered for (RFC 7591 section 2)."""
+    world, internet, server = there()
+    text = f'Bearer scope="notes:read", resource_metadata="https://mcp.notes.example{PRM}/mcp"'
+    internet.pages[URL] = lambda _: Response(401, Headers((("WWW-Authenticate", text),)), b"")
+    internet.documents[URL]["scopes_supported"] = listed
+    if known is not None:
+        server.said["scopes_supported"] = known
+
+    going = begun(world)
+
+    assert server.asked[0]["scope"] == registered_for
+    assert asked(going)["scope"] == registered_for.removesuffix(" notes:write")
+    assert asked(begun(world, scope=("notes:write",)))["scope"] == "notes:write"
+    assert len(server.asked) == 1
+
+
 def test_without_a_challenge_the_metadata_is_found_at_the_path_then_at_the_root() -> None:
     world, internet, server = there(challenge=False)
     assert begun(world).location.startswith(f"{ISSUER}/authorize?")

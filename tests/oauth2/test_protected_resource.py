@@ -222,7 +222,8 @@ def test_the_scope_of_the_challenge_counts_and_the_rest_is_the_documents() -> No
 
     found = peer.run(fetch_resource_metadata(URL, not_after=NOW + 10))
 
-    assert found == ResourceMetadata(URL, tuple(DOCUMENT["authorization_servers"]), ("files:read", "files:write"), True)
+    servers, listed = tuple(DOCUMENT["authorization_servers"]), ("profile", "email", "phone")
+    assert found == ResourceMetadata(URL, servers, ("files:read", "files:write"), True, listed)
 
 
 def test_only_challenges_for_tokens_are_read() -> None:

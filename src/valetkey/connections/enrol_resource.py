@@ -96,6 +96,7 @@ def _offer(
         message = "its authorization server names the resources that it issues tokens for, and this is none of them"
         raise RequestRefused("resource_refused", message)  # 9728 s4: who trusts whom is said by both
     name = enrolled_name(enrolled_key(resource), issuer, seat)
+    scope = _scope(found, metadata)
     return Offer(
         enrolled_key(resource),
         name,
@@ -103,7 +104,8 @@ def _offer(
         issuer,
         metadata,
         reach,
-        _scope(found, metadata),
+        scope,
+        _more_scope(found, metadata, scope),
         seat=seat,
         bound=found.dpop_bound_access_tokens_required,
         document=document_url(settings, name) if _reads_documents(settings, metadata) else "",
@@ -115,6 +117,15 @@ def _scope(found: ResourceMetadata, metadata: Metadata) -> tuple[str, ...]:
     wanted = found.scope
     offline = wanted and OFFLINE in (metadata.scopes_supported or ()) and OFFLINE not in wanted
     return (*wanted, OFFLINE) if offline else wanted
+
+
+def _more_scope(found: ResourceMetadata, metadata: Metadata, scope: tuple[str, ...]) -> tuple[str, ...]:
+    """What else both list: some servers refuse a client what it was not registered for, and it may be wanted later.
+
+    A client without a scope of its own is held to none (RFC 7591 section 2).
+    """
+    known = metadata.scopes_supported or ()
+    return tuple(word for word in found.scopes_supported if word in known and word not in scope) if scope else ()
 
 
 def _reads_documents(settings: Settings, metadata: Metadata) -> bool:

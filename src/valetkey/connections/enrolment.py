@@ -43,6 +43,7 @@ class Offer:
     """A client that is wanted: where, under what name, for what.
 
     key, resource: of its row, see `enrolled_rows`. name: of the registration. scope: what to ask for.
+    more_scope: what may be asked for later, which a client is registered for as well.
     bound: tokens are bound to a key. document: the URL of ours that is to be the client; empty: it is registered.
     configured: the operator's registration; None where somebody named the resource, whose row lapses unused.
     """
@@ -54,6 +55,7 @@ class Offer:
     metadata: Metadata
     reach: Reach
     scope: tuple[str, ...]
+    more_scope: tuple[str, ...] = ()
     seat: str = ""
     bound: bool = False
     document: str = ""
@@ -187,7 +189,7 @@ def _ask(settings: Settings, offer: Offer) -> Op[RegisteredClient]:
         application=settings.application,
         home=settings.origin,
         method=method,
-        scope=offer.scope,
+        scope=(*offer.scope, *offer.more_scope),
     )
     token = dict(settings.mcp.initial_access_tokens).get(offer.issuer)
     if configured is not None and own is not None:

@@ -13,7 +13,7 @@ from valetkey.effects import CONFIGURED, PUBLIC, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Request, is_loopback, read_url, shown_address
 from valetkey.oauth2.strict_json import read_json_object
-from valetkey.value import value
+from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,12 +39,14 @@ class ResourceMetadata:
     """What a resource publishes about itself (RFC 9728 section 2), as far as we use it.
 
     resource: as the resource spells it. scope: of its challenge, else `scopes_supported`; empty where it has neither.
+    scopes_supported: all that it lists.
     """
 
     resource: str
     authorization_servers: tuple[str, ...]
     scope: tuple[str, ...] = ()
     dpop_bound_access_tokens_required: bool = False
+    scopes_supported: tuple[str, ...] = ()
 
 
 def read_resource(text: str, *, reach: Reach = PUBLIC) -> str:
@@ -106,9 +108,7 @@ def fetch_resource_metadata(resource: str, *, reach: Reach = PUBLIC, not_after: 
     if response.status >= 400:
         raise _without_metadata(asked, response)
     found = read_resource_metadata(response, resource=resource, reach=reach)
-    if not scope:
-        return found
-    return ResourceMetadata(found.resource, found.authorization_servers, scope, found.dpop_bound_access_tokens_required)
+    return replace(found, scope=scope) if scope else found
 
 
 def read_resource_challenge(response: Response) -> tuple[str, tuple[str, ...]]:
@@ -166,7 +166,8 @@ def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> Resou
     if len(" ".join(scopes)) > MAX_SCOPE:
         message = f"scopes_supported has more than {MAX_SCOPE} characters"
         raise ValueError(message)
-    return ResourceMetadata(said, issuers, scopes, members.get("dpop_bound_access_tokens_required") is True)
+    bound = members.get("dpop_bound_access_tokens_required") is True
+    return ResourceMetadata(said, issuers, scopes, bound, scopes)
 
 
 def is_same_resource(said: str, resource: str, *, reach: Reach) -> bool:

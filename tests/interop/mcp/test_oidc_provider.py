@@ -14,7 +14,7 @@ from tests.interop.peers import NodeOidcProvider, run, soon
 from valetkey.connections.enrolled_rows import enrolled_key, load_enrolled
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.effects import CONFIGURED
-from valetkey.errors import ProviderError
+from valetkey.errors import ProviderError, ReauthorizationRequired
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.introspection import introspect_token
 from valetkey.oauth2.metadata import authorization_server, fetch_metadata
@@ -54,7 +54,9 @@ class Resource:
                 body = json.dumps(members).encode()
                 self.send_response(status)
                 if status == 401:
-                    self.send_header("WWW-Authenticate", f'Bearer resource_metadata="{resource.origin}{PRM}"')
+                    self.send_header(
+                        "WWW-Authenticate", f'Bearer resource_metadata="{resource.origin}{PRM}"{resource.wants}'
+                    )
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
@@ -64,6 +66,7 @@ class Resource:
                 """Nothing."""
 
         self.tokens: list[str] = []
+        self.wants = ""
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.origin = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.url = f"{self.origin}/mcp"
@@ -121,6 +124,22 @@ def test_its_tokens_are_for_this_resource_before_and_after_a_refresh(
     assert about(party, node_oidc_provider, second).active
     assert party.done(party.vault.revoke(party.url, OWNER)).at_provider == "revoked"
     assert not about(party, node_oidc_provider, second).active
+
+
+def test_scope_that_the_challenge_did_not_name_can_be_had_later(
+    party: Stranger, resource: Resource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The provider refuses a client the scope that it was not registered for."""
+    monkeypatch.setattr(resource, "wants", ', scope="openid"')
+    assert party.connect().scope == ()
+    first = enrolled(party).client_id
+
+    with pytest.raises(ReauthorizationRequired, match="insufficient_scope") as caught:
+        party.done(party.vault.require(party.url, OWNER, scope=("api",)))
+    _ = party.consent(caught.value.connect_url)
+
+    assert party.done(party.vault.require(party.url, OWNER, scope=("api",))).scope == ("api",)
+    assert enrolled(party).client_id == first
 
 
 def test_many_who_begin_at_once_register_one_client(party: Stranger) -> None:
