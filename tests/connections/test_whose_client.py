@@ -9,6 +9,7 @@ from tests.connections.internet import ISSUER
 from tests.connections.steps import failure
 from tests.connections.test_own_registrations import OTHER, begin, configure, connect, notes, there, token
 
+from valetkey.connections.client import client_token
 from valetkey.connections.identity import userinfo
 from valetkey.connections.introspect import introspect
 from valetkey.connections.manage import connection, revoke
@@ -127,3 +128,19 @@ def test_a_server_that_gives_the_same_identifier_again_keeps_the_connections() -
     _ = world.run(begin(world, "bob"))
 
     assert world.run(token(world)).reveal() in server.access
+
+
+def test_the_applications_own_token_of_one_issuer_is_not_used_with_another() -> None:
+    alone = ("client_credentials",)
+    world, internet, server = there(grant_types=alone)
+    other = internet.server(OTHER)
+    first = world.run(client_token(world.settings, "notes"))
+    configure(world, notes(OTHER, grant_types=alone))
+
+    second = world.run(client_token(world.settings, "notes"))
+    configure(world, notes(grant_types=alone))
+    third = world.run(client_token(world.settings, "notes"))
+
+    assert second.reveal() in other.access
+    assert third.reveal() in server.access
+    assert len({first, second, third}) == 3

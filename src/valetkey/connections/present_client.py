@@ -45,14 +45,17 @@ def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
     return with_client(registration, client, now=(yield from Now()))
 
 
-def check_issuer(settings: Settings, registration: Registration, credentials: Credentials) -> Op[None]:
+def check_issuer(settings: Settings, registration: Registration, credentials: Credentials) -> Op[bool]:
     """Refuse credentials that another issuer gave out: the configuration names this one now, and may be what is wrong.
 
+    Answers True where they are another's and the application gets new ones by itself.
     Raises ReauthorizationRequired `client_ended`, or `not_registered` where this issuer has no client yet; StoreError.
     The connection is left as it is.
     """
     if credentials.client[0] in ("", registration.made_client[0]):
-        return
+        return False
+    if registration.renews_alone:
+        return True
     if registration.awaits_client:
         _ = yield from renewed(settings, registration)
     page = settings.connect_page(registration.name)

@@ -41,7 +41,7 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.connections.connection import Credentials, Tokens
+    from valetkey.connections.connection import Connection, Credentials, Tokens
     from valetkey.connections.records import Record
     from valetkey.connections.refresh_plan import Plan
     from valetkey.connections.settings import Settings
@@ -94,12 +94,8 @@ def current_tokens(
             _drop(settings, key)  # or an outage of the store would bring a dead token back
             raise
         credentials = yield from open_record(settings, record)
-        if registration.enrolment != "configured":
-            from valetkey.connections.present_client import check_issuer
-
-            yield from check_issuer(settings, registration, credentials)
         found = plan(
-            record.connection,
+            (yield from _as_it_counts(settings, registration, record, credentials)),
             rotation=registration.provider.rotation,
             can_refresh=credentials.current.refresh_token is not None or registration.renews_alone,
             rejected=rejected is not None and rejected == credentials.current.access_token,
@@ -124,6 +120,19 @@ def current_tokens(
         yield from _wait_or_raise(found, now, pause)
         pause = min(pause * 1.5, MAX_POLL_SECONDS)
     raise RefreshInProgress(MAX_POLL_SECONDS)
+
+
+def _as_it_counts(
+    settings: Settings, registration: Registration, record: Record, credentials: Credentials
+) -> Op[Connection]:
+    """The connection; with a token of another issuer's it is refused, or has expired where nobody is asked for one."""
+    if registration.enrolment == "configured":
+        return record.connection
+    from valetkey.connections.present_client import check_issuer
+
+    if not (yield from check_issuer(settings, registration, credentials)):
+        return record.connection
+    return replace(record.connection, access_expires_at=1, refresh_due_at=1)
 
 
 def _put_back(settings: Settings, key: Key, record: Record | None) -> Op[bool]:

@@ -121,6 +121,8 @@ def _commit(
     previous = credentials.current if grant.tokens.refresh_token != credentials.current.refresh_token else None
     extra = newer(beside(grant.extra, tokens=grant.tokens), credentials.extra)
     renewed = replace(credentials, current=grant.tokens, previous=previous, scope=grant.scope, extra=extra)
+    if registration.renews_alone:  # with whatever client there is by now
+        renewed = replace(renewed, client=registration.made_client)
     connection, sealed = yield from seal_credentials(settings, claimed.key, connection, renewed)
     current = claimed
     for attempt in range(COMMIT_ROUNDS):
