@@ -5,16 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.connections.internet import ISSUER
+from tests.connections.internet import ISSUER, back
 from tests.connections.steps import failure
-from tests.connections.test_own_registrations import OTHER, begin, configure, connect, notes, there, token
+from tests.connections.test_own_registrations import DEVICE, OTHER, begin, configure, connect, notes, there, token
 
+from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.client import client_token
+from valetkey.connections.device import begin_device_authorization, poll_device_authorization
 from valetkey.connections.identity import userinfo
 from valetkey.connections.introspect import introspect
+from valetkey.connections.links import begin_from_link, complete_authorization, connect_url
 from valetkey.connections.manage import connection, revoke
 from valetkey.connections.unenrol import forget_enrolled
-from valetkey.errors import ReauthorizationRequired
+from valetkey.errors import CallbackError, ReauthorizationRequired
+from valetkey.http import read_form
+from valetkey.value import replace
 
 if TYPE_CHECKING:
     from valetkey.testing.world import World
@@ -144,3 +149,43 @@ def test_the_applications_own_token_of_one_issuer_is_not_used_with_another() -> 
     assert second.reveal() in other.access
     assert third.reveal() in server.access
     assert len({first, second, third}) == 3
+
+
+def test_a_device_code_of_one_issuer_is_not_sent_to_another() -> None:
+    grants = ("authorization_code", DEVICE)
+    world, internet, _ = there(grant_types=grants)
+    _ = internet.server(OTHER)
+    begun = world.run(begin_device_authorization(world.settings, "notes", resource_owner="alice"))
+    configure(world, notes(OTHER, grant_types=grants))
+    _ = world.run(begin(world, "bob"))
+    world.clock.time += begun.interval + 1
+
+    caught = failure(world, poll_device_authorization(world.settings, begun.handle, resource_owner="alice"))
+
+    assert isinstance(caught, CallbackError)
+    assert caught.reason == "issuer_mismatch"
+    assert sent_to_other(internet, {"device-1"}) == []
+    configure(world, notes(grant_types=grants))
+    step = world.run(poll_device_authorization(world.settings, begun.handle, resource_owner="alice"))
+    assert step.connection is not None, "where the variable was wrong nothing is lost"
+
+
+def test_a_code_that_waits_for_its_owner_is_not_sent_to_another_issuer() -> None:
+    world, internet, server = there()
+    world.settings = replace(world.settings, completion_url="https://app.example/done")
+    other = internet.server(OTHER)
+    other.made = 100  # so that its codes have other names
+    link = world.run(connect_url(world.settings, "notes", resource_owner="alice")).rpartition("/")[2]
+    going = world.run(begin_from_link(world.settings, link, resource_owner=None, cookies=()))
+    landed = world.run(finish_authorization(world.settings, back(world, server, going), resource_owner=None))
+    handle = dict(read_form(landed.return_to.partition("?")[2]))["handle"]
+    configure(world, notes(OTHER))
+    _ = connect(world, other, "bob")
+
+    caught = failure(world, complete_authorization(world.settings, handle, resource_owner="alice"))
+
+    assert isinstance(caught, CallbackError)
+    assert caught.reason == "issuer_mismatch"
+    assert sent_to_other(internet, set(server.codes)) == []
+    configure(world, notes())
+    assert world.run(complete_authorization(world.settings, handle, resource_owner="alice")).state == "active"

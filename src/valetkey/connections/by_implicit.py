@@ -72,7 +72,7 @@ def read_callback(registration: Registration, pending: Pending, pairs: Pairs) ->
     from valetkey.oauth2.implicit import beside_tokens, read_implicit_answer
 
     server, _ = _accepted(registration)
-    check_same_issuer(pending, server)
+    check_same_issuer(pending.issuer, server)
     return read_implicit_answer(pairs, server=server), beside_tokens(pairs)
 
 

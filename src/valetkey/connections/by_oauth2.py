@@ -88,14 +88,14 @@ def read_callback(registration: Registration, pending: Pending, pairs: Pairs) ->
     from valetkey.oauth2.authorization import read_authorization_response
 
     server, _ = parts(registration)
-    check_same_issuer(pending, server)
+    check_same_issuer(pending.issuer, server)
     response = read_authorization_response(pairs, server=server)
     return response.code, response.extra
 
 
-def check_same_issuer(pending: Pending, server: AuthorizationServer) -> None:
-    """Refuse where the configuration has another issuer than the one that was asked."""
-    if pending.issuer != (server.issuer or ""):
+def check_same_issuer(asked: str, server: AuthorizationServer) -> None:
+    """Refuse where the configuration has another issuer than the one that was asked; empty where it has none."""
+    if asked != (server.issuer or ""):
         raise CallbackError("issuer_mismatch", ISSUER_CHANGED)
 
 

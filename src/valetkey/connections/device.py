@@ -14,7 +14,7 @@ functions that poll for one page stay within the interval.
 
 from __future__ import annotations
 
-from valetkey.connections.by_oauth2 import granted, new_key, parts, proof_key
+from valetkey.connections.by_oauth2 import check_same_issuer, granted, new_key, parts, proof_key
 from valetkey.connections.claims import DONE, FAILED, POLLED, Claim, load_claim, move_claim, take_claim
 from valetkey.connections.codec import connection_key, number, partition_of
 from valetkey.connections.discovery import described, heeded, ready
@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from valetkey.connections.grant import Grant
     from valetkey.connections.settings import Settings
     from valetkey.effects import Clear, Op
+    from valetkey.oauth2.server import AuthorizationServer
     from valetkey.providers.registration import Registration
 
 SLOW_DOWN_SECONDS = 5  # 8628 s3.5
@@ -111,7 +112,7 @@ def begin_device_authorization(
     codes = yield from heeded(settings, at, request_device_codes(server, client, scope=asked, not_after=not_after))
     flow, half = (yield from Random(16)).hex(), (yield from Random(16))
     place = device_place(settings.environment, at.name, flow)
-    sealed = yield from Seal(place, _pack(codes.device_code, asked))
+    sealed = yield from Seal(place, _pack(codes.device_code, asked, server.issuer or ""))
     now = int((yield from Now()))
     fields: dict[str, str | int] = {
         "account": account,
@@ -141,8 +142,9 @@ def poll_device_authorization(settings: Settings, handle: str, *, resource_owner
     """The connection, if the resource owner has allowed it meanwhile (RFC 8628 sections 3.4 and 3.5).
 
     Polled too early it asks nobody and says how long to wait; an outage of the provider is a longer wait.
-    Raises CallbackError: `handle_unknown`, `user_changed`, `id_token_...`; AuthorizationDenied; AuthorizationExpired:
-    `flow_expired`, or `in_doubt` where an answer was lost; ProviderError where waiting does not help; StoreError.
+    Raises CallbackError: `handle_unknown`, `user_changed`, `issuer_mismatch` where another issuer is configured by now,
+    `id_token_...`; AuthorizationDenied; AuthorizationExpired: `flow_expired`, or `in_doubt` where an answer was lost;
+    ProviderError where waiting does not help; StoreError.
     """
     unknown = CallbackError("handle_unknown", "the handle is not one of a device authorization: begin again")
     flow, half = read_handle(handle, unknown)
@@ -177,12 +179,12 @@ def _ask(settings: Settings, at: Registration, claim: Claim, *, flow: str, resou
 
     _ = yield from sealing_key(settings)  # tokens that could not be kept are not fetched
     place = device_place(settings.environment, at.name, flow)
-    device_code, asked = _unpack((yield from Open(place, claim.sealed)))
+    server, client = parts(at)
+    device_code, asked = _unpack((yield from Open(place, claim.sealed)), server)
     not_after = yield from exchange_deadline()
     turn = yield from _write(claim, {"next_poll_at": int(not_after) + 2, "in_doubt": 1})
     if turn is None:
         return DeviceStep(None, float(claim.clear.get("interval", SLOW_DOWN_SECONDS)))
-    server, client = parts(at)
     try:
         kept = yield from keys_for(at, server, asked, not_after=not_after)
         key = yield from new_key(server)  # a code that is not yet good is bound to nothing: each poll may have its own
@@ -290,14 +292,17 @@ def _write(claim: Claim, fields: Clear) -> Op[Claim | None]:
     return Claim(claim.key, version, clear, sealed) if won else None
 
 
-def _pack(device_code: Secret, scope: tuple[str, ...]) -> bytes:
+def _pack(device_code: Secret, scope: tuple[str, ...], issuer: str) -> bytes:
     import json
 
-    return json.dumps([device_code.reveal(), list(scope)], separators=(",", ":")).encode()
+    return json.dumps([device_code.reveal(), list(scope), issuer], separators=(",", ":")).encode()
 
 
-def _unpack(plaintext: bytes) -> tuple[Secret, tuple[str, ...]]:
+def _unpack(plaintext: bytes, server: AuthorizationServer) -> tuple[Secret, tuple[str, ...]]:
+    """The device code, and the scope that was asked for. Raises CallbackError where another issuer gave the code."""
     import json
 
-    device_code, scope = json.loads(plaintext)
+    device_code, scope, *asked = json.loads(plaintext)
+    for issuer in asked:  # an older valetkey wrote none
+        check_same_issuer(issuer, server)
     return Secret(device_code), tuple(scope)

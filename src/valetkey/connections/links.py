@@ -148,7 +148,8 @@ def complete_authorization(settings: Settings, handle: str, *, resource_owner: s
     """The connection, once the application says that this resource owner, signed in there, has confirmed it.
 
     Confirmed twice, it is the same connection.
-    Raises CallbackError: `handle_unknown`, `user_changed`; AuthorizationExpired: `flow_expired`, `already_used`.
+    Raises CallbackError: `handle_unknown`, `user_changed`, `issuer_mismatch`; AuthorizationExpired: `flow_expired`,
+    `already_used`.
     """
     unknown = CallbackError("handle_unknown", "the handle is not one that waits for completion: start again")
     flow, half = read_handle(handle, unknown)
@@ -164,6 +165,10 @@ def complete_authorization(settings: Settings, handle: str, *, resource_owner: s
     answer, pending = _unpack_waiting(at.name, flow, (yield from Open(place, claim.sealed)))
     if not constant_time_equal(pending.owner, partition_of(resource_owner)):
         raise CallbackError("user_changed", "another person is signed in than the link was made for")
+    if at.provider.protocol == "oauth2":
+        from valetkey.connections.by_oauth2 import check_same_issuer, parts
+
+        check_same_issuer(pending.issuer, parts(at)[0])
     taken = yield from _take(claim)
     if taken is None:
         return (yield from settle(settings, at, flow, resource_owner=resource_owner, account=None))
