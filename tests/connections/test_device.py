@@ -137,6 +137,14 @@ def test_slow_down_adds_five_seconds_for_good() -> None:
     assert poll(world, begun, after=10).retry_after == 10
 
 
+def test_a_provider_that_asks_to_come_back_is_polled_later() -> None:
+    world = world_of()
+    begun = begin(world)
+    answering(world, 400, '{"error":"temporarily_unavailable"}')
+
+    assert poll(world, begun).retry_after == 10
+
+
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_an_outage_doubles_the_wait_and_ends_nothing(status: int) -> None:
     world = world_of()

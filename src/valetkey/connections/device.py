@@ -255,7 +255,7 @@ def _not_yet(turn: Claim, error: ProviderError | TransportError, *, doubted: boo
 def _is_outage(error: ProviderError | TransportError) -> bool:
     if isinstance(error, TransportError | MalformedResponse):
         return True
-    return error.status >= 500 or error.status == 429
+    return error.status >= 500 or error.status == 429 or error.error == "temporarily_unavailable"
 
 
 def _maybe_answered(error: ProviderError | TransportError) -> bool:
