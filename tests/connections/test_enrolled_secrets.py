@@ -10,12 +10,16 @@ import pytest
 from tests.connections.internet import ISSUER, URL
 from tests.connections.steps import failure
 from tests.connections.test_mcp import begun, there
+from tests.connections.test_own_registrations import there as issuer
 
+from valetkey.connections.authorize import begin_authorization
 from valetkey.connections.enrolled_rows import REGISTRATION, SCHEMA
 from valetkey.connections.mcp import begin_mcp_authorization
+from valetkey.connections.reenrol import update_enrolled
 from valetkey.connections.seal import registration_place
 from valetkey.effects import Open, Seal, Swap
-from valetkey.errors import StoreError
+from valetkey.errors import ProviderError, StoreError
+from valetkey.secret import Secret
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -73,3 +77,37 @@ def test_a_row_of_a_newer_valetkey_shows_no_secret_of_its_clients() -> None:
 
     assert "newer valetkey" in str(error)
     assert SECRET not in locals_of(error)
+
+
+def configured() -> tuple[World, Any, Any]:
+    world, internet, server = issuer(software_statement=Secret("canary.software.statement"))
+    server.registered = {"registration_client_uri": f"{ISSUER}/manage", "registration_access_token": "canary-token"}
+    return world, internet, server
+
+
+def everywhere(error: Exception) -> str:
+    report = TracebackException.from_exception(error, capture_locals=True)
+    frames = [frame for frame in report.stack if "/valetkey/" in frame.filename]
+    assert len(frames) > 3
+    return " ".join(text for frame in frames for text in (frame.locals or {}).values())
+
+
+def test_what_vouches_for_the_software_is_in_no_local_where_its_issuer_refuses() -> None:
+    world, internet, _ = configured()
+    del internet.pages[f"{ISSUER}/register"]
+
+    error = failure(world, begin_authorization(world.settings, "notes", resource_owner="alice", cookies=()))
+
+    assert isinstance(error, ProviderError)
+    assert "canary" not in everywhere(error)
+
+
+def test_what_a_client_is_told_again_is_in_no_local_where_its_issuer_refuses() -> None:
+    world, _, _ = configured()
+    _ = world.run(begin_authorization(world.settings, "notes", resource_owner="alice", cookies=()))
+
+    error = failure(world, update_enrolled(world.settings, "notes"))
+
+    assert isinstance(error, ProviderError)
+    assert SECRET not in everywhere(error)
+    assert "canary" not in everywhere(error)

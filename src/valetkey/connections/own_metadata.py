@@ -35,7 +35,7 @@ def own_metadata(settings: Settings, registration: Registration, method: AuthMet
     assert own is not None
     more = yield from _more(registration, method)
     if own.software_statement is not None:
-        more["software_statement"] = own.software_statement.reveal()
+        more["software_statement"] = own.software_statement
     return client_metadata(
         redirect_uri=registration.redirect_uri,
         application=settings.application,

@@ -127,7 +127,7 @@ def update_client(
     """
     said = {**metadata, "client_id": before.client_id}
     if before.client_secret is not None:
-        said["client_secret"] = before.client_secret.reveal()
+        said["client_secret"] = before.client_secret
     request = _request(before.configuration_uri, said, before.registration_token)
     response = yield from Send(replace(request, method="PUT"), reach, not_after)
     found = read_registration(
@@ -150,7 +150,12 @@ def _request(endpoint: str, metadata: Mapping[str, Any], token: Secret | None) -
     headers = [("Accept", "application/json"), ("Content-Type", "application/json")]
     if token is not None:
         headers.append(("Authorization", f"Bearer {token.reveal()}"))
-    return Request("POST", endpoint, Headers(tuple(headers)), json.dumps(metadata).encode())
+    return Request("POST", endpoint, Headers(tuple(headers)), json.dumps(metadata, default=_revealed).encode())
+
+
+def _revealed(secret: Secret) -> str:
+    """What only the octets of the request may show: metadata stands in variables, and error reports show these."""
+    return secret.reveal()
 
 
 def _deletion(configuration_uri: str, token: Secret) -> Request:
