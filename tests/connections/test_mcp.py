@@ -185,6 +185,18 @@ def test_a_client_is_registered_for_what_may_be_wanted_later_and_asks_for_what_i
     assert len(server.asked) == 1
 
 
+def test_more_scope_than_a_registration_can_hold_keeps_nobody_from_connecting() -> None:
+    world, internet, server = there()
+    listed = [f"https://api.notes.example/auth/{number:03}" for number in range(100)]
+    text = f'Bearer scope="{listed[0]}", resource_metadata="https://mcp.notes.example{PRM}/mcp"'
+    internet.pages[URL] = lambda _: Response(401, Headers((("WWW-Authenticate", text),)), b"")
+    internet.documents[URL]["scopes_supported"] = server.said["scopes_supported"] = listed
+
+    assert connect(world, server).state == "active"
+    assert asked(begun(world))["scope"] == listed[0]
+    assert server.asked[0]["scope"].split(" ") == listed[:58]
+
+
 def test_without_a_challenge_the_metadata_is_found_at_the_path_then_at_the_root() -> None:
     world, internet, server = there(challenge=False)
     assert begun(world).location.startswith(f"{ISSUER}/authorize?")

@@ -122,10 +122,16 @@ def _scope(found: ResourceMetadata, metadata: Metadata) -> tuple[str, ...]:
 def _more_scope(found: ResourceMetadata, metadata: Metadata, scope: tuple[str, ...]) -> tuple[str, ...]:
     """What else both list: some servers refuse a client what it was not registered for, and it may be wanted later.
 
-    A client without a scope of its own is held to none (RFC 7591 section 2).
+    A client without a scope of its own is held to none (RFC 7591 section 2). What does not fit into a registration any
+    more is left out.
     """
-    known = metadata.scopes_supported or ()
-    return tuple(word for word in found.scopes_supported if word in known and word not in scope) if scope else ()
+    from valetkey.oauth2.registration import MAX_SCOPE
+
+    known, more = metadata.scopes_supported or (), list(scope)
+    for word in found.scopes_supported if scope else ():
+        if word in known and word not in more and len(" ".join((*more, word))) <= MAX_SCOPE:
+            more.append(word)
+    return tuple(more[len(scope) :])
 
 
 def _reads_documents(settings: Settings, metadata: Metadata) -> bool:

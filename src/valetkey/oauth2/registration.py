@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 MAX_ANSWER_OCTETS = 64 * 1024
 MAX_CLIENT_ID = 1024
 MAX_SECRET = 2048
+MAX_SCOPE = 2048
 LEAST_SECRET_SECONDS = 60
 SECRET_METHODS = ("client_secret_post", "client_secret_basic", "client_secret_jwt")
 # In the body first: servers made with MCP's own SDKs look for client_id there, and nowhere else (2026-11-27).
@@ -255,7 +256,7 @@ def _scope(members: dict[str, Any]) -> tuple[str, ...] | None:
     scope = members.get("scope")
     if scope is None:
         return None
-    if not isinstance(scope, str) or len(scope) > MAX_SECRET or not scope.isascii() or not scope.isprintable():
+    if not isinstance(scope, str) or len(scope) > MAX_SCOPE or not scope.isascii() or not scope.isprintable():
         _refuse("with a scope that is none")
     return tuple(scope.split())
 
