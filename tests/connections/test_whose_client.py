@@ -19,6 +19,7 @@ from valetkey.connections.manage import connection, revoke
 from valetkey.connections.unenrol import forget_enrolled
 from valetkey.errors import CallbackError, ReauthorizationRequired
 from valetkey.http import read_form
+from valetkey.secret import Secret
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -189,3 +190,36 @@ def test_a_code_that_waits_for_its_owner_is_not_sent_to_another_issuer() -> None
     assert sent_to_other(internet, set(server.codes)) == []
     configure(world, notes())
     assert world.run(complete_authorization(world.settings, handle, resource_owner="alice")).state == "active"
+
+
+def by_hand(issuer: str, client_id: str, secret: str) -> Any:
+    return notes(issuer, client_registration="", client_id=client_id, client_secret=Secret(secret))
+
+
+def test_what_a_made_client_got_is_not_sent_to_another_issuer_where_the_client_is_configured_by_hand() -> None:
+    world, internet, server = there()
+    other = internet.server(OTHER)
+    other.said["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
+    _ = connect(world, server)
+    configure(world, by_hand(OTHER, "by-hand", "canary-by-hand"))
+
+    lives = failure(world, token(world))
+    world.clock.time += 3700
+    over = failure(world, token(world))
+    ended = world.run(revoke(world.settings, "notes", resource_owner="alice"))
+
+    for caught in (lives, over):
+        assert isinstance(caught, ReauthorizationRequired)
+        assert caught.reason == "client_ended"
+    assert (ended.at_provider, ended.reason) == ("failed", "client_ended")
+    assert sent_to_other(internet, {*server.refresh, *server.access}) == []
+
+
+def test_a_made_client_that_is_configured_by_hand_from_now_on_keeps_its_connections() -> None:
+    world, _, server = there()
+    server.said["token_endpoint_auth_methods_supported"] = ["client_secret_post"]
+    _ = connect(world, server)
+    configure(world, by_hand(ISSUER, "client-1", f"secret-1-of-{ISSUER}"))
+    world.clock.time += 3700
+
+    assert world.run(token(world)).reveal() in server.access

@@ -13,7 +13,8 @@ from valetkey.value import replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from valetkey.connections.connection import Credentials
+    from typing import NoReturn
+
     from valetkey.connections.enrolled_rows import Enrolled, EnrolledClient
     from valetkey.connections.settings import Settings
     from valetkey.effects import Key, Op
@@ -45,17 +46,12 @@ def renewed(settings: Settings, registration: Registration) -> Op[Registration]:
     return with_client(registration, client, now=(yield from Now()))
 
 
-def check_issuer(settings: Settings, registration: Registration, credentials: Credentials) -> Op[bool]:
-    """Refuse credentials that another issuer gave out: the configuration names this one now, and may be what is wrong.
+def refuse_elsewhere(settings: Settings, registration: Registration) -> Op[NoReturn]:
+    """Refuse what another issuer gave out: the configuration names this one now, and may be what is wrong.
 
-    Answers True where they are another's and the application gets new ones by itself.
     Raises ReauthorizationRequired `client_ended`, or `not_registered` where this issuer has no client yet; StoreError.
     The connection is left as it is.
     """
-    if credentials.client[0] in ("", registration.made_client[0]):
-        return False
-    if registration.renews_alone:
-        return True
     if registration.awaits_client:
         _ = yield from renewed(settings, registration)
     page = settings.connect_page(registration.name)

@@ -126,12 +126,12 @@ def _as_it_counts(
     settings: Settings, registration: Registration, record: Record, credentials: Credentials
 ) -> Op[Connection]:
     """The connection; with a token of another issuer's it is refused, or has expired where nobody is asked for one."""
-    if registration.enrolment == "configured":
+    if not registration.is_elsewhere(credentials.client):
         return record.connection
-    from valetkey.connections.present_client import check_issuer
+    if not registration.renews_alone:
+        from valetkey.connections.present_client import refuse_elsewhere
 
-    if not (yield from check_issuer(settings, registration, credentials)):
-        return record.connection
+        yield from refuse_elsewhere(settings, registration)
     return replace(record.connection, access_expires_at=1, refresh_due_at=1)
 
 

@@ -88,8 +88,14 @@ class Registration:
 
     def is_anothers(self, client: tuple[str, str], *, consent: int) -> bool:
         """Whether what was granted to that `made_client` is not this one's; where it is not known, the times tell."""
-        known = client[0] and self.enrolment != "configured"
-        return client != self.made_client if known else self.is_newer_than(consent)
+        if not client[0]:
+            return self.is_newer_than(consent)
+        return self.is_elsewhere(client) or (self.enrolment != "configured" and client != self.made_client)
+
+    def is_elsewhere(self, client: tuple[str, str]) -> bool:
+        """Whether that `made_client` is at another issuer; False where either is not known."""
+        issuer = getattr(self.provider.server, "issuer", None) or ""
+        return client[0] not in ("", issuer) and bool(issuer)
 
     @property
     def by_url(self) -> bool:
