@@ -38,7 +38,7 @@ def _refuse_certificates(settings: Settings, transport: Transport | None, clock:
         return
     from valetkey.drivers.clock import SystemClock
     from valetkey.errors import ConfigurationError
-    from valetkey.providers.registration import ended_certificates
+    from valetkey.providers.certificates import ended_certificates
 
     problems = ended_certificates(certified, (clock or SystemClock()).now())
     if transport is not None and not getattr(transport, "presents_certificates", False):

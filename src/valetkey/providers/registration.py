@@ -9,7 +9,6 @@ from valetkey.value import replace, value
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from typing import Literal, TypeAlias
 
     from valetkey.effects import ClientCertificate, SigningFunction
@@ -217,7 +216,7 @@ def register(
     kept_keys: KeptKeys | None = None
     kept_metadata: KeptMetadata | None = None
     nonces: Nonces | None = None
-    client_certificate = _read_certificate(name, client_certificate, problems)
+    client_certificate = client_certificate and _read_certificate(name, client_certificate, problems)
     if callable(private_key):
         private_key = PrivateKey(signer=private_key)
     if provider.protocol == "oauth1":
@@ -310,29 +309,10 @@ def register(
     )
 
 
-def ended_certificates(registrations: Mapping[str, Registration], now: float) -> list[str]:
-    """A problem for each certificate that is not valid at this time (Unix seconds); a vault does not start with one."""
-    problems = []
-    for name, registration in registrations.items():
-        certificate = getattr(registration.client, "certificate", None)
-        if certificate is not None:
-            from valetkey.pem import validity_problem
+def _read_certificate(name: str, given: ClientCertificate, problems: list[str]) -> ClientCertificate:
+    from valetkey.providers.certificates import read_client_certificate
 
-            problem = validity_problem(certificate, now)
-            problems += [f"{name}: `client_certificate`: {problem}"] if problem else []
-    return problems
-
-
-def _read_certificate(name: str, given: ClientCertificate | None, problems: list[str]) -> ClientCertificate | None:
-    if given is None:
-        return None
-    from valetkey.pem import read_certificate
-
-    try:
-        return read_certificate(given)
-    except ConfigurationError as error:
-        problems += [f"{name}: `client_certificate`: {problem}" for problem in error.problems]
-        return given
+    return read_client_certificate(name, given, problems)
 
 
 def _merged(server: Server | AuthorizationServer, chosen: Pairs) -> Pairs:
