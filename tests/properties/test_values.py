@@ -130,6 +130,7 @@ def test_a_name_that_was_altered_is_a_store_error_or_a_connection_and_nothing_el
         st.none() | tokens,
         st.lists(texts, max_size=4).map(tuple),
         st.lists(st.tuples(texts, texts), max_size=4).map(tuple),
+        client=st.just(("", "")) | st.tuples(texts.filter(bool), texts),
     )
 )
 def test_credentials_come_back_as_they_were(credentials: Credentials) -> None:
