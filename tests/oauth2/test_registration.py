@@ -517,3 +517,26 @@ def test_another_client_in_its_place_is_refused(client_id: Any) -> None:
 def test_a_secret_whose_end_is_past_is_refused_there_too() -> None:
     with pytest.raises(MalformedResponse):
         updated(replace(BEFORE, secret_expires_at=int(NOW)))
+
+
+@pytest.mark.parametrize("method", ["none", "client_secret_post"])
+def test_a_method_that_this_caller_did_not_offer_is_refused(method: str) -> None:
+    """Another caller may have offered it: what is asked for is what is taken."""
+    said = ANSWER | {"token_endpoint_auth_method": method}
+    offered = ("client_secret_basic",)
+
+    for asked in (
+        register_client("https://as.example/r", METADATA, methods=offered, reach=PUBLIC, not_after=NOW + 10),  # type: ignore[arg-type]
+        update_client(BEFORE, METADATA, methods=offered, reach=PUBLIC, not_after=NOW + 10),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(MalformedResponse, match="token_endpoint_auth_method that was not asked for"):
+            Peer(answer(json.dumps(said), status=200)).run(asked)
+
+
+@pytest.mark.parametrize(("reach", "kept"), [(PUBLIC, "https://as.example/1"), (CONFIGURED, "http://127.0.0.1:8000/1")])
+def test_where_a_client_is_managed_after_a_change_is_as_near_as_it_may_be(reach: Any, kept: str) -> None:
+    said = ANSWER | {"registration_client_uri": "http://127.0.0.1:8000/1", "registration_access_token": "new"}
+
+    asked = update_client(BEFORE, METADATA, methods=METHODS, reach=reach, not_after=NOW + 10)
+
+    assert Peer(answer(json.dumps(said))).run(asked).configuration_uri == kept
