@@ -102,6 +102,16 @@ def test_a_base_string_of_the_other_side_needs_no_secret(tmp_path: Path) -> None
     assert "oauth_nonce" in found["differences"][1]
 
 
+def test_files_may_begin_with_a_byte_order_mark(tmp_path: Path) -> None:
+    base, sent = tmp_path / "base.txt", tmp_path / "sent.txt"
+    _ = base.write_text("\ufeffGET&http%3A%2F%2Fapi.example.com%2F1&a%3Db%2520c%26oauth_consumer_key%3Dclient\n")
+    _ = sent.write_text(f"\ufeff{curl(signed())}")
+
+    result = run("--json", "--curl", str(sent), "--their-base-string-file", str(base))
+
+    assert "they signed http://api.example.com/1" in json.loads(result.output)["differences"][0]
+
+
 @pytest.mark.parametrize(
     "arguments", [(), ("--curl", "-", "--url", "https://a.example"), ("--har", "missing.har"), ("--curl", "-")]
 )

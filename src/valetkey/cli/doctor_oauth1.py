@@ -15,7 +15,7 @@ from valetkey.cli.output import json_option, print_json, print_table, say
 from valetkey.errors import ConfigurationError
 from valetkey.oauth1.doctor.curl import read_curl
 from valetkey.oauth1.doctor.diagnose import Question, diagnose
-from valetkey.oauth1.doctor.reading import Reading, build_request, read_har
+from valetkey.oauth1.doctor.reading import BYTE_ORDER_MARK, Reading, build_request, read_har
 from valetkey.oauth1.doctor.wording import explain, fingerprint
 from valetkey.oauth1.signature import RSA_ALGORITHMS
 from valetkey.secret import Secret
@@ -81,7 +81,7 @@ def oauth1(*, as_json: bool, **given: object) -> None:
     reading = _request(options, given)
     question = Question(
         Secret(options["their_signature"]),
-        _read(options["their_base_string_file"]).strip(),
+        _read(options["their_base_string_file"]).removeprefix(BYTE_ORDER_MARK).strip(),
         _read(options["public_key_file"]),
     )
     ask = sys.stdin.isatty() and not as_json and not question.public_key

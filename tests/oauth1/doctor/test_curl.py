@@ -79,6 +79,10 @@ def test_curl_is_known_by_its_path(program: str) -> None:
     assert read(f"{program} {URL}").url == URL
 
 
+def test_a_byte_order_mark_at_the_beginning_is_no_part_of_the_command() -> None:
+    assert read(f"\ufeffcurl {URL}") == Request("GET", URL)
+
+
 @pytest.mark.parametrize("program", ["", "wget", "curly", "curl.exe.txt", ".execurl", "x/curl/y"])
 def test_another_program_is_not_taken_for_curl(program: str) -> None:
     with pytest.raises(ConfigurationError, match="curl"):

@@ -45,6 +45,12 @@ def test_a_request_is_read_from_a_file_an_entry_or_the_request_itself() -> None:
     assert read_har(json.dumps(entry()["request"])) == READ
 
 
+def test_a_byte_order_mark_at_the_beginning_is_no_part_of_the_file() -> None:
+    assert read_har("\ufeff" + har(entry())) == READ
+    with pytest.raises(ConfigurationError, match="not a HAR file"):
+        _ = read_har("\ufeff\ufeff" + har(entry()))
+
+
 def test_an_entry_is_chosen_by_its_number_from_0() -> None:
     text = har(entry(url="https://a.example/0"), entry(url="https://a.example/1"))
 

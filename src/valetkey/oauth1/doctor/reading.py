@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+BYTE_ORDER_MARK = "\ufeff"  # HAR 1.2 has readers ignore it; editors put it before any text
+
+
 @value
 class Reading:
     """A request, and what had to be guessed or passed over. body_is_known: False where it stands in a file."""
@@ -31,7 +34,7 @@ def read_har(text: str, *, entry: int | None = None) -> Request:
 
     unreadable = ConfigurationError("the file is not a HAR file, nor an entry of one")
     try:
-        found: Any = json.loads(text)
+        found: Any = json.loads(text.removeprefix(BYTE_ORDER_MARK))
         if "log" in found:
             found = _entry(found["log"]["entries"], entry)
         found = found.get("request", found)
