@@ -138,6 +138,21 @@ def test_what_was_not_understood_of_a_curl_command_is_a_remark() -> None:
     assert "Remark: curl has no --photos" in run("--curl", "-", given=f"{curl(signed())} --photos", **SECRETS).output
 
 
+@pytest.mark.parametrize(
+    ("header", "remark"),
+    [
+        ('"Authorization: $AUTH"', "Remark: the command holds a variable or another command of the shell"),
+        ("@headers", "Remark: headers in a file (-H @...) were not read: put them into the command"),
+    ],
+)
+def test_where_the_signature_went_is_said_with_the_error_that_there_is_none(header: str, remark: str) -> None:
+    result = run("--curl", "-", given=f"curl '{signed().url}' -H {header}", **SECRETS)
+
+    assert result.exit_code == 2
+    assert "carries no oauth_* parameters" in result.output
+    assert remark.lower() in result.output.lower()
+
+
 def test_a_body_of_any_octets_is_read_from_a_file(tmp_path: Path) -> None:
     picture = tmp_path / "picture.png"
     picture.write_bytes(b"\x89PNG\r\n\x1a\n\xff")

@@ -15,7 +15,7 @@ from valetkey.cli.output import json_option, print_json, print_table, say
 from valetkey.errors import ConfigurationError
 from valetkey.oauth1.doctor.curl import read_curl
 from valetkey.oauth1.doctor.diagnose import Question, diagnose
-from valetkey.oauth1.doctor.reading import BYTE_ORDER_MARK, Reading, build_request, read_har
+from valetkey.oauth1.doctor.reading import BYTE_ORDER_MARK, Reading, build_request, read_har, with_remarks
 from valetkey.oauth1.doctor.wording import explain, fingerprint
 from valetkey.oauth1.signature import RSA_ALGORITHMS
 from valetkey.secret import Secret
@@ -85,13 +85,17 @@ def oauth1(*, as_json: bool, **given: object) -> None:
         _read(options["public_key_file"]),
     )
     ask = sys.stdin.isatty() and not as_json and not question.public_key
-    diagnosis = diagnose(
-        reading.request,
-        client_secret=_secret(options, "client_secret", ask=ask),
-        token_secret=_secret(options, "token_secret", ask=ask),
-        question=question,
-        body_is_known=reading.body_is_known,
-    )
+    secrets = [_secret(options, name, ask=ask) for name in ("client_secret", "token_secret")]
+    try:
+        diagnosis = diagnose(
+            reading.request,
+            client_secret=secrets[0],
+            token_secret=secrets[1],
+            question=question,
+            body_is_known=reading.body_is_known,
+        )
+    except ConfigurationError as wrong:
+        raise with_remarks(wrong, reading.remarks) from None
     remarks = [*reading.remarks, *_remarks(diagnosis)]
     _print_json(diagnosis, remarks) if as_json else _print(diagnosis, remarks)
     if diagnosis.verdict != "correct":

@@ -83,6 +83,25 @@ def test_a_byte_order_mark_at_the_beginning_is_no_part_of_the_command() -> None:
     assert read(f"\ufeffcurl {URL}") == Request("GET", URL)
 
 
+@pytest.mark.parametrize(
+    ("command", "problem", "remark"),
+    [
+        (f"curl {URL} -H $AUTH -H $AUTH", "has no colon", "remark: the command holds a variable"),
+        (f"$CURL {URL}", "does not start with curl", "remark: the command holds a variable"),
+        (f"curl {URL} -H @headers -d @body", "its body from a file", "remark: headers in a file"),
+        ("curl -H @headers 'x\n", "quotes do not match", ""),
+    ],
+)
+def test_what_was_remarked_reaches_the_error_once_too(command: str, problem: str, remark: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        _ = read_curl(command)
+
+    said, *remarks = caught.value.problems
+    assert problem in said
+    assert [one.startswith(remark) for one in remarks] == [True] * bool(remark)
+    assert caught.value.__suppress_context__, "the command is not kept beside it"
+
+
 @pytest.mark.parametrize("program", ["", "wget", "curly", "curl.exe.txt", ".execurl", "x/curl/y"])
 def test_another_program_is_not_taken_for_curl(program: str) -> None:
     with pytest.raises(ConfigurationError, match="curl"):

@@ -12,7 +12,7 @@ from urllib.parse import quote, quote_plus
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM
 from valetkey.oauth1.doctor.curl_options import LETTERS, SWITCHES, TAKE_A_VALUE
-from valetkey.oauth1.doctor.reading import BYTE_ORDER_MARK, Reading, build_request
+from valetkey.oauth1.doctor.reading import BYTE_ORDER_MARK, Reading, build_request, with_remarks
 from valetkey.oauth1.doctor.shell import split_command
 
 TYPE_CHECKING = False
@@ -51,6 +51,13 @@ def read_curl(command: str, *, body: bytes | None = None) -> Reading:
     Raises ConfigurationError.
     """
     told = _Told()
+    try:
+        return _read(command, body, told)
+    except ConfigurationError as wrong:
+        raise with_remarks(wrong, told.remarks) from None
+
+
+def _read(command: str, body: bytes | None, told: _Told) -> Reading:
     words = split_command(command.removeprefix(BYTE_ORDER_MARK), told.remarks)
     if not words or words[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe") != "curl":
         message = "the command does not start with curl"

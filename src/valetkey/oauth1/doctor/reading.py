@@ -28,6 +28,11 @@ class Reading:
     body_is_known: bool = True
 
 
+def with_remarks(wrong: ConfigurationError, remarks: Iterable[str]) -> ConfigurationError:
+    """The same error with what was remarked until then, which may be why."""
+    return ConfigurationError((*wrong.problems, *dict.fromkeys(f"remark: {remark}" for remark in remarks)))
+
+
 def read_har(text: str, *, entry: int | None = None) -> Request:
     """The request of a HAR file (its only signed one, or the one of that number, from 0), or of a single entry."""
     import json
