@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from valetkey.connections.codec import keepable
 from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
 from valetkey.connections.pending import flow_of_temporary
@@ -111,6 +112,7 @@ def granted(registration: Registration, token: TokenCredentials, *, before: Toke
     """The grant behind an answer with token credentials.
 
     Its refresh token is the session handle, or the token's own identifier where the provider renews by that.
+    Raises MalformedResponse for more than a row holds.
     """
     server, _ = parts(registration)
     fields = dict(token.extra)
@@ -122,7 +124,7 @@ def granted(registration: Registration, token: TokenCredentials, *, before: Toke
         kept = before is not None and before.refresh_token != before.access_token
         renewed_by = before.refresh_token if before is not None and kept else Secret(token.identifier)
     tokens = Tokens(Secret(token.identifier), renewed_by, token.secret)
-    return Grant(tokens, expires_at, registration.scope, tuple(fields.items()))
+    return keepable(Grant(tokens, expires_at, registration.scope, tuple(fields.items())))
 
 
 def refresh(registration: Registration, tokens: Tokens, *, scope: tuple[str, ...], not_after: float) -> WireOp[Grant]:

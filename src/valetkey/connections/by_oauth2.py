@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from valetkey.connections.codec import keepable
 from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
 from valetkey.connections.pending import ISSUER_CHANGED
@@ -183,13 +184,13 @@ def granted(
 ) -> Grant:
     """The grant behind a token response; one without a refresh token keeps the one before (RFC 6749 section 6).
 
-    key: what the tokens are bound to.
+    key: what the tokens are bound to. Raises MalformedResponse for more than a row holds.
     """
     kept = response.refresh_token or (before.refresh_token if before else None)
     scope = asked if response.scope is None else response.scope  # 6749 s5.1: left out means as asked; "" means none
     tokens, expires_at = Tokens(response.access_token, kept, proof_key=key), response.expires_at or 0
     withheld = tuple(word for word in asked if word not in scope) if before is None else ()
-    return Grant(tokens, expires_at, scope, response.extra, withheld=withheld)
+    return keepable(Grant(tokens, expires_at, scope, response.extra, withheld=withheld))
 
 
 def bound_certificate(registration: Registration) -> ClientCertificate | None:

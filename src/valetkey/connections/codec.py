@@ -9,7 +9,7 @@ from __future__ import annotations
 from valetkey.connections.connection import NEXT, Connection, Credentials, Doubt, Tokens
 from valetkey.digest import sha256_hex
 from valetkey.effects import Key
-from valetkey.errors import ConfigurationError, StoreError
+from valetkey.errors import ConfigurationError, MalformedResponse, StoreError
 from valetkey.http import percent_decode, percent_encode
 from valetkey.secret import Secret
 from valetkey.value import replace
@@ -17,11 +17,13 @@ from valetkey.value import replace
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.connection import State
+    from valetkey.connections.grant import Grant
     from valetkey.effects import Clear
 
 SCHEMA = 1
 MAX_ACCOUNT_OCTETS = 200
 MAX_CONTENT_OCTETS = 48_000  # sealed and in base64 it still fits into every store's row
+MAX_GRANT_OCTETS = 40_000  # of these, for tokens and scope: the rest is for whose they are
 CONNECTION = "connection/"
 APPLICATION = "urn:valetkey:application"
 """The owner of the client's own connections (`connections.client`); no caller can name it."""
@@ -151,6 +153,23 @@ def _read_doubts(text: str) -> tuple[Doubt, ...]:
         attempt, claimed_at, deadline = part.split(":")
         doubts.append(Doubt(attempt, int(claimed_at), int(deadline)))
     return tuple(doubts)
+
+
+def keepable(grant: Grant) -> Grant:
+    """The grant, if a row can hold it: its tokens and scope, as they are written. Raises MalformedResponse.
+
+    Asked of every answer as it is read, while what was there before is still there.
+    """
+    import json
+
+    written = json.dumps([_write_tokens(grant.tokens), grant.scope, grant.withheld], separators=(",", ":"))
+    if len(written) <= MAX_GRANT_OCTETS:
+        return grant
+    message = (
+        f"the provider answered with tokens and scope of {len(written)} octets, and a row holds {MAX_GRANT_OCTETS} of "
+        "them: they are not used; ask for less scope"
+    )
+    raise MalformedResponse(message, status=200, error="grant_too_large")
 
 
 def write_credentials(credentials: Credentials) -> bytes:

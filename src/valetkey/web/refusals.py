@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 MAX_RETRY_AFTER = 3600
 CODE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
-OURS = frozenset({"malformed_response"})
+OURS = frozenset({"malformed_response", "grant_too_large"})
 OWN_PAGES = frozenset({"invalid_grant", "resource_metadata_missing", "resource_metadata_unusable"})
 NAMED_SERVER = {"provider_unavailable": "server_unavailable", "provider_refused": "resource_refused"}
 
