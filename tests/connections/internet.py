@@ -150,7 +150,9 @@ class Server:
 
 
 class Internet:
-    """Pages by their URL without a query; everything else cannot be reached."""
+    """Pages by their URL without a query; everything else cannot be reached. It is a vault's transport, too."""
+
+    blocking = False
 
     def __init__(self, world: World) -> None:
         self.world = world

@@ -103,7 +103,7 @@ def test_a_url_connects_calls_refreshes_and_revokes() -> None:
     assert {reach for _, reach in internet.reaches} == {"public"}
 
 
-def test_every_verb_takes_the_url_or_the_name() -> None:
+def test_a_connection_is_found_and_forgotten_by_the_url_or_the_name() -> None:
     world, _, server = there()
     name = connect(world, server).registration
 

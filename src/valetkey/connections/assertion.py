@@ -16,7 +16,7 @@ from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import OPENID, check_id_token, identified, keys_for
 from valetkey.connections.records import sealing_key
-from valetkey.connections.registrations import registered
+from valetkey.connections.registrations import refuse_by_url, registered
 from valetkey.connections.sign import refuse_certificate_bound
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
@@ -59,6 +59,7 @@ def connect_by_assertion(
         message = f"kind is 'jwt' or 'saml', not {kind!r}"
         raise ConfigurationError(message)
     named = yield from registered(settings, registration, owner=resource_owner)
+    refuse_by_url(named)
     at = yield from ready(settings, named, JWT_BEARER if kind == "jwt" else SAML_BEARER)
     server, client = parts(at)
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anything is sent
@@ -105,6 +106,7 @@ def exchange_token(
     from valetkey.oauth2.token_exchange import exchange_token as program
 
     at = yield from registered(settings, registration)
+    refuse_by_url(at)
     refuse_certificate_bound(at)
     at = yield from ready(settings, at, TOKEN_EXCHANGE)
     server, client = parts(at)

@@ -13,7 +13,7 @@ from valetkey.connections.codec import APPLICATION, connection_key
 from valetkey.connections.connection import GONE, Connection, Credentials, Tokens, next_state
 from valetkey.connections.records import describe_record, load_record, seal_credentials, write_record
 from valetkey.connections.refresh import current_tokens
-from valetkey.connections.registrations import registered
+from valetkey.connections.registrations import refuse_by_url, registered
 from valetkey.connections.sign import refuse_bound, refuse_certificate_bound
 from valetkey.digest import sha256_hex
 from valetkey.effects import Load, Now, Random
@@ -37,8 +37,8 @@ def client_token(
     """An access token of the client itself that works now, asked for once for all who need it.
 
     scope: None asks for the registration's. rejected: a token that the provider has just refused.
-    Raises ConfigurationError for OAuth 1.0a and public clients, RefreshInProgress, ProviderError, TransportError,
-    StoreError.
+    Raises ConfigurationError for OAuth 1.0a, public clients and those that a URL led to, RefreshInProgress,
+    ProviderError, TransportError, StoreError.
     """
     at = client_registration((yield from registered(settings, registration)), scope)
     refuse_certificate_bound(at)
@@ -62,6 +62,7 @@ def client_connection(settings: Settings, registration: str, *, scope: tuple[str
 
 def client_registration(registration: Registration, scope: tuple[str, ...] | None = None) -> Registration:
     """The registration as the client uses it for itself. Raises ConfigurationError where it cannot."""
+    refuse_by_url(registration)
     server = registration.provider.server
     if registration.provider.protocol != "oauth2":
         message = f"{registration.name} speaks OAuth 1.0a, where clients alone sign: use sign_as_client"

@@ -23,7 +23,7 @@ from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import identified, keys_for
 from valetkey.connections.links import read_handle
 from valetkey.connections.records import describe_record, load_record, sealing_key, swap_settled
-from valetkey.connections.registrations import registered
+from valetkey.connections.registrations import refuse_by_url, registered
 from valetkey.connections.seal import device_place
 from valetkey.digest import sha256_hex
 from valetkey.effects import Now, Open, Random, Row, Seal
@@ -98,9 +98,7 @@ def begin_device_authorization(
     from valetkey.oauth2.device import DEVICE_CODE, request_device_codes
 
     named = yield from registered(settings, registration, owner=resource_owner)
-    if named.by_url:  # no `iss` comes back that would tell whose the device code is (see `seat`)
-        message = f"{named.name} was registered at run time, for authorization codes alone: use begin_authorization"
-        raise ConfigurationError(message)
+    refuse_by_url(named)
     at = yield from ready(settings, named, DEVICE_CODE)
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no device authorization: use begin_authorization"

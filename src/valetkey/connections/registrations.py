@@ -11,7 +11,7 @@ Not here: what a registration needs from its issuer's metadata (`discovery.descr
 from __future__ import annotations
 
 from valetkey.effects import Now
-from valetkey.errors import CallbackError, ReauthorizationRequired, RequestRefused, StoreError
+from valetkey.errors import CallbackError, ConfigurationError, ReauthorizationRequired, RequestRefused, StoreError
 from valetkey.value import replace
 
 TYPE_CHECKING = False
@@ -82,6 +82,20 @@ def registered_lately(settings: Settings, name: str, *, owner: str = "") -> Op[R
 def registered_name(settings: Settings, name: str, *, owner: str = "") -> Op[str]:
     """What connections call a registration that the caller's program named, by its name or URL."""
     return (yield from registered(settings, name, owner=owner)).name if URL in name else name
+
+
+def refuse_by_url(registration: Registration) -> None:
+    """Refuse every grant but authorization codes to a registration that a resource's URL led to.
+
+    Its client was registered for these alone, and only their answers say whose they are (`iss`, RFC 9207, see `seat`).
+    Raises ConfigurationError.
+    """
+    if registration.by_url:
+        message = (
+            f"{registration.name} was registered at run time, for authorization codes alone: use begin_authorization, "
+            "or configure a client for this resource"
+        )
+        raise ConfigurationError(message)
 
 
 def requested(settings: Settings, name: str) -> Op[Registration]:

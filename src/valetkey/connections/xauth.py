@@ -11,7 +11,7 @@ from valetkey.connections.by_oauth1 import granted, parts
 from valetkey.connections.codec import connection_key
 from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
-from valetkey.connections.registrations import registered
+from valetkey.connections.registrations import refuse_by_url, registered
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
 
@@ -33,6 +33,7 @@ def connect_by_xauth(
     from valetkey.oauth1.renewal import request_token_by_password
 
     at = yield from registered(settings, registration, owner=resource_owner)
+    refuse_by_url(at)
     if not at.accept_xauth:
         message = f"{registration}: xAuth takes the resource owner's password; set accept_xauth if that is acceptable"
         raise ConfigurationError(message)
