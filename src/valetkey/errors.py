@@ -2,6 +2,7 @@
 
     ValetkeyError
       ConfigurationError         the developer, at start: every problem at once
+        ServerUnusable           ... or while it runs: what the server says of itself by now cannot be used
       RequestRefused             the browser asked for something that is not served: answer its `status`
         CallbackError            the browser came back wrong: answer 400
           AuthorizationDenied    the resource owner said no (error=access_denied)
@@ -59,6 +60,13 @@ class ConfigurationError(ValetkeyError):
     def __init__(self, problems: str | Sequence[str]) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class ServerUnusable(ConfigurationError):
+    """What an authorization server says of itself cannot be used, or not by this registration; nothing was sent.
+
+    The server can have said otherwise when the configuration was read: the browser is answered with a status below 500.
+    """
 
 
 class RequestRefused(ValetkeyError):

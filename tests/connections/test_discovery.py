@@ -6,16 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from tests.connections.openid import OpenidNetwork, connect, openid_world, use
-from tests.connections.steps import begun, failure, standing, token
+from tests.connections.steps import begun, failure, returning, standing, token
 
 from valetkey.connections.authorize import begin_authorization
 from valetkey.connections.manage import revoke
-from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
-from valetkey.http import read_form
+from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, ServerUnusable
+from valetkey.http import FORM, Headers, Request, read_form
 from valetkey.keys.jwk import make_key
 from valetkey.oauth2.kept import KeptKeys, KeptMetadata
 from valetkey.testing.world import PROVIDER_URL
 from valetkey.value import replace
+from valetkey.web.routes import respond
 
 if TYPE_CHECKING:
     from valetkey.testing.world import World
@@ -280,3 +281,78 @@ def test_algorithms_that_the_registration_chose_are_not_widened() -> None:
     found: Any = world.run(described(world.settings, world.settings.registrations["two"])).provider.server
 
     assert found.id_token_algorithms == ("PS256",)
+
+
+UNUSABLE = [
+    {"code_challenge_methods_supported": ["plain"]},
+    {"require_signed_request_object": True},
+    {"authorization_endpoint": f"{PROVIDER_URL}/oauth2/authorize?state=theirs"},
+    {"authorization_endpoint": f"{PROVIDER_URL}/oauth2/authorize?scope=all"},
+    {"token_endpoint_auth_methods_supported": ["private_key_jwt"]},
+    {"token_endpoint_auth_methods_supported": ["none of ours"]},
+    {"mtls_endpoint_aliases": {"token_endpoint": f"{PROVIDER_URL}/a b"}},
+]
+
+
+@pytest.mark.parametrize("metadata", UNUSABLE[:-1])
+def test_an_issuer_that_cannot_be_used_any_more_is_one_error_that_says_why(metadata: dict[str, Any]) -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata = metadata
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+
+    assert isinstance(caught, ServerUnusable)
+    assert PROVIDER_URL in str(caught)
+
+
+@pytest.mark.parametrize("metadata", UNUSABLE)
+def test_an_issuer_that_cannot_be_used_any_more_is_a_page_and_no_failure_of_ours(metadata: dict[str, Any]) -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata = metadata
+
+    answer = world.run(respond(world.settings, posted("/connect/two"), "alice"))
+
+    assert answer.status == 400
+    assert all("/.well-known/" in path for path in network.sent)  # nothing else is asked
+
+
+@pytest.mark.parametrize("metadata", UNUSABLE)
+def test_an_issuer_that_becomes_unusable_while_somebody_consents_is_a_page(metadata: dict[str, Any]) -> None:
+    world, network = openid_world(discovery="oidc")
+    _ = begun(world)
+    world.clock.time += 3590
+    going = begun(world)
+    network.metadata = metadata
+    world.clock.time += 60
+
+    answer = world.run(respond(world.settings, returning(world, going), "alice"))
+
+    assert answer.status in (303, 400)
+
+
+def test_an_issuer_that_begins_to_set_what_the_operator_sets_is_told_apart_from_a_mistake_at_the_start() -> None:
+    world, network = openid_world(discovery="oidc", authorization_parameters=(("prompt", "consent"),))
+    network.metadata = {"authorization_endpoint": f"{PROVIDER_URL}/oauth2/authorize?prompt=login"}
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+
+    assert isinstance(caught, ServerUnusable)
+    assert "prompt" in str(caught)
+
+
+def test_an_issuer_that_requires_pushed_requests_and_takes_none_is_asked_for_nothing() -> None:
+    world, network = openid_world(discovery="oidc")
+    network.metadata = {"require_pushed_authorization_requests": True, "pushed_authorization_request_endpoint": None}
+
+    caught = failure(world, begin_authorization(world.settings, "two", resource_owner="alice", cookies=()))
+    answer = world.run(respond(world.settings, posted("/connect/two"), "alice"))
+
+    assert isinstance(caught, MalformedResponse)
+    assert "pushed_authorization_request_endpoint" in str(caught)
+    assert answer.status == 400
+
+
+def posted(path: str) -> Request:
+    """A press of the page's button."""
+    headers = (("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"))
+    return Request("POST", f"/oauth{path}", Headers((*headers, ("Host", "app.example"))))

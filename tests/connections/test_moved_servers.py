@@ -15,12 +15,12 @@ from valetkey.connections.manage import revoke
 from valetkey.connections.mcp import begin_mcp_authorization
 from valetkey.connections.sign import access_token
 from valetkey.errors import ConfigurationError, ReauthorizationRequired, RequestRefused
+from valetkey.http import FORM, Headers, Request
 from valetkey.testing.world import World
 from valetkey.web.routes import respond
 
 if TYPE_CHECKING:
     from valetkey.connections.authorize import Redirect
-    from valetkey.http import Request
 
 HONEST = "https://as.honest.example"
 EVIL = "https://as.evil.example"
@@ -186,6 +186,43 @@ def test_a_server_that_becomes_unusable_is_a_page_for_the_person_and_no_failure_
 
     assert 400 <= answer.status < 500
     assert evil.tokens_asked == honest.tokens_asked == []
+
+
+UNREQUESTABLE = [
+    {"require_signed_request_object": True},
+    {"authorization_endpoint": f"{HONEST}/authorize?state=theirs"},
+    {"authorization_endpoint": f"{HONEST}/authorize?resource=theirs"},
+    {"authorization_endpoint": f"{HONEST}/authorize?scope=all"},
+]
+
+
+@pytest.mark.parametrize("changed", [*UNREQUESTABLE, {"require_pushed_authorization_requests": True}])
+def test_a_server_that_takes_no_request_of_ours_is_refused_and_nobody_is_registered_there(changed: Any) -> None:
+    world, _, honest, evil = dressed()
+    evil.said.update(changed)
+
+    caught = failure(world, begin_mcp_authorization(world.settings, URL, resource_owner="alice", cookies=()))
+
+    refused = (
+        getattr(caught, "reason", "") == "resource_refused" or getattr(caught, "error", "") == "malformed_response"
+    )
+    assert refused, caught
+    assert honest.asked == evil.asked == []
+
+
+@pytest.mark.parametrize("changed", UNREQUESTABLE)
+def test_a_server_that_takes_no_request_of_ours_any_more_is_a_page(changed: Any) -> None:
+    world, _, honest, evil = dressed()
+    name = connected(world, honest)
+    evil.said.update(changed)
+    world.clock.time += HOUR + 60
+    headers = Headers((("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"), ("Host", "app.example")))
+
+    answer = world.run(respond(world.settings, Request("POST", f"/oauth/connect/{name}", headers), "alice"))
+
+    assert answer.status == 400
+    assert b"This server cannot be connected" in answer.body
+    assert world.run(access_token(world.settings, URL, resource_owner="alice")).reveal() in honest.access
 
 
 @pytest.mark.parametrize("method", ["tls_client_auth", "self_signed_tls_client_auth", "private_key_jwt"])

@@ -35,6 +35,7 @@ from valetkey.errors import (
     ProviderError,
     ReauthorizationRequired,
     RefreshInProgress,
+    ServerUnusable,
     StoreError,
 )
 from valetkey.http import Request, read_form
@@ -121,6 +122,24 @@ def test_an_issuer_alone_registers_connects_refreshes_and_revokes() -> None:
     assert ended.at_provider == "revoked"
     assert {fields["client_id"] for fields in server.tokens_asked} == {"client-1"}
     assert internet.asked(f"{ISSUER}/register") == 1
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"require_signed_request_object": True},
+        {"authorization_endpoint": f"{ISSUER}/authorize?state=theirs"},
+        {"code_challenge_methods_supported": ["plain"]},
+    ],
+)
+def test_an_issuer_that_no_request_can_be_sent_to_is_not_registered_at(changed: Any) -> None:
+    world, _, server = there()
+    server.said |= changed
+
+    caught = failure(world, begin(world))
+
+    assert isinstance(caught, ServerUnusable)
+    assert server.asked == []
 
 
 def test_it_asks_for_what_it_will_use_and_for_no_more() -> None:

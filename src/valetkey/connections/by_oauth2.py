@@ -7,7 +7,7 @@ from valetkey.connections.connection import Tokens
 from valetkey.connections.grant import Grant, refuse_foreign
 from valetkey.connections.pending import ISSUER_CHANGED
 from valetkey.effects import MakeKey, PrivateKey, Random
-from valetkey.errors import CallbackError, ConfigurationError
+from valetkey.errors import CallbackError, ServerUnusable
 from valetkey.http import base64url, with_query
 from valetkey.oauth2.client import Client
 from valetkey.oauth2.server import AuthorizationServer
@@ -69,19 +69,37 @@ def request_location(
 ) -> WireOp[str]:
     """Where to send the browser with the parameters; signed and pushed first where the server wants that.
 
-    Raises ConfigurationError for a request that is not signed, to a server that takes no such (RFC 9101 section 10.5).
+    Raises ServerUnusable for a request that is not signed, to a server that takes no such (RFC 9101 section 10.5).
     """
-    if server.require_signed_request_object and not server.request_object_signing_alg:
-        message = (
-            f"{server.issuer} takes signed authorization requests alone (require_signed_request_object): set "
-            "REQUEST_OBJECT_SIGNING_ALG of the registration and its PRIVATE_KEY"
-        )
-        raise ConfigurationError(message)
+    _refuse_unsigned(server)
     if not server.pushed_authorization_request_endpoint and not server.request_object_signing_alg:
         return with_query(server.authorization_endpoint, parameters)
     from valetkey.oauth2.authorization_request import request_authorization
 
     return (yield from request_authorization(server, client, parameters=parameters, not_after=not_after))
+
+
+def refuse_unrequestable(server: AuthorizationServer, *, scope: tuple[str, ...]) -> None:
+    """Refuse a server that no authorization request can be sent to, before a client is registered there.
+
+    Raises ServerUnusable, ConfigurationError.
+    """
+    from valetkey.oauth2.authorization import authorization_parameters
+
+    _refuse_unsigned(server)
+    wanted = server.pkce == "S256" and not server.gives_tokens_out
+    nobody = Client("client", None, "https://client.example/callback")
+    challenge = "challenge" if wanted else None
+    _ = authorization_parameters(server, nobody, state="state", scope=scope, code_challenge=challenge)
+
+
+def _refuse_unsigned(server: AuthorizationServer) -> None:
+    if server.require_signed_request_object and not server.request_object_signing_alg:
+        message = (
+            f"{server.issuer} takes signed authorization requests alone (require_signed_request_object): set "
+            "REQUEST_OBJECT_SIGNING_ALG of the registration and its PRIVATE_KEY"
+        )
+        raise ServerUnusable(message)
 
 
 def read_callback(registration: Registration, pending: Pending, pairs: Pairs) -> tuple[Secret | None, Pairs]:

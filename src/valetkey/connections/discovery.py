@@ -44,7 +44,7 @@ def ready(settings: Settings, registration: Registration, grant_type: str) -> Op
 def described(settings: Settings, registration: Registration) -> Op[Registration]:
     """The registration with its server's endpoints and its client; it has both unless it names only the issuer.
 
-    Raises ProviderError, MalformedResponse, TransportError where they cannot be had, ConfigurationError where the
+    Raises ProviderError, MalformedResponse, TransportError where they cannot be had, ServerUnusable where the
     server cannot be used safely; ReauthorizationRequired instead where the client was made at run time.
     """
     if registration.awaits_client:
@@ -89,7 +89,23 @@ def with_endpoints(settings: Settings, registration: Registration) -> Op[Registr
     if registration.keeps_client and not registration.awaits_client:
         # The client was registered for one way to authenticate, whatever the server offers to others by now.
         found = replace(found, token_endpoint_auth_method=server.token_endpoint_auth_method)
+    elif found.token_endpoint_auth_method != server.token_endpoint_auth_method:
+        _refuse_unprovable(registration, found)
     return replace(registration, provider=replace(registration.provider, server=found))
+
+
+def _refuse_unprovable(registration: Registration, server: AuthorizationServer) -> None:
+    """Refuse where the server wants a proof of who the client is that it has not, before anybody consents in vain."""
+    from valetkey.errors import ServerUnusable
+
+    needs = {"private_key_jwt": "private_key", "client_secret_jwt": "client_secret"}
+    missing = needs.get(server.token_endpoint_auth_method, "")
+    if missing and registration.client is not None and getattr(registration.client, missing, None) is None:
+        message = (
+            f"{server.issuer} takes {server.token_endpoint_auth_method} alone of what valetkey can do: configure "
+            f"{missing.upper()} of {registration.name}"
+        )
+        raise ServerUnusable(message)
 
 
 def _as_enrolled(
@@ -110,21 +126,21 @@ def _as_enrolled(
 
 
 def with_metadata(server: AuthorizationServer, metadata: Metadata) -> AuthorizationServer:
-    """The server with what its metadata says; what the registration chose stays. Raises ConfigurationError."""
+    """The server with what its metadata says; what the registration chose stays. Raises ServerUnusable."""
     from valetkey.effects import PUBLIC
-    from valetkey.errors import ConfigurationError
+    from valetkey.errors import ConfigurationError, ServerUnusable
     from valetkey.oauth2.metadata import authorization_server
     from valetkey.oauth2.server import TLS_METHODS, AuthorizationServer
 
     if server.discovery == "oauth2" and metadata.code_challenge_methods_supported is None:
         # Without a nonce nothing else keeps a stolen code from being used: RFC 9700 section 2.1.1.
         message = f"{metadata.issuer} does not say that it takes S256 code challenges: it cannot be used by discovery"
-        raise ConfigurationError(message)
+        raise ServerUnusable(message)
     try:
         reach = PUBLIC if server.reach == PUBLIC else reach_of(metadata, mutual_tls=server.mutual_tls)
         found = authorization_server(metadata, reach=reach)
-    except ValueError as why:
-        raise ConfigurationError(f"{metadata.issuer}: {why}") from None
+    except (ValueError, ConfigurationError) as why:
+        raise ServerUnusable(f"{metadata.issuer}: {why}") from None
     # Whatever metadata says counts over a default; what the registration chose beyond that stays.
     defaults: dict[str, object] = AuthorizationServer.__field_defaults__  # type: ignore[attr-defined]
     names: tuple[str, ...] = AuthorizationServer.__match_args__
@@ -142,9 +158,12 @@ def with_metadata(server: AuthorizationServer, metadata: Metadata) -> Authorizat
                 f"{metadata.issuer} has no pushed_authorization_request_endpoint, and this registration requires it: "
                 "remove REQUIRE_PUSHED_AUTHORIZATION_REQUESTS, or have the provider offer them (RFC 9126)"
             )
-            raise ConfigurationError(message)
+            raise ServerUnusable(message)
         kept["pushed_authorization_request_endpoint"] = metadata.pushed_authorization_request_endpoint
-    return replace(server, **kept)
+    try:
+        return replace(server, **kept)
+    except ConfigurationError as why:  # what the registration wants, it does not have
+        raise ServerUnusable([f"{metadata.issuer}: {problem}" for problem in why.problems]) from None
 
 
 def reach_of(metadata: Metadata, *, mutual_tls: bool = False) -> Reach:

@@ -9,6 +9,7 @@ Not here: making the client (`enrolment`), what it says of itself (`own_metadata
 
 from __future__ import annotations
 
+from valetkey.connections.by_oauth2 import refuse_unrequestable
 from valetkey.connections.discovery import issuer_metadata, with_metadata
 from valetkey.connections.enrolled_rows import Enrolled, configured_key, load_enrolled
 from valetkey.connections.enrolment import Offer, enrolled_client
@@ -58,7 +59,9 @@ def enrol_configured(settings: Settings, registration: Registration, grant_type:
             )
             raise ConfigurationError(message)
         return registration
-    reach, key = with_metadata(server, metadata).reach, configured_key(registration.name)
+    found, key = with_metadata(server, metadata), configured_key(registration.name)
+    if grant_type == "authorization_code":
+        refuse_unrequestable(found, scope=registration.scope)
     row = (yield from load_enrolled(settings, key)) or Enrolled(key, None, registration.name)
     offer = Offer(
         key,
@@ -66,7 +69,7 @@ def enrol_configured(settings: Settings, registration: Registration, grant_type:
         registration.name,
         metadata.issuer,
         metadata,
-        reach,
+        found.reach,
         registration.scope,
         bound=server.dpop_bound_access_tokens,
         configured=registration,

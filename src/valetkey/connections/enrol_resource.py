@@ -9,6 +9,7 @@ one server says is never used with another. Not here: making the client (`enrolm
 
 from __future__ import annotations
 
+from valetkey.connections.by_oauth2 import refuse_unrequestable
 from valetkey.connections.discovery import issuer_metadata, with_metadata
 from valetkey.connections.enrolled import as_registration, is_configured_for, reach_of
 from valetkey.connections.enrolled_rows import Enrolled, enrolled_key, enrolled_name, load_enrolled
@@ -17,7 +18,7 @@ from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.seat import is_seated, seat_of
 from valetkey.effects import Now
 from valetkey.errors import ConfigurationError, RequestRefused
-from valetkey.http import is_loopback, read_url
+from valetkey.http import is_loopback, read_url, shown_address
 from valetkey.oauth2.kept import KeptMetadata
 from valetkey.oauth2.protected_resource import fetch_resource_metadata, is_same_resource, read_resource
 
@@ -86,7 +87,11 @@ def _offer(
     """
     try:
         metadata = yield from issuer_metadata(settings, issuer, kept=KeptMetadata(), reach=reach)
-        _ = with_metadata(_bare(issuer, reach), metadata)  # refuses without S256
+        server = with_metadata(_bare(issuer, found.resource, reach), metadata)  # refuses without S256
+        if server.require_signed_request_object:
+            raise RequestRefused("resource_refused", _by_hand(found.resource, issuer))
+        scope = _scope(found, metadata)
+        refuse_unrequestable(server, scope=scope)
         if seat is None or not is_seated(metadata, seat):
             seat = seat_of(metadata)
     except (ValueError, ConfigurationError) as why:
@@ -96,7 +101,6 @@ def _offer(
         message = "its authorization server names the resources that it issues tokens for, and this is none of them"
         raise RequestRefused("resource_refused", message)  # 9728 s4: who trusts whom is said by both
     name = enrolled_name(enrolled_key(resource), issuer, seat)
-    scope = _scope(found, metadata)
     return Offer(
         enrolled_key(resource),
         name,
@@ -143,7 +147,16 @@ def _reads_documents(settings: Settings, metadata: Metadata) -> bool:
     return public and alone
 
 
-def _bare(issuer: str, reach: Reach) -> AuthorizationServer:
+def _bare(issuer: str, resource: str, reach: Reach) -> AuthorizationServer:
     from valetkey.oauth2.server import AuthorizationServer
 
-    return AuthorizationServer(issuer, "", "", discovery="oauth2", reach=reach)
+    return AuthorizationServer(issuer, "", "", discovery="oauth2", resources=(resource,), reach=reach)
+
+
+def _by_hand(resource: str, issuer: str) -> str:
+    """What to do where requests must be signed with a key that the server knows (RFC 9101 section 10.5)."""
+    return (
+        f"its authorization server takes signed authorization requests alone: register the application at {issuer}, "
+        "and configure the client with REQUEST_OBJECT_SIGNING_ALG, its PRIVATE_KEY and "
+        f"`resources` = {shown_address(resource)}"
+    )

@@ -5,7 +5,14 @@ Everything here is pure. Not here: `state`, which is made and compared where flo
 
 from __future__ import annotations
 
-from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, find_explanation, in_words
+from valetkey.errors import (
+    AuthorizationDenied,
+    CallbackError,
+    ConfigurationError,
+    ServerUnusable,
+    find_explanation,
+    in_words,
+)
 from valetkey.http import read_form, with_query
 from valetkey.oauth2.server import OURS_TO_AUTHORIZE
 from valetkey.secret import Secret
@@ -94,9 +101,15 @@ def authorization_parameters(
 
 def _refuse_collisions(server: AuthorizationServer, extra: Pairs, ours: list[tuple[str, str]]) -> None:
     """6749 s3.1: request parameters are not included more than once, the endpoint's own query among them."""
-    query = server.authorization_endpoint.partition("?")[2]
+    query = read_form(server.authorization_endpoint.partition("?")[2])
     taken = {name for name, _ in ours} | OURS_TO_AUTHORIZE
-    for name, _ in (*read_form(query), *server.authorization_parameters, *extra):
+    for name, _ in (*query, *server.authorization_parameters, *extra):
+        if name in taken and any(name == theirs for theirs, _ in query):
+            message = (
+                f"the authorization parameter {name} is set twice: {server.issuer or 'the server'} has it in the query "
+                "of its authorization_endpoint (RFC 6749 section 3.1): remove it here, or tell who runs the server"
+            )
+            raise ServerUnusable(message)
         if name in taken:
             raise ConfigurationError(f"the authorization parameter {name} is set twice: remove one of them")
         taken.add(name)

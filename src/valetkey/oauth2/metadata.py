@@ -179,6 +179,11 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
     if not isinstance(iss_supported, bool):
         message = "authorization_response_iss_parameter_supported is neither true nor false"
         raise ValueError(message)  # noqa: TRY004 - what came from outside is a value, not a caller's type
+    pushed = _endpoint(members, "pushed_authorization_request_endpoint", reach)
+    must_push = members.get("require_pushed_authorization_requests") is True  # 9126 s5
+    if must_push and pushed is None:
+        message = "it has require_pushed_authorization_requests, and no pushed_authorization_request_endpoint"
+        raise ValueError(message)
     return Metadata(
         issuer=issuer,
         authorization_endpoint=_required_endpoint(members, "authorization_endpoint", reach),
@@ -196,8 +201,8 @@ def _read_members(members: dict[str, Any], issuer: str, reach: Reach) -> Metadat
         token_endpoint_auth_methods_supported=_texts(members, "token_endpoint_auth_methods_supported")
         or ("client_secret_basic",),
         authorization_response_iss_parameter_supported=iss_supported,
-        pushed_authorization_request_endpoint=_endpoint(members, "pushed_authorization_request_endpoint", reach),
-        require_pushed_authorization_requests=members.get("require_pushed_authorization_requests") is True,  # 9126 s5
+        pushed_authorization_request_endpoint=pushed,
+        require_pushed_authorization_requests=must_push,
         require_signed_request_object=members.get("require_signed_request_object") is True,  # 9101 s10.5
         response_modes_supported=_texts(members, "response_modes_supported"),
         authorization_signing_alg_values_supported=_texts(members, "authorization_signing_alg_values_supported"),

@@ -172,6 +172,12 @@ REASONS: dict[str, Reason] = {
     "callback_refused": Reason(400, "Not connected", NOTHING, AGAIN),
     "invalid_grant": Reason(400, "The answer is no longer valid", f"The service did not accept it. {NOTHING}", AGAIN),
     "provider_refused": Reason(400, "The service said no", f"It did not accept the request. {NOTHING}", AGAIN),
+    "server_unusable": Reason(
+        400,
+        "This service cannot be connected now",
+        f"What it says about how people sign in is not safe enough, or not something we can do. {NOTHING}",
+        "Tell the operator of this application.",
+    ),
     "temporarily_unavailable": Reason(
         400, "The service is not ready", f"It asks to try again later. {NOTHING}", "Wait a little, then start again."
     ),

@@ -11,6 +11,7 @@ from valetkey.errors import (
     ReauthorizationRequired,
     RefreshInProgress,
     RequestRefused,
+    ServerUnusable,
     StoreError,
     TransportError,
 )
@@ -25,9 +26,21 @@ MAX_RETRY_AFTER = 3600
 CODE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz_")
 OURS = frozenset({"malformed_response", "grant_too_large"})
 OWN_PAGES = frozenset({"invalid_grant", "resource_metadata_missing", "resource_metadata_unusable"})
-NAMED_SERVER = {"provider_unavailable": "server_unavailable", "provider_refused": "resource_refused"}
+NAMED_SERVER = {
+    "provider_unavailable": "server_unavailable",
+    "provider_refused": "resource_refused",
+    "server_unusable": "resource_refused",
+}
 
-EXPECTED = (RequestRefused, ReauthorizationRequired, ProviderError, TransportError, StoreError, RefreshInProgress)
+EXPECTED = (
+    RequestRefused,
+    ReauthorizationRequired,
+    ProviderError,
+    TransportError,
+    StoreError,
+    RefreshInProgress,
+    ServerUnusable,
+)
 
 
 @value
@@ -56,6 +69,8 @@ def describe(error: ValetkeyError) -> Refusal:
         return _describe_provider(error)
     if isinstance(error, RefreshInProgress):
         return Refusal("busy", 503, retry_after=_seconds(error.retry_after))
+    if isinstance(error, ServerUnusable):
+        return Refusal("server_unusable", reason_for("server_unusable").status)
     word = "provider_unavailable" if isinstance(error, TransportError) else "store_unavailable"
     return Refusal(word, reason_for(word).status)
 
