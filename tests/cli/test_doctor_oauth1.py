@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from tests.oauth1.cast import key_pair
 
 from valetkey.cli.commands import valetkey as command
-from valetkey.http import Request
+from valetkey.http import FORM, Headers, Request
 from valetkey.oauth1.credentials import ClientCredentials, TokenCredentials
 from valetkey.oauth1.sign import sign_request
 from valetkey.secret import Secret
@@ -20,8 +20,9 @@ if TYPE_CHECKING:
 
     from click.testing import Result
 
+SECRET = "canary-client-secret&"
 SECRETS = {
-    "VALETKEY_DOCTOR_CLIENT_SECRET": "canary-client-secret&",
+    "VALETKEY_DOCTOR_CLIENT_SECRET": SECRET,
     "VALETKEY_DOCTOR_TOKEN_SECRET": "canary-token-secret",
 }
 
@@ -151,6 +152,16 @@ def test_where_the_signature_went_is_said_with_the_error_that_there_is_none(head
     assert result.exit_code == 2
     assert "carries no oauth_* parameters" in result.output
     assert remark.lower() in result.output.lower()
+
+
+def test_a_form_of_several_parts_that_was_signed_as_a_form_is_explained() -> None:
+    form = Request("POST", signed().url, Headers((("Content-Type", FORM),)), b"b=c")
+    client = ClientCredentials("client", Secret(SECRET))
+    request = sign_request(form, client, token=None, timestamp=1_700_000_000, nonce="0123456789abcdef01234567")
+
+    result = run("--json", "--curl", "-", given=f"{curl(request)} -F b=c", VALETKEY_DOCTOR_CLIENT_SECRET=SECRET)
+
+    assert [one["name"] for one in json.loads(result.output)["findings"][0]] == ["body_counted_as_form"]
 
 
 def test_a_body_of_any_octets_is_read_from_a_file(tmp_path: Path) -> None:

@@ -93,6 +93,7 @@ def oauth1(*, as_json: bool, **given: object) -> None:
             token_secret=secrets[1],
             question=question,
             body_is_known=reading.body_is_known,
+            fields=reading.fields,
         )
     except ConfigurationError as wrong:
         raise with_remarks(wrong, reading.remarks) from None

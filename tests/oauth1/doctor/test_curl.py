@@ -307,6 +307,25 @@ def test_a_form_of_several_parts_is_posted_and_its_parts_are_not_read() -> None:
 
 
 @pytest.mark.parametrize(
+    ("options", "fields"),
+    [
+        ("-F 'a=b c' --form d=e=f", [("a", "b c"), ("d", "e=f")]),
+        ("-F a=@photo.png -F 'b=<text' -F c=d", [("c", "d")]),
+        ("--form-string 'a=@b;c \"d\" '", [("a", '@b;c "d" ')]),
+        ("-F 'a= b ;type=text/plain;x'", [("a", "b")]),
+        (r"""-F 'a="b;\"c\\ \d"; type=x' -F 'e= "f" '""", [("a", r'b;"c\ \d'), ("e", "f")]),
+        ("""-F $'a="b\\\\\n\\\n"'""", [("a", "b\\\n\\\n")]),
+        ("""-F 'a="b" c' -F 'd="e'""", [("a", '"b" c'), ("d", '"e')]),
+        ("-d a=b", []),
+    ],
+)
+def test_the_fields_of_a_form_of_several_parts_are_read_without_its_files(
+    options: str, fields: list[tuple[str, str]]
+) -> None:
+    assert read_curl(f"curl {URL} {options}").fields == tuple(fields)
+
+
+@pytest.mark.parametrize(
     ("url", "file", "sent"),
     [
         ("https://a.example/x", "f", "https://a.example/x"),

@@ -29,7 +29,7 @@ from tests.oauth1.doctor.careless import (
 from valetkey.errors import ConfigurationError
 from valetkey.http import FORM, Headers, Request
 from valetkey.oauth1.doctor.curl import read_curl
-from valetkey.oauth1.doctor.diagnose import Question, diagnose
+from valetkey.oauth1.doctor.diagnose import FORM_IS_MISSING, Question, diagnose
 from valetkey.oauth1.doctor.reading import build_request, read_har
 from valetkey.oauth1.doctor.wording import explain
 from valetkey.oauth1.signature import RSA_ALGORITHMS
@@ -331,6 +331,28 @@ def test_curl_puts_data_into_the_query_where_it_is_told_to() -> None:
 def test_what_is_no_curl_command_is_refused_with_a_reason(command: str) -> None:
     with pytest.raises(ConfigurationError):
         read_curl(command)
+
+
+def test_a_form_of_several_parts_that_was_signed_as_a_form_is_explained() -> None:
+    signer = small(form=[("status", "a; b")])
+    header = signer.request().headers.get("Authorization")
+    reading = read_curl(
+        f"""curl 'https://API.example.com/V1?a=b%20c' -H 'Authorization: {header}' -F 'status="a; b"' -F p=@photo.png"""
+    )
+
+    found = examine(reading.request, body_is_known=reading.body_is_known, fields=reading.fields)
+
+    assert (found.verdict, names(found)) == ("explained", ["body_counted_as_form"])
+
+
+def test_a_form_that_is_not_there_is_remarked_where_nothing_explains_the_signature() -> None:
+    url = "https://API.example.com/V1?a=b%20c"
+    lost, sent = small().request(url=url, body=""), small(key="another&secret").request(url=url, body="d=")
+
+    assert examine(lost).verdict == "unexplained"
+    assert [remark for remark in examine(lost).remarks if "there is no body" in remark] == [FORM_IS_MISSING]
+    for request in (sent, small(form=[]).request(url=url, body="")):
+        assert FORM_IS_MISSING not in examine(request).remarks
 
 
 def har_entry(request: Request) -> dict[str, Any]:

@@ -162,7 +162,23 @@ def test_two_places_two_headers_and_a_parameter_twice_are_remarked() -> None:
     request = Request("GET", "https://a.example/", Headers((("Authorization", HEADER), ("authorization", HEADER))))
     assert "two Authorization" in take_apart(request, client_secret=None, token_secret=None).remarks[0]
     other = Request("GET", "https://a.example/", Headers((("Authorization", "Basic x"), ("Authorization", HEADER))))
-    assert take_apart(other, client_secret=None, token_secret=None).remarks == ()
+    parts = take_apart(other, client_secret=None, token_secret=None)
+    assert ("two Authorization" in parts.remarks[0], parts.making.protocol) == (True, PROTOCOL)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "missing"), [(FORM, "", True), (FORM, "a", False), ("", "", False), ("text/plain", "", False)]
+)
+def test_a_form_without_a_body_is_told_from_a_body_and_from_no_form(kind: str, body: str, missing: bool) -> None:
+    assert apart(kind=kind, body=body).form_is_missing is missing
+
+
+def test_fields_of_a_form_of_several_parts_are_what_its_body_would_be_as_a_form() -> None:
+    request = Request("POST", "https://a.example/", Headers((("Authorization", HEADER),)), b'--x; name="a"')
+
+    parts = take_apart(request, client_secret=None, token_secret=None, fields=(("a", "b"),))
+
+    assert (parts.making.body_form, parts.making.form) == ((("a", "b"),), ())
 
 
 @pytest.mark.parametrize("character", ["+", "/", "="])

@@ -72,6 +72,17 @@ def test_posted_parameters_are_joined_where_there_is_no_text() -> None:
     assert read_har(json.dumps(entry(postData=posted))).body == b"a=1&b="
 
 
+def test_a_body_in_base64_is_decoded_where_the_entry_says_so() -> None:
+    posted = {"mimeType": FORM, "text": "YT3/", "encoding": "base64"}
+
+    assert read_har(json.dumps(entry(postData=posted))).body == b"a=\xff"
+    for plain in ({"encoding": "utf-8"}, {"encoding": None}):
+        assert read_har(json.dumps(entry(postData=posted | plain))).body == b"YT3/"
+    for text in ("YT3", "\N{EURO SIGN}", 3):
+        with pytest.raises(ConfigurationError, match="not a HAR file"):
+            _ = read_har(json.dumps(entry(postData=posted | {"text": text})))
+
+
 def test_octets_of_a_body_that_are_no_text_are_kept() -> None:
     assert read_har(json.dumps(entry(postData={"mimeType": FORM, "text": "a=\udcff"}))).body == b"a=\xff"
 

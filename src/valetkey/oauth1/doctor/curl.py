@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 DATA = ("data", "data-ascii", "data-binary", "data-raw", "data-urlencode", "json")
 GLOB = re.compile(r"\{[^}]*,[^}]*\}|\[\w+-\w+(?::\d+)?\]")
+QUOTED = re.compile(r'\s*"((?:[^"\\]|\\.)*)"\s*(?:;|$)', re.DOTALL)
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,40}")
 
 
@@ -34,6 +35,7 @@ class _Told:
         self.headers: list[tuple[str, str]] = []
         self.taken_away: set[str] = set()
         self.data: str | None = None
+        self.fields: list[tuple[str, str]] = []
         self.query: list[str] = []
         self.switches: set[str] = set()
         self.upload: str | None = None
@@ -78,7 +80,8 @@ def _read(command: str, body: bytes | None, told: _Told) -> Reading:
         what = "parts of the form are not signed, and were" if is_multipart else "file that it sends was"
         told.remarks.append(f"the {what} not read: a hash of the body can only be checked with the body as it was sent")
     request = build_request(told.method or method, url, told.headers, sent)
-    return Reading(request, tuple(dict.fromkeys(told.remarks)), body_is_known=body is not None or not unread)
+    is_known = body is not None or not unread
+    return Reading(request, tuple(dict.fromkeys(told.remarks)), body_is_known=is_known, fields=tuple(told.fields))
 
 
 def _options(words: list[str], told: _Told) -> Iterator[tuple[str, str]]:
@@ -150,10 +153,13 @@ def _told_by(told: _Told, option: str, text: str) -> None:
         told.query.append(text[1:] if text.startswith("+") else _encoded(told, text, "query"))
     elif option == "upload-file":
         told.upload = text
+    elif option in ("form", "form-string"):
+        told.switches.add("form")
+        told.fields += _field(option, text)
     elif option.startswith("no-"):
         told.switches.discard(option.removeprefix("no-"))
     else:
-        told.switches.add("form" if option == "form-string" else option)
+        told.switches.add(option)
 
 
 def _remark(told: _Told, option: str) -> None:
@@ -191,6 +197,17 @@ def _data(told: _Told, option: str, text: str) -> None:
     elif text.startswith("@") and option != "data-raw":
         told.from_file = True
     told.data = text if not told.data else f"{told.data}{'' if option == 'json' else '&'}{text}"
+
+
+def _field(option: str, text: str) -> list[tuple[str, str]]:
+    """A part of a form as name and text; a file is none. What follows a ; says more of the part, but not in quotes."""
+    name, _, content = text.partition("=")
+    if option == "form-string":
+        return [(name, content)]
+    if content.startswith(("@", "<")):
+        return []
+    quoted = QUOTED.match(content)
+    return [(name, re.sub(r'\\([\\"])', r"\1", quoted[1]) if quoted else content.partition(";")[0].strip())]
 
 
 def _encoded(told: _Told, text: str, where: str) -> str:

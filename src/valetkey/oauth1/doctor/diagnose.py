@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Literal, TypeAlias
 
-    from valetkey.http import Request
+    from valetkey.http import Pairs, Request
     from valetkey.oauth1.doctor.making import Making
     from valetkey.oauth1.doctor.rsa import RsaKey
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Judge: TypeAlias = Callable[[Making], tuple[Mistake, ...] | None]
 
 MAX_FINDINGS = 6
+FORM_IS_MISSING = "the Content-Type says that there is a form, but there is no body: give it, for its fields are signed"
 
 
 @value
@@ -77,16 +78,18 @@ def diagnose(
     token_secret: Secret | None = None,
     question: Question | None = None,
     body_is_known: bool = True,
+    fields: Pairs = (),
 ) -> Diagnosis:
     """What is wrong between this request and the other side.
 
     body_is_known: False where the request was sent with a body that is not there, which only its hash depends on.
+    fields: those of a form of several parts, where they are known.
     Raises ConfigurationError where the request is not signed, a secret is no text or the public key is none.
     """
     question = question or Question()
     _check_given(client_secret, token_secret)
     key = read_rsa_key(question.public_key) if question.public_key else None
-    parts = take_apart(request, client_secret=client_secret, token_secret=token_secret)
+    parts = take_apart(request, client_secret=client_secret, token_secret=token_secret, fields=fields)
     right = parts.making
     base = base_string(right)
     expected = Secret(signature(right, base))
@@ -134,8 +137,9 @@ def _searched(found: Diagnosis, question: Question, key: RsaKey | None) -> Diagn
         found = replace(found, findings=(*found.findings, (*mistakes, *transport))[:MAX_FINDINGS])
     if found.findings:
         return replace(found, verdict="explained", tried=tried)
+    about_form = (FORM_IS_MISSING,) if parts.form_is_missing else ()
     about_key = () if key is None or only_base_string else (_about_key(key, wanted),)
-    return replace(found, verdict="unexplained", tried=tried, remarks=(*found.remarks, *about_key))
+    return replace(found, verdict="unexplained", tried=tried, remarks=(*found.remarks, *about_form, *about_key))
 
 
 def _missing(found: Diagnosis, question: Question) -> str:

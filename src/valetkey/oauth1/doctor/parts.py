@@ -25,6 +25,7 @@ class Parts:
     """What stands where. signature: as it was sent, decoded once; empty where there is none.
 
     placement: header, query or body. making: how the signature of this request is made rightly.
+    form_is_missing: the Content-Type is that of a form, and there is no body.
     """
 
     making: Making
@@ -32,14 +33,20 @@ class Parts:
     signature: Secret
     content_type: str
     remarks: tuple[str, ...]
+    form_is_missing: bool
 
     def parameter(self, name: str) -> str:
         """The protocol parameter of that name, or the empty text."""
         return dict(self.making.protocol).get(name, "")
 
 
-def take_apart(request: Request, *, client_secret: Secret | None, token_secret: Secret | None) -> Parts:
-    """The parts. Raises ConfigurationError where the request is not signed with OAuth 1.0a at all."""
+def take_apart(
+    request: Request, *, client_secret: Secret | None, token_secret: Secret | None, fields: Pairs = ()
+) -> Parts:
+    """The parts. Raises ConfigurationError where the request is not signed with OAuth 1.0a at all.
+
+    fields: those of a form of several parts, which nobody signs but by mistake.
+    """
     remarks: list[str] = []
     scheme, host, port, path, raw_query = _address(request.url)
     content_type = request.headers.get("Content-Type") or ""
@@ -49,12 +56,12 @@ def take_apart(request: Request, *, client_secret: Secret | None, token_secret: 
     realm, header = _header(request, remarks)
     query, form = _pairs(raw_query), as_form if is_form else ()
     placement, protocol, query, form = _protocol(header, query, form, remarks)
-    fields = dict(protocol)
-    signature = fields.pop("oauth_signature", "")
+    own = dict(protocol)
+    signature = own.pop("oauth_signature", "")
     protocol = tuple(pair for pair in protocol if pair[0] != "oauth_signature")
-    method = fields.get("oauth_signature_method", "")
-    remarks += [f"{name} is missing" for name in REQUIRED if not fields.get(name) and method != "PLAINTEXT"]
-    if len(fields) != len(protocol):
+    method = own.get("oauth_signature_method", "")
+    remarks += [f"{name} is missing" for name in REQUIRED if not own.get(name) and method != "PLAINTEXT"]
+    if len(own) != len(protocol):
         remarks.append("a protocol parameter stands twice: servers refuse that")
     making = Making(
         method=request.method.upper(),
@@ -69,13 +76,13 @@ def take_apart(request: Request, *, client_secret: Secret | None, token_secret: 
         form=form,
         raw_query="&".join(field for field in raw_query.split("&") if not field.startswith("oauth_")),
         raw_form="&".join(field for field in raw_body.split("&") if not field.startswith("oauth_")),
-        body_form=as_form,
+        body_form=fields or as_form,
         realm=realm,
         signature_method=method,
         client_secret=client_secret,
         token_secret=token_secret,
     )
-    return Parts(making, placement, Secret(signature), content_type, tuple(remarks))
+    return Parts(making, placement, Secret(signature), content_type, tuple(remarks), is_form and not request.body)
 
 
 def _address(url: str) -> tuple[str, str, str, str, str]:
@@ -104,9 +111,10 @@ def _pairs(text: str) -> Pairs:
 
 
 def _header(request: Request, remarks: list[str]) -> tuple[str | None, Pairs]:
-    headers = [text for text in request.headers.all("Authorization") if text[:6].lower() == "oauth "]
-    if len(headers) > 1:
+    sent = request.headers.all("Authorization")
+    if len(sent) > 1:
         remarks.append("there are two Authorization headers: servers refuse that")
+    headers = [text for text in sent if text[:6].lower() == "oauth "]
     if not headers:
         return None, ()
     realm: str | None = None

@@ -15,17 +15,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any
 
+    from valetkey.http import Pairs
+
 
 BYTE_ORDER_MARK = "\ufeff"  # HAR 1.2 has readers ignore it; editors put it before any text
 
 
 @value
 class Reading:
-    """A request, and what had to be guessed or passed over. body_is_known: False where it stands in a file."""
+    """A request, and what had to be guessed or passed over.
+
+    body_is_known: False where it stands in a file. fields: those of a form of several parts that is not the body here.
+    """
 
     request: Request
     remarks: tuple[str, ...] = ()
     body_is_known: bool = True
+    fields: Pairs = ()
 
 
 def with_remarks(wrong: ConfigurationError, remarks: Iterable[str]) -> ConfigurationError:
@@ -45,16 +51,25 @@ def read_har(text: str, *, entry: int | None = None) -> Request:
         found = found.get("request", found)
         headers = [(pair["name"], pair["value"]) for pair in found.get("headers", ()) if pair["name"][:1] != ":"]
         posted = found.get("postData") or {}
-        body = posted.get("text") or "&".join(
-            f"{pair['name']}={pair.get('value', '')}" for pair in posted.get("params", ())
-        )
         if posted.get("mimeType") and not any(name.lower() == "content-type" for name, _ in headers):
             headers.append(("Content-Type", posted["mimeType"]))
         if not isinstance(found["method"], str):
             raise unreadable
-        return build_request(found["method"], found["url"], headers, body.encode("utf-8", "surrogateescape"))
+        return build_request(found["method"], found["url"], headers, _posted(posted))
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise unreadable from None
+
+
+def _posted(posted: Any) -> bytes:
+    """The body. Not HAR 1.2, but written by some: encoding, as a response's content has it."""
+    text = posted.get("text") or "&".join(
+        f"{pair['name']}={pair.get('value', '')}" for pair in posted.get("params", ())
+    )
+    if posted.get("encoding") == "base64":
+        from binascii import a2b_base64
+
+        return a2b_base64(text)
+    return bytes(text.encode("utf-8", "surrogateescape"))
 
 
 def _entry(entries: list[Any], number: int | None) -> Any:
