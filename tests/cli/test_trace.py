@@ -77,6 +77,20 @@ def test_standard_input_becomes_one_file_for_each_flow(tmp_path: Path) -> None:
         assert json.loads((tmp_path / name).read_text())["log"]["version"] == "1.2"
 
 
+def test_the_configured_folder_may_not_be_there_yet_and_a_named_one_must(tmp_path: Path) -> None:
+    for folder in ("later", "much/later"):
+        result = run("list", "--json", VALETKEY_TRACE=folder)
+
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.output) == {"traces": [], "damaged_lines": 0}
+    assert "no traces in this" in run("list", VALETKEY_TRACE="later").output
+    assert run("har", VALETKEY_TRACE="later").exit_code == 0
+    assert run("list", "later").exit_code == 2
+    (tmp_path / "file").touch()
+    assert run("list", VALETKEY_TRACE="file/later").exit_code == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file"]
+
+
 def test_one_flow_may_be_asked_for_and_an_unknown_one_is_named(tmp_path: Path) -> None:
     sink = traced()
     (tmp_path / "lines.vktrace").write_text("\n".join(sink.lines))

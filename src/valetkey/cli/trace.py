@@ -186,6 +186,8 @@ def _lines(source: str) -> Iterator[str]:
         with click.open_file(source, encoding="utf-8", errors="replace") as lines:
             while line := lines.readline(MAX_LINE):
                 yield line
+    except FileNotFoundError:  # of the folder that VALETKEY_TRACE names: the first flow makes it
+        return
     except OSError as error:
         message = f"{source}: cannot be read ({error.strerror})"
         raise ConfigurationError(message) from None
