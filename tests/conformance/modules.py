@@ -167,8 +167,8 @@ FAPI1_ANSWERS: dict[str, Answer] = {
     "": Case(GOES_THROUGH, profile="signed", play="every part of the profile"),
     "discovery-issuer-mismatch": replace(ISSUER_OF_METADATA, profile="signed"),
     "encrypted-idtoken": NotApplicable(
-        "Encrypted id_tokens are refused with a clear error (the module after this one): nobody but the token endpoint "
-        "and the client sees an id_token of the code flow, both over TLS."
+        "Encrypted id_tokens are refused as `id_token_malformed` (the module after this one): nobody but the token "
+        "endpoint and the client sees an id_token of the code flow, both over TLS."
     ),
     "encrypted-idtoken-usingrsa15": refused("an encrypted id_token is refused", "encrypted", "id_token_malformed"),
     "iat-is-week-in-past": refused("an id_token that was issued a week ago is refused", "iat_past", "id_token_times"),

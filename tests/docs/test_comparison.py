@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from valetkey.providers.catalog import load_provider, provider_names
+
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "comparison.md").read_text()
 LIBRARIES = ["Authlib", "requests-oauthlib", "requests_oauth2client", "grant", "Nango", "openid-client"]
@@ -36,6 +38,16 @@ def test_what_valetkey_does_is_shown_by_a_test_that_exists(row: list[str]) -> No
     for name in named:
         file, _, function = name.partition("::")
         assert re.search(rf"^(async )?def {function}\(", (ROOT / file).read_text(), re.MULTILINE), name
+
+
+def test_the_entries_of_the_catalog_are_counted() -> None:
+    entries = [load_provider(name) for name in provider_names() if not name.startswith("sandbox-")]
+    (row,) = [row for row in CAPABILITIES if row[0] == "catalog of providers"]
+
+    counted = (
+        f"{len(entries)}, each with its source and date, {sum(bool(one.server.errors) for one in entries)} with what"
+    )
+    assert row[1].startswith(counted)
 
 
 @pytest.mark.parametrize("row", CAPABILITIES, ids=lambda row: row[0])
