@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         SealBroken,
         ServerUnusable,
         StoreError,
+        TargetRefused,
         TransportError,
         ValetkeyError,
     )
@@ -52,6 +53,7 @@ _HOMES = {
     "ServerUnusable": "errors",
     "Settings": "connections.settings",
     "StoreError": "errors",
+    "TargetRefused": "errors",
     "TransportError": "errors",
     "ValetkeyError": "errors",
     "Vault": "vault",
@@ -77,6 +79,7 @@ __all__ = [
     "ServerUnusable",
     "Settings",
     "StoreError",
+    "TargetRefused",
     "TransportError",
     "ValetkeyError",
     "Vault",

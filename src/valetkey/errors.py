@@ -3,6 +3,7 @@
     ValetkeyError
       ConfigurationError         the developer, at start: every problem at once
         ServerUnusable           ... or while it runs: what the server says of itself by now cannot be used
+        TargetRefused            a request that these credentials do not go with
       RequestRefused             the browser asked for something that is not served: answer its `status`
         CallbackError            the browser came back wrong: answer 400
           AuthorizationDenied    the resource owner said no (error=access_denied)
@@ -67,6 +68,10 @@ class ServerUnusable(ConfigurationError):
 
     The server can have said otherwise when the configuration was read: the browser is answered with a status below 500.
     """
+
+
+class TargetRefused(ConfigurationError):
+    """A request to somewhere that the registration's credentials do not go; nothing was sent."""
 
 
 class RequestRefused(ValetkeyError):

@@ -11,7 +11,7 @@ from tests.connections.internet import URL, Internet
 from tests.connections.test_mcp import connect
 
 from valetkey.async_vault import AsyncVault
-from valetkey.errors import ConfigurationError, RequestRefused, ValetkeyError
+from valetkey.errors import ConfigurationError, ProviderError, RequestRefused, ValetkeyError
 from valetkey.http import Headers, Request, Response
 from valetkey.secret import Secret
 from valetkey.testing.world import World
@@ -168,6 +168,23 @@ def test_any_other_is_refused_before_anything_is_sent_or_stored(verb: str, by: s
         _ = there.run(program)
     assert there.rows == before
     assert there.internet.sent == []
+
+
+@COLOURS
+@pytest.mark.parametrize(
+    "location",
+    ["https://mcp.notes.example/", "/mcp/../admin", "https://mcp.notes.example:8443/mcp", "https://a.example/"],
+)
+def test_a_redirect_of_the_server_to_elsewhere_is_its_own_word_and_not_the_operators(
+    location: str, colour: type[Vault]
+) -> None:
+    there = Connected(colour, URL)
+    there.internet.pages[URL] = lambda _: Response(302, Headers((("Location", location),)))
+
+    with pytest.raises(ProviderError) as caught:
+        _ = there.run(WORKING["session"])
+    assert (caught.value.error, caught.value.status) == ("redirect_refused", 302)
+    assert [request.url for request in there.internet.sent] == [URL]
 
 
 def answer(text: str) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from valetkey.drivers.session import Answer, AsyncSession, Session
-from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
+from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TargetRefused
 from valetkey.http import Headers, Request, Response
 
 if TYPE_CHECKING:
@@ -152,6 +152,23 @@ def test_a_redirect_to_another_origin_is_an_error_and_never_asked(call: Callable
     assert caught.value.error == "redirect_refused"
     assert caught.value.status == 302
     assert "canary" not in str(caught.value)
+
+
+def test_a_url_of_the_callers_own_that_gets_no_credentials_is_the_callers_to_change(
+    call: Callable[..., Answer],
+) -> None:
+    class Elsewhere(Wire):
+        def __call__(self, request: Request) -> Response:
+            if request.url != API:
+                message = "it does not get its credentials"
+                raise TargetRefused(message)
+            return super().__call__(request)
+
+    with pytest.raises(TargetRefused):
+        call(Elsewhere(), "get", "https://api.example/other")
+    with pytest.raises(ProviderError, match="it does not get its credentials") as caught:
+        call(Elsewhere(redirect("/other")), "get", API)
+    assert (caught.value.error, caught.value.status) == ("redirect_refused", 302)
 
 
 @pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])

@@ -8,7 +8,7 @@ from __future__ import annotations
 from valetkey.connections.grant import speaker
 from valetkey.connections.refresh import current_tokens
 from valetkey.connections.registrations import registered_lately
-from valetkey.errors import ConfigurationError
+from valetkey.errors import ConfigurationError, TargetRefused
 from valetkey.http import DEFAULT_PORTS, is_loopback, read_url
 
 TYPE_CHECKING = False
@@ -100,7 +100,10 @@ def refuse_certificate_bound(registration: Registration) -> None:
 
 
 def check_target(registration: Registration, request: Request) -> None:
-    """Refuse a request that must not carry this registration's credentials. Raises ConfigurationError."""
+    """Refuse a request that must not carry this registration's credentials.
+
+    Raises ConfigurationError; TargetRefused where it is for where it goes.
+    """
     if request.headers.get("authorization") is not None:
         message = "the request has an Authorization header already: remove it, valetkey writes it"
         raise ConfigurationError(message)
@@ -113,21 +116,21 @@ def check_target(registration: Registration, request: Request) -> None:
     on_loopback = provider.loopback_allowed and is_loopback(url.host)
     if url.scheme != "https" and not on_loopback:
         message = f"requests to {provider.title} use https: credentials do not travel in the clear"
-        raise ConfigurationError(message)
+        raise TargetRefused(message)
     if provider.api_url and not _lies_below(provider.api_url, url):
         message = f"{url.host} with that port and path is not {provider.title}: it does not get its credentials"
-        raise ConfigurationError(message)
+        raise TargetRefused(message)
     if not any(_matches(host, url.host) for host in provider.api_hosts):
         hosts = ", ".join(provider.api_hosts)
         message = f"host {url.host} is not one of {provider.title}'s ({hosts}): it does not get its credentials"
-        raise ConfigurationError(message)
+        raise TargetRefused(message)
     if (
         url.port not in (None, DEFAULT_PORTS[url.scheme])
         and not on_loopback
         and url.port not in _own_ports(provider, url)
     ):
         message = f"port {url.port} of {url.host} is not {provider.title}'s: it does not get its credentials"
-        raise ConfigurationError(message)
+        raise TargetRefused(message)
 
 
 def _lies_below(api_url: str, url: Url) -> bool:

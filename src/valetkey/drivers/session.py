@@ -7,7 +7,7 @@ Not here: signing, the allow-list of hosts, refreshing after a 401: all in the `
 
 from __future__ import annotations
 
-from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError
+from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TargetRefused
 from valetkey.http import FORM, Headers, Request, read_url, with_query, write_form
 from valetkey.value import value
 
@@ -130,6 +130,11 @@ def redirected(request: Request, response: Response, *, followed: int) -> Reques
     return Request(request.method, target, request.headers, request.body)
 
 
+def led_astray(before: Response | None, refused: TargetRefused) -> ConfigurationError | ProviderError:
+    """What to raise for a request to elsewhere: the redirect is whose word it is, where there was one before."""
+    return refused if before is None else _refused(before, f"there was a redirect, which is not followed: {refused}")
+
+
 class Session:
     """Requests for one connection, sent by the function that authorizes them."""
 
@@ -149,8 +154,13 @@ class Session:
     ) -> Answer:
         """The answer to an authorized request. Raises what `vault.sign` raises, TransportError, ProviderError."""
         request = build_request(method, url, params=params, data=data, json=json, headers=headers, body=body)
+        before: Response | None = None
         for followed in range(MAX_REDIRECTS + 1):
-            response = self._send(request)
+            try:
+                response = self._send(request)
+            except TargetRefused as refused:
+                raise led_astray(before, refused) from None
+            before = response
             following = redirected(request, response, followed=followed)
             if following is None:
                 break
@@ -197,8 +207,13 @@ class AsyncSession:
     ) -> Answer:
         """The answer to an authorized request. Raises what `vault.sign` raises, TransportError, ProviderError."""
         request = build_request(method, url, params=params, data=data, json=json, headers=headers, body=body)
+        before: Response | None = None
         for followed in range(MAX_REDIRECTS + 1):
-            response = await self._send(request)
+            try:
+                response = await self._send(request)
+            except TargetRefused as refused:
+                raise led_astray(before, refused) from None
+            before = response
             following = redirected(request, response, followed=followed)
             if following is None:
                 break
