@@ -48,6 +48,9 @@ def read_private_key(sources: Sources, name: str) -> PrivateKey | None:
     given = [key for key in keys if sources.has(key, name)]
     if len(given) > 1 and given != list(keys[:2]):
         sources.problem(given[0], f"the key is given {len(given)} times: keep one of {', '.join(given)}", name)
+    for key in ("private_key_password", "private_key_id"):
+        if sources.has(key, name) and not given:
+            sources.problem(key, f"it belongs to {sources.label('private_key', name)}, which is missing", name)
     password = sources.text("private_key_password", name)
     encrypted = Secret(password) if password else None
     signer = sources.text("private_key_signer", name)

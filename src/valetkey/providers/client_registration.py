@@ -112,9 +112,7 @@ def read_client_registration(name: str, provider: Provider, told: Told, problems
     elif told.client_id or told.secret:
         key = "client_id" if told.client_id else "client_secret"
         problems.append(f"{name}: it has a `{key}` and a `client_registration`: leave one of the two out")
-    if provider.protocol != "oauth2":
-        problems.append(f"{name}: `client_registration` belongs to OAuth 2.0: this provider speaks OAuth 1.0a")
-    elif not getattr(provider.server, "discovery", ""):
+    if not getattr(provider.server, "discovery", ""):
         problems.append(
             f"{name}: `client_registration` needs an `issuer` whose metadata says where clients register: "
             f"{provider.title} has an entry of its own, so register the application there"

@@ -52,6 +52,11 @@ def oauth1_client(
     signs_with_key = server.signature_method.startswith("RSA-")
     if signs_with_key and private_key is None:
         problems.append(f"{name}: `private_key` is missing: the signature method needs it")
+    if private_key is not None and not signs_with_key:
+        method = server.signature_method
+        problems.append(f"{name}: `private_key` is not used: {method} signs with the secret, see `signature_method`")
+    if private_key is not None and private_key.key_id:
+        problems.append(f"{name}: `private_key_id` belongs to OAuth 2.0: OAuth 1.0a does not say which key it was")
     if not signs_with_key and not client_secret:
         problems.append(f"{name}: `client_secret` is missing")
     if not server.verifier_required and not accepts:

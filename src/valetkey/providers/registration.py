@@ -5,6 +5,7 @@ from __future__ import annotations
 from valetkey.effects import PrivateKey
 from valetkey.errors import ConfigurationError
 from valetkey.providers import schema
+from valetkey.providers.of_protocol import of_the_other
 from valetkey.value import replace, value
 
 TYPE_CHECKING = False
@@ -192,20 +193,22 @@ def register(
       with grant_types (authorization codes and their refresh tokens where it is empty), initial_access_token and
       software_statement.
     """
-    problems = [] if schema.is_context(name) else [f"{name!r}: a registration is named with a-z, 0-9 and -"]
+    problems = of_the_other(name, provider.protocol, dict(locals()))  # every setting by its name: nothing else is there
+    if not schema.is_context(name):
+        problems.append(f"{name!r}: a registration is named with a-z, 0-9 and -")
     if provider.tenants is not None and not provider.tenant:
         problems.append(f"{name}: {provider.title} has a host for each tenant: use `register_tenants`")
     if client_secret_expires and not schema.is_date(client_secret_expires):
         problems.append(f"{name}: `client_secret_expires` must be a date such as 2027-01-31")
     told = (client_registration, grant_types, initial_access_token, software_statement)
     own: ClientRegistration | None = None
-    if any(told):
+    if any(told) and provider.protocol == "oauth2":
         from valetkey.providers.client_registration import Told, read_client_registration
 
         beside = (client_id, bool(client_secret or client_secret_expires), redirect_uri, accept_password_grant)
         own = read_client_registration(name, provider, Told(*told, *beside), problems)
         client_id = own.document or client_id
-    elif not client_id:
+    elif not client_id and not client_registration:
         problems.append(f"{name}: `client_id` is missing")
     scope = scope or provider.scope
     server = provider.server
@@ -222,16 +225,6 @@ def register(
     if provider.protocol == "oauth1":
         from valetkey.providers.oauth1_client import oauth1_client
 
-        of_oauth2 = {
-            "client_certificate": client_certificate is not None or tls_client_certificate_bound_access_tokens,
-            "request_object_signing_alg": bool(request_object_signing_alg),
-            "require_pushed_authorization_requests": require_pushed_authorization_requests,
-        }
-        problems += [
-            f"{name}: `{key}` belongs to OAuth 2.0: this provider speaks OAuth 1.0a"
-            for key, said in of_oauth2.items()
-            if said
-        ]
         server, client, clocks = oauth1_client(
             name,
             provider,
