@@ -38,6 +38,7 @@ class OpenidNetwork:
         self.userinfo: bytes = b'{"sub":"alice","name":"Alice"}'
         self.userinfo_statuses = [200]
         self.userinfo_type = "application/json"
+        self.userinfo_headers: dict[str, str] = {}
         self.metadata: dict[str, Any] = {}
         self.sent: list[str] = []
         self.nonce = ""
@@ -52,7 +53,8 @@ class OpenidNetwork:
             return answer({"keys": self.keys})
         if url == USERINFO:
             status = self.userinfo_statuses.pop(0) if len(self.userinfo_statuses) > 1 else self.userinfo_statuses[0]
-            return Response(status, Headers((("Content-Type", self.userinfo_type),)), self.userinfo)
+            headers = Headers((("Content-Type", self.userinfo_type), *self.userinfo_headers.items()))
+            return Response(status, headers, self.userinfo)
         if "/.well-known/" in url:
             return self._describe(url)
         response = self.behind.send(effect)

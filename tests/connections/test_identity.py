@@ -12,17 +12,19 @@ from tests.oauth2.tokens import ec_jwk, rsa_jwk, rsa_key, signed
 from valetkey.connections.authorize import begin_authorization, finish_authorization
 from valetkey.connections.identity import userinfo
 from valetkey.connections.links import begin_from_link, complete_authorization, connect_url
+from valetkey.dates import http_date
 from valetkey.errors import (
     CallbackError,
     ConfigurationError,
     MalformedResponse,
     ProviderError,
+    ReauthorizationRequired,
     RefreshInProgress,
     TransportError,
 )
 from valetkey.http import read_form
 from valetkey.sandbox import approve
-from valetkey.testing.world import PROVIDER_URL, callback_request
+from valetkey.testing.world import BASE_URL, PROVIDER_URL, START, callback_request
 from valetkey.value import replace
 
 
@@ -232,6 +234,59 @@ def test_userinfo_with_a_refused_token_is_asked_once_more_with_a_fresh_one() -> 
 
     assert found.subject == "alice"
     assert standing(world).generation == 2
+
+
+def test_userinfo_that_wants_more_scope_leads_to_a_page_that_asks_for_it() -> None:
+    world, network = openid_world()
+    connect(world, network)
+    network.userinfo_statuses = [403]
+    network.userinfo_headers = {"WWW-Authenticate": 'Bearer error="insufficient_scope", scope="email"'}
+
+    caught = failure(world, userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert isinstance(caught, ReauthorizationRequired)
+    assert caught.reason == "insufficient_scope"
+    assert caught.connect_url.startswith(f"{BASE_URL}/connect/two?ask=")
+    assert standing(world).state == "active"
+
+
+def test_userinfo_that_refuses_a_fresh_token_too_is_asked_no_third_time() -> None:
+    world, network = openid_world()
+    connect(world, network)
+    network.userinfo_statuses = [401]
+    world.clock.time += 120
+
+    caught = failure(world, userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert isinstance(caught, ProviderError)
+    assert (caught.error, caught.status) == ("userinfo_refused", 401)
+    assert network.sent.count("/userinfo") == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "waits", "seconds", "advice"),
+    [
+        (429, "7", 7.0, "429: try again later"),
+        (503, http_date(int(START) + 90), 90.0, "503: try again later"),
+        (500, None, None, "500: try again later"),
+        (403, None, None, "403: look at the connection's scope"),
+        (404, None, None, "404: check userinfo_endpoint"),
+    ],
+)
+def test_userinfo_that_is_refused_says_why_and_when_to_come_again(
+    status: int, waits: str | None, seconds: float | None, advice: str
+) -> None:
+    world, network = openid_world()
+    connect(world, network)
+    world.clock.time = START
+    network.userinfo_statuses = [status]
+    network.userinfo_headers = {} if waits is None else {"Retry-After": waits}
+
+    caught = failure(world, userinfo(world.settings, "two", resource_owner="alice"))
+
+    assert isinstance(caught, ProviderError)
+    assert (caught.error, caught.status, caught.retry_after) == ("userinfo_refused", status, seconds)
+    assert advice in str(caught)
 
 
 @pytest.mark.parametrize("body", [b'{"sub":"bob"}', b"{}", b'{"sub":["alice"]}'])

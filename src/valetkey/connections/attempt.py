@@ -108,9 +108,7 @@ def first_attempt(
 ) -> Op[Attempt]:
     """The request with the connection's tokens; whoever sends it presents the certificate that they may be bound to."""
     check_target(at, request)
-    tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
-    signed = yield from speaker(at).authorize(at, request, tokens)
-    return Attempt(at, request, signed, tokens, resource_owner, account)
+    return (yield from attempt_at_server(settings, at, request, resource_owner=resource_owner, account=account))
 
 
 def first_attempt_as_client(
@@ -129,9 +127,13 @@ def first_attempt_as_client(
     return Attempt(alone, request, (yield from speaker(alone).authorize(alone, request, tokens)), tokens)
 
 
-def with_tokens(at: Registration, request: Request, tokens: Tokens) -> WireOp[Attempt]:
-    """The request with tokens that are at hand, for `proved_again` alone."""
-    return Attempt(at, request, (yield from speaker(at).authorize(at, request, tokens)), tokens)
+def attempt_at_server(
+    settings: Settings, at: Registration, request: Request, *, resource_owner: str, account: str
+) -> Op[Attempt]:
+    """The same to an endpoint of the authorization server that its entry names: no list of API hosts is asked."""
+    tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
+    signed = yield from speaker(at).authorize(at, request, tokens)
+    return Attempt(at, request, signed, tokens, resource_owner, account)
 
 
 def proved_again(attempt: Attempt, response: Response) -> WireOp[Attempt | None]:

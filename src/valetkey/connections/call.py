@@ -11,20 +11,17 @@ from valetkey.connections.attempt import (
     first_attempt,
     first_attempt_as_client,
     next_attempt,
-    proved_again,
-    with_tokens,
 )
+from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.registrations import registered_lately
 from valetkey.effects import Now, Remaining, Send
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from valetkey.connections.attempt import Attempt
-    from valetkey.connections.connection import Tokens
     from valetkey.connections.settings import Settings
     from valetkey.effects import Op, Reach, WireOp
     from valetkey.http import Request, Response
-    from valetkey.providers.registration import Registration
 
 MAX_CALL_SECONDS = 60.0
 
@@ -81,17 +78,16 @@ def _send_at_their_time(attempt: Attempt) -> WireOp[Response]:
     return (yield from _exchange(attempt, attempt.registration.provider.api_reach, not_after, kept=True))
 
 
-def send_with(
-    at: Registration, request: Request, tokens: Tokens, *, reach: Reach, not_after: float
-) -> WireOp[Response]:
-    """The answer to the request with these tokens; with bound ones, after at most one more try with the nonce."""
-    attempt = yield from with_tokens(at, request, tokens)
-    response = yield from _exchange(attempt, reach, not_after)
-    again = yield from proved_again(attempt, response)
-    if again is None:
-        return response
-    response = yield from _exchange(again, reach, not_after)
-    _ = yield from proved_again(again, response)  # it may have given out the next one
+def answer_of_server(settings: Settings, first: Attempt, reach: Reach) -> Op[Response]:
+    """The answer that stands of an endpoint of the authorization server, each exchange in the time that one has."""
+    attempt = first
+    response = yield from _exchange(attempt, reach, (yield from exchange_deadline()))
+    for _ in range(MAX_ATTEMPTS):
+        following = yield from next_attempt(settings, attempt, response)
+        if following is None:
+            break
+        attempt = following
+        response = yield from _exchange(attempt, reach, (yield from exchange_deadline()))
     return response
 
 

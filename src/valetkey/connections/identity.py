@@ -183,15 +183,17 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     A connection that came without an id_token has nothing that could be compared, and section 5.3.2 asks for nothing
     more than a `sub` then: the token came from the token endpoint, or was shown to be this client's, and no browser
     could put another's in its place. What is said is the word of the userinfo endpoint alone.
-    Raises ConfigurationError where the provider has no userinfo endpoint; ProviderError, MalformedResponse, and what
-    `access_token` of a vault raises.
+    What is sent after a refusal is `attempt`'s to say, as for every protected resource (section 5.3.1).
+    Raises ConfigurationError where the provider has no userinfo endpoint; ReauthorizationRequired
+    (`insufficient_scope`) where a 403 asks for scope that the connection lacks; ProviderError, with `retry_after`;
+    MalformedResponse, and what `access_token` of a vault raises.
     """
+    from valetkey.connections.attempt import attempt_at_server
     from valetkey.connections.by_oauth2 import bound_certificate
-    from valetkey.connections.call import send_with
+    from valetkey.connections.call import answer_of_server
     from valetkey.connections.discovery import described
     from valetkey.connections.grant import exchange_deadline
     from valetkey.connections.manage import connection
-    from valetkey.connections.refresh import current_tokens
     from valetkey.connections.registrations import registered
 
     at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
@@ -210,25 +212,31 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
 
         endpoint = alias_of(server, endpoint)
     asked = Request("GET", endpoint, Headers((("Accept", "application/json, application/jwt"),)))
-    tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
-    not_after = yield from exchange_deadline()
-    response = yield from send_with(at, asked, tokens, reach=server.reach, not_after=not_after)
-    if response.status == 401:  # a token that is refused is refreshed once
-        refused = tokens.access_token
-        tokens = yield from current_tokens(
-            settings, at, resource_owner=resource_owner, account=account, rejected=refused
-        )
-        not_after = yield from exchange_deadline()
-        response = yield from send_with(at, asked, tokens, reach=server.reach, not_after=not_after)
+    first = yield from attempt_at_server(settings, at, asked, resource_owner=resource_owner, account=account)
+    response = yield from answer_of_server(settings, first, server.reach)
     if response.status != 200:
-        message = f"the userinfo endpoint answered {response.status}: look at the connection's scope"
-        raise ProviderError(message, error="userinfo_refused", status=response.status)
+        raise _refused(response, now=(yield from Now()))
+    not_after = yield from exchange_deadline()
     if _media_type(response) == "application/jwt":
         claims = yield from _read_signed_claims(at, response.body, not_after=not_after)
     else:
         claims = _read_claims(response.body)
     known = yield from connection(settings, registration, resource_owner=resource_owner, account=account)
     return UserInfo(_checked_subject(claims.get("sub"), "" if known is None else known.subject), claims)
+
+
+def _refused(response: Response, *, now: float) -> ProviderError:
+    from valetkey.dates import read_retry_after
+
+    status = response.status
+    advice = "check userinfo_endpoint of the provider's entry"
+    if status == 429 or status >= 500:
+        advice = "try again later"
+    elif status in (401, 403):
+        advice = "look at the connection's scope"
+    retry_after = read_retry_after(response.headers.get("Retry-After"), now=now)
+    message = f"the userinfo endpoint answered {status}: {advice}"
+    return ProviderError(message, error="userinfo_refused", status=status, retry_after=retry_after)
 
 
 def _checked_subject(found: object, known: str) -> str:
