@@ -66,6 +66,14 @@ def read_retry_after(text: str | None, *, now: float) -> float | None:
     return None if moment is None else min(max(moment - now, 0.0), MAX_RETRY_AFTER)
 
 
+def read_retry_after_of(text: str | None, *, date: str | None) -> float | None:
+    """The same from an answer with that Date: a moment counts from it, as its clock may not be ours; else None."""
+    told = read_http_date(date or "")
+    if told is None and read_http_date(text or "") is not None:
+        return None
+    return read_retry_after(text, now=told or 0)
+
+
 def read_time(text: str) -> int:
     """Unix seconds of `2015-08-30T12:36:00Z`; a fraction of a second is dropped. Raises ValueError."""
     whole, dot, fraction = text.removesuffix("Z").partition(".")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from valetkey.dates import http_date
 from valetkey.drivers.session import Answer, AsyncSession, Session
 from valetkey.errors import ConfigurationError, MalformedResponse, ProviderError, TargetRefused
 from valetkey.http import Headers, Request, Response
@@ -218,8 +219,8 @@ def test_a_body_that_is_not_json_is_an_error_without_the_body(body: bytes) -> No
         ("99999", 3600.0),
         ("soon", None),
         ("-1", None),
-        ("9" * 400, None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("9" * 400, 3600.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),  # nobody knows what time it is there
     ],
 )
 def test_an_answer_of_400_or_more_can_be_raised(text: str, seconds: float | None) -> None:
@@ -228,6 +229,17 @@ def test_an_answer_of_400_or_more_can_be_raised(text: str, seconds: float | None
 
     assert (caught.value.status, caught.value.retry_after) == (429, seconds)
     assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(90, 90.0), (0, 0.0), (-5, 0.0), (86_400, 3600.0)])
+def test_a_moment_to_come_again_counts_from_the_answers_own_date(ahead: int, seconds: float) -> None:
+    told = 1_792_567_680
+    headers = Headers((("date", http_date(told)), ("retry-after", http_date(told + ahead))))
+
+    with pytest.raises(ProviderError) as caught:
+        Answer(503, headers, b"", API).raise_for_status()
+
+    assert caught.value.retry_after == seconds
 
 
 def test_an_answer_below_400_is_given_back_and_prints_without_its_body() -> None:

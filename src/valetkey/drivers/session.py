@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     Fields: TypeAlias = Mapping[str, str | int] | Iterable[tuple[str, str | int]]
 
 MAX_REDIRECTS = 5
-MAX_WAIT = 3600.0  # a provider that asks for more patience than an hour is not believed
 REDIRECTS = (301, 302, 303, 307, 308)
 
 
@@ -56,11 +55,15 @@ class Answer:
         raise MalformedResponse(message, status=self.status)  # not in `except`: that error has the body in it
 
     def raise_for_status(self) -> Answer:
-        """This answer where its status is below 400. Raises ProviderError with the status and `retry_after`."""
+        """This answer where its status is below 400. Raises ProviderError with the status and `retry_after`.
+
+        retry_after: at most an hour; a moment counts from the answer's own Date.
+        """
         if self.status < 400:
             return self
-        waits = self.headers.get("retry-after") or ""
-        seconds = min(float(waits), MAX_WAIT) if waits.isascii() and waits.isdigit() and len(waits) < 20 else None
+        from valetkey.dates import read_retry_after_of
+
+        seconds = read_retry_after_of(self.headers.get("Retry-After"), date=self.headers.get("Date"))
         message = f"{read_url(self.url).origin} answered {self.status}"
         raise ProviderError(message, error="http_status", status=self.status, retry_after=seconds)
 

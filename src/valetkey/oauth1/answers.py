@@ -7,7 +7,7 @@ RFC 5849 names no error codes; `oauth_problem` (OAuth Problem Reporting) is what
 
 from __future__ import annotations
 
-from valetkey.dates import read_http_date, read_retry_after, write_time
+from valetkey.dates import read_http_date, read_retry_after_of, write_time
 from valetkey.errors import MAX_EXPLAINED_TEXT, MalformedResponse, ProviderError, find_explanation, in_words
 from valetkey.http import read_form
 from valetkey.oauth1.credentials import TemporaryCredentials, TokenCredentials
@@ -79,7 +79,7 @@ def _refused(error: str, response: Response, errors: Explanations) -> ProviderEr
         said = error if explained.code == error else f"{error} ({explained.code})"
         advice = f": {in_words(explained)}"
     message = f"the provider refused the request: {said} (status {response.status}){advice}"
-    retry_after = _retry_after(response)
+    retry_after = read_retry_after_of(response.headers.get("Retry-After"), date=response.headers.get("Date"))
     return ProviderError(message, error=error, status=response.status, retry_after=retry_after, explanation=explained)
 
 
@@ -173,12 +173,3 @@ def _challenge(response: Response) -> Pairs:
             except ValueError:
                 return ()
     return ()
-
-
-def _retry_after(response: Response) -> float | None:
-    # A moment is told by the server's clock, which may not be ours: it counts from the answer's own Date.
-    text = response.headers.get("Retry-After")
-    date = read_http_date(response.headers.get("Date") or "")
-    if date is None and read_http_date(text or "") is not None:
-        return None
-    return read_retry_after(text, now=date or 0)
