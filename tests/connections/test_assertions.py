@@ -30,6 +30,7 @@ from valetkey.oauth2 import token_exchange
 from valetkey.oauth2.assertion import MAX_ASSERTION, jwt_bearer_grant, saml_bearer_grant
 from valetkey.secret import Secret
 from valetkey.testing.crash import crashes
+from valetkey.value import replace
 
 if TYPE_CHECKING:
     from valetkey.effects import Op
@@ -316,3 +317,17 @@ def test_both_vaults_have_them() -> None:
     vault = world.vault()
     _ = vault.connect_by_assertion("two", "bob", assertion=assertion(world, sub="bob", jti="2"))
     assert works(world, vault.exchange_token("two", subject_token=vault.access_token("two", "bob")).token)
+
+
+def test_where_tokens_are_bound_to_a_key_none_is_exchanged_and_nothing_is_sent() -> None:
+    world = trusting()
+    two = world.settings.registrations["two"]
+    server: Any = replace(two.provider.server, dpop_bound_access_tokens=True)
+    two = replace(two, provider=replace(two.provider, server=server))
+    world.settings = replace(world.settings, registrations={"two": two})
+
+    caught = failure(world, exchange_token(world.settings, "two", subject_token=Secret("x")))
+
+    assert isinstance(caught, ConfigurationError)
+    assert "dpop_bound_access_tokens" in str(caught)
+    assert world.network.sent == []

@@ -46,6 +46,17 @@ def test_a_client_authenticates_in_the_servers_method_and_no_other() -> None:
     assert none.fields == (("client_id", "client"),)
 
 
+@pytest.mark.parametrize("status", [400, 401])
+def test_a_client_that_is_refused_does_not_try_another_way_to_prove_itself(status: int) -> None:
+    peer = Peer(answer('{"error":"invalid_client"}', status=status))
+
+    with pytest.raises(ProviderError) as caught:
+        peer.run(refresh_grant(SERVER, CLIENT, refresh_token=Secret("r"), not_after=NOW))
+
+    assert caught.value.error == "invalid_client"
+    assert len(peer.sent) == 1
+
+
 def test_a_client_without_a_secret_says_who_it_is_in_the_body() -> None:
     for method in ("none", "client_secret_basic", "client_secret_post"):
         proof = client_authentication(replace(SERVER, token_endpoint_auth_method=method), PUBLIC_CLIENT)
