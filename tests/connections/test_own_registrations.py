@@ -38,7 +38,7 @@ from valetkey.errors import (
     ServerUnusable,
     StoreError,
 )
-from valetkey.http import Request, read_form
+from valetkey.http import FORM, Headers, Request, read_form
 from valetkey.keys.jwk import make_key, public_jwk
 from valetkey.providers.discovered import discovered_provider
 from valetkey.providers.registration import register
@@ -139,6 +139,27 @@ def test_an_issuer_that_no_request_can_be_sent_to_is_not_registered_at(changed: 
     caught = failure(world, begin(world))
 
     assert isinstance(caught, ServerUnusable)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("way", "changed"),
+    [
+        ("dynamic", {"registration_endpoint": None}),
+        ("dynamic", {"token_endpoint_auth_methods_supported": ["tls_client_auth"]}),
+        ("dynamic", {"require_signed_request_object": True}),
+        ("document", {"client_id_metadata_document_supported": False}),
+    ],
+)
+def test_an_issuer_that_takes_no_client_of_ours_is_a_page_and_no_failure_of_ours(way: str, changed: Any) -> None:
+    world, _, server = there(client_registration=way)
+    server.said |= changed
+    headers = Headers((("Content-Type", FORM), ("Sec-Fetch-Site", "same-origin"), ("Host", "app.example")))
+
+    answer = world.run(respond(world.settings, Request("POST", "/oauth/connect/notes", headers), "alice"))
+
+    assert answer.status == 400
+    assert b"This service cannot be connected now" in answer.body
     assert server.asked == []
 
 

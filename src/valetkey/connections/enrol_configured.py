@@ -15,7 +15,7 @@ from valetkey.connections.enrolled_rows import Enrolled, configured_key, load_en
 from valetkey.connections.enrolment import Offer, enrolled_client
 from valetkey.connections.own_metadata import key_thumbprint
 from valetkey.effects import Now
-from valetkey.errors import ConfigurationError, ReauthorizationRequired
+from valetkey.errors import ConfigurationError, ReauthorizationRequired, ServerUnusable
 from valetkey.oauth2.kept import KeptMetadata
 from valetkey.value import replace
 
@@ -37,8 +37,9 @@ ANEW = (
 def enrol_configured(settings: Settings, registration: Registration, grant_type: str) -> Op[Registration]:
     """The registration with its client, made where there is none; for a verb that begins something.
 
-    grant_type: what the tokens will be had by. Raises ConfigurationError where the client is not for that, or the
-    issuer cannot have it; ProviderError, TransportError, StoreError, RefreshInProgress where another registers.
+    grant_type: what the tokens will be had by. Raises ConfigurationError where the client is not for that, or
+    (ServerUnusable) the issuer cannot have it; ProviderError, TransportError, StoreError, RefreshInProgress where
+    another registers.
     """
     own = registration.client_registration
     assert own is not None
@@ -57,7 +58,7 @@ def enrol_configured(settings: Settings, registration: Registration, grant_type:
                 f"{registration.name}: {server.issuer} does not say that it reads client id metadata documents: use "
                 "client_registration dynamic, or register the application there"
             )
-            raise ConfigurationError(message)
+            raise ServerUnusable(message)
         return registration
     found, key = with_metadata(server, metadata), configured_key(registration.name)
     if grant_type == "authorization_code":

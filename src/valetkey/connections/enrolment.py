@@ -20,7 +20,7 @@ from valetkey.connections.enrolled_rows import (
 )
 from valetkey.connections.grant import EXCHANGE_SECONDS, exchange_deadline
 from valetkey.effects import Now, Random, Remaining, Sleep
-from valetkey.errors import ConfigurationError, RefreshInProgress, RequestRefused, StoreError, ValetkeyError
+from valetkey.errors import RefreshInProgress, RequestRefused, ServerUnusable, StoreError, ValetkeyError
 from valetkey.http import shown_address
 from valetkey.value import replace, value
 
@@ -65,7 +65,7 @@ class Offer:
 def enrolled_client(settings: Settings, offer: Offer, row: Enrolled) -> Op[tuple[Enrolled, EnrolledClient]]:
     """The row and the client in it; registered by one caller, waited for by all others.
 
-    Raises RequestRefused (`resource_refused`) or, of a configured registration, ConfigurationError where the server
+    Raises RequestRefused (`resource_refused`) or, of a configured registration, ServerUnusable where the server
     registers nobody; ProviderError, TransportError, StoreError, RefreshInProgress.
     """
     for _ in range(WAIT_ROUNDS):
@@ -216,7 +216,7 @@ def _by_hand(offer: Offer) -> ValetkeyError:
             f"{offer.name}: {offer.issuer} {why}: register the application there, and configure its client_id in place "
             "of client_registration"
         )
-        return ConfigurationError(message)
+        return ServerUnusable(message)
     message = (
         f"its authorization server {why}: register the application at {offer.issuer} and configure the client, with "
         f"`resources` = {shown_address(offer.resource)}"
