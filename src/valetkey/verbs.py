@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from valetkey.stores import Store
 
     Named = TypeVar("Named", bound=str | None)
+    Asked = TypeVar("Asked", bound=tuple[str, ...] | None)
 
     class Front(Protocol):
         """A vault, as far as a verb needs it."""
@@ -44,6 +45,15 @@ def _owner(named: Named) -> Named:
 
     refuse_reserved(named)
     return named
+
+
+def _scope(asked: Asked) -> Asked:
+    """The scope that a caller asks for. Raises ConfigurationError for what is none."""
+    if asked is None:
+        return asked
+    from valetkey.connections.asked_scope import asked_scope
+
+    return asked_scope(asked)
 
 
 def begin(
@@ -65,7 +75,7 @@ def begin(
         resource_owner=_owner(resource_owner),
         cookies=pairs,
         return_to=return_to,
-        scope=scope,
+        scope=_scope(scope),
         account=account,
     )
 
@@ -89,7 +99,7 @@ def begin_mcp(
         resource_owner=_owner(resource_owner),
         cookies=pairs,
         return_to=return_to,
-        scope=scope,
+        scope=_scope(scope),
         account=account,
     )
 
@@ -154,7 +164,7 @@ def attempt_as_client(vault: Front, request: Request, registration: str, scope: 
     """See the verb of that name."""
     from valetkey.connections.attempt import attempt_as_client as program
 
-    return program(vault.settings, request, registration=registration, scope=scope)
+    return program(vault.settings, request, registration=registration, scope=_scope(scope))
 
 
 def next_attempt(vault: Front, attempt: Attempt, response: Response) -> Op[Attempt | None]:
@@ -179,28 +189,28 @@ def sign_as_client(vault: Front, request: Request, registration: str, scope: tup
     """See the verb of that name."""
     from valetkey.connections.sign import sign_as_client as program
 
-    return program(vault.settings, request, registration=registration, scope=scope)
+    return program(vault.settings, request, registration=registration, scope=_scope(scope))
 
 
 def call_as_client(vault: Front, request: Request, registration: str, scope: tuple[str, ...] | None) -> Op[Any]:
     """See the verb of that name."""
     from valetkey.connections.call import call_as_client as program
 
-    return program(vault.settings, request, registration=registration, scope=scope)
+    return program(vault.settings, request, registration=registration, scope=_scope(scope))
 
 
 def client_token(vault: Front, registration: str, scope: tuple[str, ...] | None, rejected: Secret | None) -> Op[Secret]:
     """See the verb of that name."""
     from valetkey.connections.client import client_token as program
 
-    return program(vault.settings, registration, scope=scope, rejected=rejected)
+    return program(vault.settings, registration, scope=_scope(scope), rejected=rejected)
 
 
 def client_connection(vault: Front, registration: str, scope: tuple[str, ...] | None) -> Op[Connection]:
     """See the verb of that name."""
     from valetkey.connections.client import client_connection as program
 
-    return program(vault.settings, registration, scope=scope)
+    return program(vault.settings, registration, scope=_scope(scope))
 
 
 def doctor(
@@ -273,7 +283,7 @@ def connect_by_password(
         resource_owner=_owner(resource_owner),
         username=username,
         password=password,
-        scope=scope,
+        scope=_scope(scope),
         account=account,
     )
 
@@ -318,7 +328,7 @@ def connect_by_assertion(
         resource_owner=_owner(resource_owner),
         assertion=assertion,
         kind=kind,
-        scope=scope,
+        scope=_scope(scope),
         account=account,
     )
 
@@ -327,7 +337,7 @@ def exchange_token(vault: Front, registration: str, **wanted: Any) -> Op[Exchang
     """See the verb of that name."""
     from valetkey.connections.assertion import exchange_token as program
 
-    return program(vault.settings, registration, **wanted)
+    return program(vault.settings, registration, **{**wanted, "scope": _scope(wanted["scope"])})
 
 
 def require(
@@ -337,7 +347,7 @@ def require(
     from valetkey.connections.scope import require as program
 
     owner = _owner(resource_owner)
-    return program(vault.settings, registration, resource_owner=owner, scope=scope, account=account)
+    return program(vault.settings, registration, resource_owner=owner, scope=_scope(scope), account=account)
 
 
 def begin_device(
@@ -347,7 +357,7 @@ def begin_device(
     from valetkey.connections.device import begin_device_authorization as program
 
     owner = _owner(resource_owner)
-    return program(vault.settings, registration, resource_owner=owner, scope=scope, account=account)
+    return program(vault.settings, registration, resource_owner=owner, scope=_scope(scope), account=account)
 
 
 def poll_device(vault: Front, handle: str, resource_owner: str) -> Op[DeviceStep]:

@@ -14,6 +14,7 @@ from tests.oauth2.tokens import signed
 from tests.properties.outside import altered, anything, bodies, nearly, outcome
 from tests.properties.test_errors_bring_nothing_along import held
 
+from valetkey.connections.asked_scope import is_scope
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.claims import claim_key
 from valetkey.connections.codec import APPLICATION, connection_key, partition_of
@@ -26,7 +27,7 @@ from valetkey.connections.outbox import PARTITION, deliver_events
 from valetkey.connections.rescue_import import rescues
 from valetkey.connections.reseal import reseal_page
 from valetkey.connections.restored import mark_page
-from valetkey.connections.scope import ASK_SECONDS, MAX_ASK, MAX_SCOPES, ask_url, is_scope, needed_scope, read_ask
+from valetkey.connections.scope import ASK_SECONDS, MAX_ASK, MAX_SCOPES, ask_url, needed_scope, read_ask
 from valetkey.connections.sign import access_token
 from valetkey.connections.unenrol import enrolled_page
 from valetkey.connections.webhook import Webhook

@@ -8,6 +8,7 @@ it. What was granted before is asked for again, so that a new grant is never a s
 
 from __future__ import annotations
 
+from valetkey.connections.asked_scope import asked_scope, is_scope
 from valetkey.connections.codec import partition_of
 from valetkey.connections.connection import USABLE
 from valetkey.connections.manage import connection as load_connection
@@ -31,7 +32,6 @@ ASK_SECONDS = 86_400
 AGAIN_SECONDS = 3600
 MAX_ASK = 2048
 MAX_SCOPES = 50
-_REFUSED = frozenset(' "\\')
 INSUFFICIENT = "insufficient_scope"
 
 
@@ -55,8 +55,8 @@ def require(
     if at.provider.protocol != "oauth2":
         message = f"{registration} speaks OAuth 1.0a, which has no scope: what it grants is set at the provider"
         raise ConfigurationError(message)
-    if isinstance(scope, str) or not all(is_scope(one) for one in scope) or len(scope) > MAX_SCOPES:
-        message = f"scope is a tuple of at most {MAX_SCOPES} words such as ('read', 'write')"
+    if len(asked_scope(scope)) > MAX_SCOPES:
+        message = f"scope is at most {MAX_SCOPES} words at once: require what this step needs"
         raise ConfigurationError(message)
     found = yield from load_connection(settings, at.name, resource_owner=resource_owner, account=account)
     if found is not None and found.problem:
@@ -72,13 +72,6 @@ def require(
         reason = found.last_error or found.state
     url = yield from ask_url(settings, at, (*granted, *scope), resource_owner=resource_owner, account=account)
     raise ReauthorizationRequired(at.name, reason, connect_url=url)
-
-
-def is_scope(text: object) -> bool:
-    """Whether it is one scope token (RFC 6749 section 3.3)."""
-    if not isinstance(text, str) or not text:
-        return False
-    return text.isascii() and text.isprintable() and not _REFUSED.intersection(text)
 
 
 def check_scope(
