@@ -44,10 +44,10 @@ def test_the_entries_of_the_catalog_are_counted() -> None:
     entries = [load_provider(name) for name in provider_names() if not name.startswith("sandbox-")]
     (row,) = [row for row in CAPABILITIES if row[0] == "catalog of providers"]
 
-    counted = (
-        f"{len(entries)}, each with its source and date, {sum(bool(one.server.errors) for one in entries)} with what"
-    )
-    assert row[1].startswith(counted)
+    explained = sum(bool(one.server.errors) for one in entries)
+    assert row[1].startswith(f"{len(entries)}, each with its source and date, {explained} with what their errors mean")
+    front = f"[{len(entries)}](docs/providers.md) from GitHub to Zoom, of {explained} what their errors mean"
+    assert front in (ROOT / "README.md").read_text()
 
 
 @pytest.mark.parametrize("row", CAPABILITIES, ids=lambda row: row[0])

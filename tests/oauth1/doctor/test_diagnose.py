@@ -34,6 +34,7 @@ from valetkey.oauth1.doctor.reading import build_request, read_har
 from valetkey.oauth1.doctor.wording import explain
 from valetkey.oauth1.signature import RSA_ALGORITHMS
 from valetkey.secret import Secret
+from valetkey.value import replace
 
 
 def test_a_signature_without_a_mistake_is_called_correct() -> None:
@@ -350,7 +351,9 @@ def test_a_form_that_is_not_there_is_remarked_where_nothing_explains_the_signatu
     lost, sent = small().request(url=url, body=""), small(key="another&secret").request(url=url, body="d=")
 
     assert examine(lost).verdict == "unexplained"
-    assert [remark for remark in examine(lost).remarks if "there is no body" in remark] == [FORM_IS_MISSING]
+    twice = replace(lost, headers=lost.headers.with_added("Authorization", "Basic x"))
+    assert examine(lost).remarks == (FORM_IS_MISSING,)
+    assert examine(twice).remarks == ("there are two Authorization headers: servers refuse that", FORM_IS_MISSING)
     for request in (sent, small(form=[]).request(url=url, body="")):
         assert FORM_IS_MISSING not in examine(request).remarks
 
