@@ -129,7 +129,7 @@ MUTANTS = (
     Mutant(
         "a server error strikes the doubt out",
         "connections.refresh_commit:verdict_of",
-        "if isinstance(error, MalformedResponse) or error.status >= 500:",
+        'if isinstance(error, MalformedResponse) or error.status >= 500 or error.error == "server_error":',
         "if isinstance(error, MalformedResponse):",
     ),
     Mutant(
@@ -205,9 +205,9 @@ MUTANTS = (
     ),
     Mutant(
         "a revocation that failed deletes the connection",
-        "connections.manage:revoke",
-        'return Revocation("failed", word, shared)',
-        'yield from _delete_revoked(record); return Revocation("failed", word, shared)',
+        "connections.manage:_unrevoked",
+        'return Revocation("failed", reason, shared)',
+        'yield from _delete_revoked(record); return Revocation("failed", reason, shared)',
     ),
     Mutant(
         "an error quotes the token",

@@ -52,9 +52,8 @@ def verdict_of(error: ProviderError | TransportError) -> Verdict:
     """What a failed refresh says about the refresh token: dead, untouched, or nobody knows."""
     if isinstance(error, TransportError):
         return "unknown" if error.maybe_received else "not_processed"
-    if isinstance(error, MalformedResponse) or error.status >= 500:
-        return "unknown"
-    if error.error == "server_error":  # also with another status: Slack's may have come half way (2026-11-28)
+    # With another status too: Slack's may have come half way (2026-11-28).
+    if isinstance(error, MalformedResponse) or error.status >= 500 or error.error == "server_error":
         return "unknown"
     return "refused" if error.error == "invalid_grant" else "not_processed"
 
