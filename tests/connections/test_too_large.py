@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.connections import test_device as device
 from tests.connections.steps import begun, credentials, eventually, record, returning, standing, token, world_of
 from tests.connections.test_oauth1_flows import AT_ENDPOINT, SESSIONS
 from tests.connections.test_oauth1_flows import tokens as tokens_of_one
@@ -18,7 +19,7 @@ from valetkey.connections.codec import MAX_CONTENT_OCTETS, MAX_GRANT_OCTETS, kee
 from valetkey.connections.connection import Credentials, Tokens
 from valetkey.connections.grant import Grant
 from valetkey.effects import Send
-from valetkey.errors import MalformedResponse, ReauthorizationRequired, ValetkeyError
+from valetkey.errors import AuthorizationExpired, MalformedResponse, ReauthorizationRequired, ValetkeyError
 from valetkey.http import read_form, write_form
 from valetkey.secret import Secret
 from valetkey.value import replace
@@ -142,6 +143,30 @@ def test_an_access_token_that_lives_is_used_until_it_ends() -> None:
 
     assert found == [before.current.access_token] * 3
     assert world.refresh_requests() == 1
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "id_token"])
+def test_a_token_that_no_token_is_as_long_as_is_refused_by_its_length(name: str) -> None:
+    world = world_of()
+    _ = Wordy(world, **{name: "x" * 65_537})
+
+    with pytest.raises(MalformedResponse, match=f"unusable {name}: 65537 characters, over 65536"):
+        finished(world)
+
+
+def test_a_device_code_that_was_answered_with_it_is_over() -> None:
+    world = world_of()
+    codes = device.begin(world)
+    _ = device.decide(world, codes)
+    wordy = Wordy(world, access_token=LONG)
+
+    with pytest.raises(MalformedResponse) as caught:
+        device.poll(world, codes)
+    wordy.more = {}
+    with pytest.raises(AuthorizationExpired) as over:
+        device.poll(world, codes, after=60)
+
+    assert (caught.value.error, over.value.reason) == ("grant_too_large", "in_doubt")
 
 
 OAUTH1 = {

@@ -121,8 +121,11 @@ def _token(fields: dict[str, Any], name: str, status: int) -> Secret | None:
     text = fields.get(name)
     if text is None or (text == "" and name != "access_token"):
         return None
+    if isinstance(text, str) and len(text) > MAX_TOKEN_LENGTH:
+        message = f"the token endpoint answered {status} with an unusable {name}: {len(text)} characters, over"
+        raise MalformedResponse(f"{message} {MAX_TOKEN_LENGTH}", status=status)
     # 6749 A.12, A.17: printable ASCII. A line break in a token would be one in a header.
-    usable = isinstance(text, str) and 0 < len(text) <= MAX_TOKEN_LENGTH and text.isascii() and text.isprintable()
+    usable = isinstance(text, str) and text != "" and text.isascii() and text.isprintable()
     if not usable or (name == "access_token" and " " in text):  # 6750 s2.1: a bearer token holds no blank
         raise _malformed(name, status)
     return Secret(text)
