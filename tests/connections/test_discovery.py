@@ -289,6 +289,7 @@ UNUSABLE = [
     {"authorization_endpoint": f"{PROVIDER_URL}/oauth2/authorize?state=theirs"},
     {"authorization_endpoint": f"{PROVIDER_URL}/oauth2/authorize?scope=all"},
     {"token_endpoint_auth_methods_supported": ["private_key_jwt"]},
+    {"token_endpoint_auth_methods_supported": ["tls_client_auth"]},
     {"token_endpoint_auth_methods_supported": ["none of ours"]},
     {"mtls_endpoint_aliases": {"token_endpoint": f"{PROVIDER_URL}/a b"}},
 ]

@@ -97,8 +97,10 @@ def with_endpoints(settings: Settings, registration: Registration) -> Op[Registr
 def _refuse_unprovable(registration: Registration, server: AuthorizationServer) -> None:
     """Refuse where the server wants a proof of who the client is that it has not, before anybody consents in vain."""
     from valetkey.errors import ServerUnusable
+    from valetkey.oauth2.server import TLS_METHODS
 
     needs = {"private_key_jwt": "private_key", "client_secret_jwt": "client_secret"}
+    needs |= dict.fromkeys(TLS_METHODS, "certificate")
     missing = needs.get(server.token_endpoint_auth_method, "")
     if missing and registration.client is not None and getattr(registration.client, missing, None) is None:
         message = (
