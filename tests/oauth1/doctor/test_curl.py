@@ -325,6 +325,13 @@ def test_the_fields_of_a_form_of_several_parts_are_read_without_its_files(
     assert read_curl(f"curl {URL} {options}").fields == tuple(fields)
 
 
+def test_what_was_read_shows_no_value_of_a_form() -> None:
+    for options in ("-F password=canary", "-d password=canary"):
+        assert repr(read_curl(f"curl https://api.example/x?a=canary {options}")) == (
+            "Reading(Request(POST https://api.example))"
+        )
+
+
 @pytest.mark.parametrize(
     ("url", "file", "sent"),
     [

@@ -33,6 +33,9 @@ class Reading:
     body_is_known: bool = True
     fields: Pairs = ()
 
+    def __repr__(self) -> str:
+        return f"Reading({self.request!r})"
+
 
 def with_remarks(wrong: ConfigurationError, remarks: Iterable[str]) -> ConfigurationError:
     """The same error with what was remarked until then, which may be why."""
