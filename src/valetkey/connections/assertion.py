@@ -16,7 +16,7 @@ from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import OPENID, check_id_token, identified, keys_for
 from valetkey.connections.records import sealing_key
-from valetkey.connections.registrations import refuse_by_url, registered
+from valetkey.connections.registrations import refuse_by_url, refuse_oauth1, registered
 from valetkey.connections.sign import refuse_certificate_bound
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
@@ -60,6 +60,7 @@ def connect_by_assertion(
         raise ConfigurationError(message)
     named = yield from registered(settings, registration, owner=resource_owner)
     refuse_by_url(named)
+    refuse_oauth1(named, "assertions")
     at = yield from ready(settings, named, JWT_BEARER if kind == "jwt" else SAML_BEARER)
     server, client = parts(at)
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anything is sent
@@ -107,6 +108,7 @@ def exchange_token(
 
     at = yield from registered(settings, registration)
     refuse_by_url(at)
+    refuse_oauth1(at, "token exchange")
     refuse_certificate_bound(at)
     at = yield from ready(settings, at, TOKEN_EXCHANGE)
     server, client = parts(at)

@@ -23,7 +23,7 @@ from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import identified, keys_for
 from valetkey.connections.links import read_handle
 from valetkey.connections.records import describe_record, load_record, sealing_key, swap_settled
-from valetkey.connections.registrations import refuse_by_url, registered
+from valetkey.connections.registrations import refuse_by_url, refuse_oauth1, registered
 from valetkey.connections.seal import device_place
 from valetkey.digest import sha256_hex
 from valetkey.effects import Now, Open, Random, Row, Seal
@@ -31,7 +31,6 @@ from valetkey.errors import (
     AuthorizationDenied,
     AuthorizationExpired,
     CallbackError,
-    ConfigurationError,
     MalformedResponse,
     ProviderError,
     StoreError,
@@ -99,10 +98,8 @@ def begin_device_authorization(
 
     named = yield from registered(settings, registration, owner=resource_owner)
     refuse_by_url(named)
+    refuse_oauth1(named, "device authorization")
     at = yield from ready(settings, named, DEVICE_CODE)
-    if at.provider.protocol != "oauth2":
-        message = f"{registration} speaks OAuth 1.0a, which has no device authorization: use begin_authorization"
-        raise ConfigurationError(message)
     _ = connection_key(at.name, resource_owner, account)  # what cannot be stored is refused before anybody consents
     server, client = parts(at)
     asked = at.scope if scope is None else scope

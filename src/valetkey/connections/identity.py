@@ -194,9 +194,11 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     from valetkey.connections.discovery import described
     from valetkey.connections.grant import exchange_deadline
     from valetkey.connections.manage import connection
-    from valetkey.connections.registrations import registered
+    from valetkey.connections.registrations import refuse_oauth1, registered
 
-    at = yield from described(settings, (yield from registered(settings, registration, owner=resource_owner)))
+    named = yield from registered(settings, registration, owner=resource_owner)
+    refuse_oauth1(named, "userinfo endpoint")
+    at = yield from described(settings, named)
     server = at.provider.server
     if not isinstance(server, AuthorizationServer) or not server.userinfo_endpoint:
         message = f"{at.name} has no userinfo endpoint: add userinfo_endpoint to its provider's entry"

@@ -14,7 +14,7 @@ from valetkey.connections.establish import flow_mark, save_grant
 from valetkey.connections.grant import exchange_deadline
 from valetkey.connections.identity import identified, keys_for
 from valetkey.connections.records import sealing_key
-from valetkey.connections.registrations import refuse_by_url, registered
+from valetkey.connections.registrations import refuse_by_url, refuse_oauth1, registered
 from valetkey.effects import Random
 from valetkey.errors import ConfigurationError
 
@@ -46,6 +46,7 @@ def connect_by_password(
 
     named = yield from registered(settings, registration, owner=resource_owner)
     refuse_by_url(named)
+    refuse_oauth1(named, "password grant")
     if not named.accept_password_grant:
         message = (
             f"{registration}: the password grant hands the resource owner's password to this application, which RFC "

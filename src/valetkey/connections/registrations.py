@@ -98,6 +98,13 @@ def refuse_by_url(registration: Registration) -> None:
         raise ConfigurationError(message)
 
 
+def refuse_oauth1(registration: Registration, what: str) -> None:
+    """Refuse a verb that only OAuth 2.0 has. what: which OAuth 1.0a lacks. Raises ConfigurationError."""
+    if registration.provider.protocol != "oauth2":
+        message = f"{registration.name} speaks OAuth 1.0a, which has no {what}: use begin_authorization"
+        raise ConfigurationError(message)
+
+
 def requested(settings: Settings, name: str) -> Op[Registration]:
     """The same for a name that came from a browser: RequestRefused with status 404, the name unsaid."""
     found = yield from find_registration(settings, name)

@@ -34,6 +34,9 @@ def connect_by_xauth(
 
     at = yield from registered(settings, registration, owner=resource_owner)
     refuse_by_url(at)
+    if at.provider.protocol != "oauth1":
+        message = f"{at.name} speaks OAuth 2.0, and xAuth is OAuth 1.0a's: use begin_authorization"
+        raise ConfigurationError(message)
     if not at.accept_xauth:
         message = f"{registration}: xAuth takes the resource owner's password; set accept_xauth if that is acceptable"
         raise ConfigurationError(message)
