@@ -13,6 +13,7 @@ from valetkey.connections.authorize import begin_authorization, finish_authoriza
 from valetkey.connections.identity import userinfo
 from valetkey.connections.links import begin_from_link, complete_authorization, connect_url
 from valetkey.dates import http_date
+from valetkey.effects import Send
 from valetkey.errors import (
     CallbackError,
     ConfigurationError,
@@ -22,7 +23,7 @@ from valetkey.errors import (
     RefreshInProgress,
     TransportError,
 )
-from valetkey.http import read_form
+from valetkey.http import Response, read_form
 from valetkey.sandbox import approve
 from valetkey.testing.world import BASE_URL, PROVIDER_URL, START, callback_request
 from valetkey.value import replace
@@ -234,6 +235,20 @@ def test_userinfo_with_a_refused_token_is_asked_once_more_with_a_fresh_one() -> 
 
     assert found.subject == "alice"
     assert standing(world).generation == 2
+
+
+def test_userinfo_that_came_when_the_time_was_nearly_over_is_read() -> None:
+    world, network = openid_world()
+    connect(world, network)
+
+    def send(effect: Send) -> Response:
+        response = network.send(effect)
+        world.clock.left = 1.0
+        return response
+
+    world.ports._performers[Send] = send
+
+    assert world.run(userinfo(world.settings, "two", resource_owner="alice")).subject == "alice"
 
 
 def test_userinfo_that_wants_more_scope_leads_to_a_page_that_asks_for_it() -> None:

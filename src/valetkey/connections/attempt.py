@@ -130,7 +130,7 @@ def first_attempt_as_client(
 def attempt_at_server(
     settings: Settings, at: Registration, request: Request, *, resource_owner: str, account: str
 ) -> Op[Attempt]:
-    """The same to an endpoint of the authorization server that its entry names: no list of API hosts is asked."""
+    """The same for what needs no look at the list of API hosts: an endpoint that the server's own entry names."""
     tokens = yield from current_tokens(settings, at, resource_owner=resource_owner, account=account)
     signed = yield from speaker(at).authorize(at, request, tokens)
     return Attempt(at, request, signed, tokens, resource_owner, account)

@@ -218,9 +218,8 @@ def userinfo(settings: Settings, registration: str, *, resource_owner: str, acco
     response = yield from answer_of_server(settings, first, server.reach)
     if response.status != 200:
         raise _refused(response, now=(yield from Now()))
-    not_after = yield from exchange_deadline()
     if _media_type(response) == "application/jwt":
-        claims = yield from _read_signed_claims(at, response.body, not_after=not_after)
+        claims = yield from _read_signed_claims(at, response.body, not_after=(yield from exchange_deadline()))
     else:
         claims = _read_claims(response.body)
     known = yield from connection(settings, registration, resource_owner=resource_owner, account=account)
