@@ -45,6 +45,8 @@ def read(words: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        ("verifier_typed = true\ncallback_in_authorization = true", "remove callback_in_authorization, or"),
+        ("renewal_keeps_token = true", "renewal_endpoint answers, which is missing"),
         ('placement = "query"\nrealm = "r"', "a realm can only stand in the header"),
         ('placement = "body"\nrealm = "r"', "a realm can only stand in the header"),
         ('realm = "a\\"b"', "realm: a realm holds printable ASCII"),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def contradictions(server: Server) -> list[str]:
     """A sentence for each; empty where every request to this server can be signed."""
-    return [*_of_placement(server), *_of_body_hash(server), *_of_encoding(server)]
+    return [*_of_placement(server), *_of_body_hash(server), *_of_encoding(server), *_of_steps(server)]
 
 
 def _of_placement(server: Server) -> Iterator[str]:
@@ -70,3 +70,10 @@ def _of_encoding(server: Server) -> Iterator[str]:
         yield f"{unencoded} puts the parameters into the header, without a realm: remove placement and realm"
     if not server.body_hash or server.body_hash_algorithm not in ("", "SHA256"):
         yield f"{unencoded} covers every body by its SHA-256: remove body_hash and body_hash_algorithm"
+
+
+def _of_steps(server: Server) -> Iterator[str]:
+    if server.verifier_typed and server.callback_in_authorization:
+        yield "a verifier that is typed in needs no callback: remove callback_in_authorization, or verifier_typed"
+    if server.renewal_keeps_token and not server.renewal_endpoint:
+        yield "renewal_keeps_token says what the renewal_endpoint answers, which is missing: add it, or remove this"
