@@ -124,7 +124,7 @@ class ThreadedSigner:
     async def sign(self, key: PrivateKey, algorithm: SignatureAlgorithm, message: bytes) -> bytes:
         """The raw signature, made in a worker thread; what an async signer answers there is awaited on the loop."""
         made: bytes | Awaitable[bytes] = await self._workers.run(self.signer.sign, key, algorithm, message)
-        return made if isinstance(made, bytes) else await made
+        return await made if hasattr(made, "__await__") else made
 
 
 def async_ports(

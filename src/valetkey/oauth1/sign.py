@@ -216,24 +216,12 @@ def rsa_signature(client: ClientCredentials, signature_method: str, base_string:
 
     Raises ConfigurationError, and StoreError where a key's own signer fails: its errors may hold anything.
     """
-    from valetkey.effects import Sign
-    from valetkey.errors import StoreError, ValetkeyError
+    from valetkey.signing import signed
 
     if client.private_key is None:
         raise refusal(ValueError(f"{signature_method} needs the client's private key: configure one"))
     algorithm = signature.RSA_ALGORITHMS[signature_method]
-    try:
-        octets = yield from Sign(client.private_key, algorithm, base_string.encode())
-    except ValetkeyError:
-        raise
-    except Exception as error:  # noqa: BLE001 - code of the application's
-        message = f"the signer of the private key failed with {type(error).__name__}: look at its key service"
-        raise StoreError(message) from None
-    if not isinstance(octets, bytes):
-        close = getattr(octets, "close", None)
-        if close is not None:
-            close()  # a coroutine that nobody awaits
-        raise refusal(ValueError("the private key's signer must answer bytes; an async one needs an AsyncVault"))
+    octets = yield from signed(client.private_key, algorithm, base_string.encode())
     return b2a_base64(octets, newline=False).decode()
 
 

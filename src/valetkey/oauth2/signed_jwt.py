@@ -7,7 +7,7 @@ configuration. Not here: reading somebody else's (`jws`).
 from __future__ import annotations
 
 from valetkey.digest import hmac_sha256, sha256
-from valetkey.effects import PublicKey, Sign
+from valetkey.effects import PublicKey
 from valetkey.http import base64url
 
 TYPE_CHECKING = False
@@ -25,9 +25,14 @@ if TYPE_CHECKING:
 def sign_jwt(
     key: PrivateKey, algorithm: KeyAlgorithm, *, header: Mapping[str, object], claims: Mapping[str, object]
 ) -> WireOp[str]:
-    """The claims, signed with a private key, in compact serialization. Raises ConfigurationError for a wrong key."""
+    """The claims, signed with a private key, in compact serialization.
+
+    Raises ConfigurationError for a wrong key, and StoreError where a key's own signer fails.
+    """
+    from valetkey.signing import signed
+
     signing_input = write_signing_input({"alg": algorithm, **header}, claims)
-    signature = yield from Sign(key, algorithm, signing_input.encode())
+    signature = yield from signed(key, algorithm, signing_input.encode())
     return f"{signing_input}.{base64url(signature)}"
 
 
