@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from valetkey.providers.catalog import provider_names
 from valetkey.sandbox import approve
 
 if TYPE_CHECKING:
@@ -218,12 +217,6 @@ def test_every_document_is_found_from_the_page() -> None:
     named = set(re.findall(r"\]\(docs/([^)#]+)", PAGE))
 
     assert {path.name for path in (ROOT / "docs").glob("*.md")} - named == set()
-
-
-def test_there_are_as_many_providers_as_is_said() -> None:
-    (said,) = re.findall(r"\[(\d+) of them\]\(docs/providers\.md\)", PAGE)
-
-    assert int(said) == len([name for name in provider_names() if not name.startswith("sandbox-")])
 
 
 def test_the_verbs_are_those_of_the_vault() -> None:

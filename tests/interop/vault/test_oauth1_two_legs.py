@@ -71,7 +71,7 @@ def registered(method: str, habits: Mapping[str, object] = HABITS, *, secret: st
         read_provider(entry),
         client_id=CLIENT_KEY,
         client_secret=Secret(secret),
-        private_key=PrivateKey(Secret(key_pair()[0])),
+        private_key=PrivateKey(Secret(key_pair()[0])) if method.startswith("RSA-") else None,
         redirect_uri="https://app.example/callback/peer",
     )
 
