@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.oauth2.peer import CLIENT, SERVER
 from tests.oauth2.vectors import load
 
-from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, Explanation
+from valetkey.errors import AuthorizationDenied, CallbackError, ConfigurationError, Explanation, ServerUnusable
 from valetkey.http import read_form
 from valetkey.oauth2.authorization import authorization_url, read_authorization_response
 from valetkey.oauth2.client import Client
@@ -228,6 +228,27 @@ def test_a_query_begins_at_the_first_question_mark() -> None:
 
     with pytest.raises(ConfigurationError, match="client_id is set twice"):
         authorization_url(server, CLIENT, state="s", scope=(), code_challenge=CHALLENGE)
+
+
+@pytest.mark.parametrize(
+    ("query", "extra", "theirs"),
+    [
+        ("?tenant=1&state=x", (), True),
+        ("?tenant=1&prompt=none", (("prompt", "consent"),), True),
+        ("?tenant=1&tenant=2", (), True),
+        ("?tenant=1", (("prompt", "none"), ("prompt", "login")), False),
+        ("", (("state", "x"),), False),
+    ],
+)
+def test_who_set_a_parameter_twice_is_told(query: str, extra: tuple[tuple[str, str], ...], *, theirs: bool) -> None:
+    """What stands in the endpoint's own query may have come with the server's metadata: nobody here wrote it."""
+    server = replace(SERVER, authorization_endpoint=f"https://as.example/authorize{query}")
+
+    with pytest.raises(ConfigurationError, match="set twice") as caught:
+        authorization_url(server, CLIENT, state="s", scope=(), code_challenge=CHALLENGE, extra=extra)
+
+    assert isinstance(caught.value, ServerUnusable) is theirs
+    assert ("https://as.example has it in the query" in str(caught.value)) is theirs
 
 
 def test_a_providers_own_word_for_a_denial_is_one_too() -> None:

@@ -299,6 +299,13 @@ def test_a_server_that_takes_signed_requests_alone_is_known(said: object, *, req
     assert authorization_server(found).require_signed_request_object is required
 
 
+def test_a_server_that_requires_pushed_requests_and_takes_none_contradicts_itself() -> None:
+    """RFC 9126 section 5."""
+    with pytest.raises(MalformedResponse, match="and no pushed_authorization_request_endpoint"):
+        read(require_pushed_authorization_requests=True)
+    assert read(require_pushed_authorization_requests=False).token_endpoint
+
+
 def test_an_endpoint_for_pushed_requests_is_checked_like_the_others() -> None:
     with pytest.raises(MalformedResponse, match="pushed_authorization_request_endpoint"):
         read(pushed_authorization_request_endpoint="http://as.example/par")

@@ -620,3 +620,14 @@ def test_a_form_is_an_answer_only_with_a_token_or_an_error_and_its_mark_is_skipp
     assert read(answer(b"\xef\xbb\xbfaccess_token=a&token_type=bearer", content_type=kind)).token_type == "bearer"
     with pytest.raises(MalformedResponse):
         _ = read(answer("a=b&c=d", status=400, content_type=kind))
+
+
+@pytest.mark.parametrize("name", ["access_token", "refresh_token", "id_token"])
+def test_a_token_that_is_longer_than_any_is_told_by_its_length(name: str) -> None:
+    fields = {"access_token": "at", "token_type": "bearer", name: "x" * (65_537)}
+
+    error = error_of(answer(json.dumps(fields), status=201))
+
+    assert isinstance(error, MalformedResponse)
+    assert error.status == 201
+    assert f"unusable {name}: 65537 characters, over 65536" in str(error)
