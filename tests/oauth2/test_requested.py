@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.oauth2.peer import SERVER
 
-from valetkey.oauth2.requested import MAX_DETAILS_OCTETS, granted_details, requested
+from valetkey.oauth2.requested import MAX_DETAILS_OCTETS, granted_details, is_scope, requested
 from valetkey.value import replace
 
 if TYPE_CHECKING:
@@ -70,3 +70,9 @@ def test_details_are_read_up_to_twice_what_can_be_asked_for() -> None:
 @given(st.text() | st.recursive(st.none() | st.text() | st.integers(), st.lists).map(json.dumps))
 def test_any_text_is_details_or_none(text: str) -> None:
     assert all(isinstance(one, dict) for one in granted_details(granted(text)))
+
+
+def test_a_scope_token_is_printable_ascii_without_blanks_quotes_and_backslashes() -> None:
+    """RFC 6749 section 3.3."""
+    assert all(map(is_scope, ("read", "https://api.example/a.b", "!", "#", "[", "]", "~", "X")))
+    assert not any(map(is_scope, ("", " ", "a b", 'a"', "a\\", "\u00e9", "a\n", "\x7f", None, 7, b"read", ("read",))))

@@ -14,7 +14,6 @@ from tests.oauth2.tokens import signed
 from tests.properties.outside import altered, anything, bodies, nearly, outcome
 from tests.properties.test_errors_bring_nothing_along import held
 
-from valetkey.connections.asked_scope import is_scope
 from valetkey.connections.authorize import finish_authorization
 from valetkey.connections.claims import claim_key
 from valetkey.connections.codec import APPLICATION, connection_key, partition_of
@@ -42,6 +41,7 @@ from valetkey.errors import (
     ValetkeyError,
 )
 from valetkey.http import Headers, Response, read_form
+from valetkey.oauth2.requested import is_scope
 from valetkey.secret import Secret
 from valetkey.testing.world import World
 from valetkey.value import replace

@@ -7,21 +7,13 @@ letters asks the provider for `r e a d`.
 from __future__ import annotations
 
 from valetkey.errors import ConfigurationError
+from valetkey.oauth2.requested import is_scope
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import TypeVar
 
     Asked = TypeVar("Asked", bound=tuple[str, ...] | None)
-
-_REFUSED = frozenset(' "\\')
-
-
-def is_scope(text: object) -> bool:
-    """Whether it is one scope token (RFC 6749 section 3.3)."""
-    if not isinstance(text, str) or not text:
-        return False
-    return text.isascii() and text.isprintable() and not _REFUSED.intersection(text)
 
 
 def asked_scope(scope: Asked) -> Asked:

@@ -8,7 +8,7 @@ it. What was granted before is asked for again, so that a new grant is never a s
 
 from __future__ import annotations
 
-from valetkey.connections.asked_scope import asked_scope, is_scope
+from valetkey.connections.asked_scope import asked_scope
 from valetkey.connections.codec import partition_of
 from valetkey.connections.connection import USABLE
 from valetkey.connections.manage import connection as load_connection
@@ -18,6 +18,7 @@ from valetkey.connections.seal import ask_place, open_given
 from valetkey.effects import Now, Seal
 from valetkey.errors import ConfigurationError, ReauthorizationRequired, RequestRefused, StoreError
 from valetkey.http import with_query
+from valetkey.oauth2.requested import is_scope
 from valetkey.value import value
 
 TYPE_CHECKING = False

@@ -1,6 +1,6 @@
 """What a client says of itself: to a server that registers it (RFC 7591 section 2), or in a document in its place.
 
-The one rule: it asks for what it will use and nothing else, and shows of a key the public half.
+The one rule: it asks for the grants that it will use and no other, and shows of a key the public half.
 Not here: registering (`registration`).
 """
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 from valetkey.effects import CONFIGURED, PUBLIC, Send
 from valetkey.errors import MalformedResponse, ProviderError
 from valetkey.http import Headers, Request, is_loopback, read_url, shown_address
+from valetkey.oauth2.requested import is_scope
 from valetkey.oauth2.strict_json import read_json_object
 from valetkey.value import replace, value
 
@@ -118,7 +119,7 @@ def read_resource_challenge(response: Response) -> tuple[str, tuple[str, ...]]:
     for challenge in read_challenges(response.headers):
         if challenge.scheme in ("bearer", "dpop"):
             words = tuple((challenge.get("scope") or "").split())
-            sound = len(words) <= MAX_SCOPES and len(" ".join(words)) <= MAX_SCOPE and all(map(_is_scope, words))
+            sound = len(words) <= MAX_SCOPES and len(" ".join(words)) <= MAX_SCOPE and all(map(is_scope, words))
             return challenge.get("resource_metadata") or "", words if sound else ()
     return "", ()
 
@@ -160,7 +161,7 @@ def _read_members(members: dict[str, Any], resource: str, reach: Reach) -> Resou
         message = "it does not take tokens in the Authorization header"
         raise ValueError(message)
     scopes = _texts(members, "scopes_supported", MAX_SCOPES) or ()
-    if not all(map(_is_scope, scopes)):
+    if not all(map(is_scope, scopes)):
         message = "scopes_supported has what is no scope"
         raise ValueError(message)
     if len(" ".join(scopes)) > MAX_SCOPE:
@@ -217,8 +218,3 @@ def _texts(members: dict[str, Any], name: str, most: int) -> tuple[str, ...] | N
         message = f"{name} is not a list of at most {most} texts"
         raise ValueError(message)
     return tuple(texts)
-
-
-def _is_scope(text: str) -> bool:
-    """RFC 6749 section 3.3."""
-    return bool(text) and text.isascii() and text.isprintable() and not set(text) & set(' "\\')

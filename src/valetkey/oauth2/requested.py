@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from valetkey.oauth2.server import AuthorizationServer
 
 MAX_DETAILS_OCTETS = 8192
+_NO_SCOPE = frozenset(' "\\')
+
+
+def is_scope(text: object) -> bool:
+    """Whether it is one scope token (RFC 6749 section 3.3)."""
+    if not isinstance(text, str) or not text:
+        return False
+    return text.isascii() and text.isprintable() and not _NO_SCOPE.intersection(text)
 
 
 def resource_problems(resources: tuple[str, ...]) -> list[str]:
